@@ -1,0 +1,90 @@
+//! The one error of this crate. A message says where, what was found, what was expected and what
+//! to do; it is lower case, has no full stop, and ends with `hint:` where there is one.
+
+use std::fmt;
+use std::path::{Path, PathBuf};
+
+/// What the crate's functions return.
+pub type Result<T, E = Error> = std::result::Result<T, E>;
+
+/// Everything that can go wrong between a configuration and a trained model.
+#[derive(Debug)]
+pub enum Error {
+    /// A file or folder could not be read or written.
+    Io {
+        /// What was being done: `read`, `write`, `create` …
+        action: &'static str,
+        /// Which file.
+        path: PathBuf,
+        /// What the system said.
+        source: std::io::Error,
+    },
+    /// A file was read but does not say what it should.
+    File {
+        /// Which file.
+        path: PathBuf,
+        /// Where in it, what was found, what was expected.
+        message: String,
+    },
+    /// The configuration, in a file or on the command line; each line one fault.
+    Config(Vec<String>),
+    /// A chat template, tokenizer or the texts they make.
+    Text(String),
+    /// The model: weights, shapes, devices, numbers that are not.
+    Model(String),
+    /// A plugin failed.
+    Plugin {
+        /// Its name and version.
+        plugin: String,
+        /// What it was asked to do.
+        call: &'static str,
+        /// What it said.
+        source: iterit_sdk::Error,
+    },
+    /// The run cannot go on, or would do nothing.
+    Run(String),
+    /// The user stopped it; what is done is kept.
+    Cancelled,
+}
+
+impl Error {
+    /// For `map_err`: names the file an operation failed on.
+    pub fn io(action: &'static str, path: impl AsRef<Path>) -> impl FnOnce(std::io::Error) -> Self {
+        let path = path.as_ref().to_owned();
+        move |source| Self::Io { action, path, source }
+    }
+
+    /// A file that does not say what it should.
+    pub fn file(path: impl AsRef<Path>, message: impl Into<String>) -> Self {
+        Self::File { path: path.as_ref().to_owned(), message: message.into() }
+    }
+
+    /// One fault in the configuration.
+    pub fn config(message: impl Into<String>) -> Self {
+        Self::Config(vec![message.into()])
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Io { action, path, source } => {
+                write!(f, "cannot {action} `{}`: {source}", path.display())
+            }
+            Self::File { path, message } => write!(f, "`{}`: {message}", path.display()),
+            Self::Config(faults) => f.write_str(&faults.join("\n")),
+            Self::Text(message) | Self::Model(message) | Self::Run(message) => f.write_str(message),
+            Self::Plugin { plugin, call, source } => write!(f, "{plugin}: {call}: {source}"),
+            Self::Cancelled => f.write_str("interrupted"),
+        }
+    }
+}
+
+impl std::error::Error for Error {
+    fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
+        match self {
+            Self::Io { source, .. } => Some(source),
+            _ => None,
+        }
+    }
+}

@@ -1,0 +1,33 @@
+//! What iterit does, without libtorch and without the plugin ABI: samples, templates, tokens,
+//! scores, the greedy pick, the run loop and its records.
+//!
+//! Data flows one way: file → samples → rendered text → tokens and mask → losses → score table →
+//! selection → batches → steps → checkpoint → records. A module uses only the modules above it in
+//! this list, so the crate reads top to bottom; [`run`] is the plot.
+
+pub mod error;
+pub mod whole_file;
+
+pub mod dataset;
+pub mod span;
+pub mod template;
+pub mod tokenizer;
+
+pub mod config;
+
+pub mod greedy;
+pub mod permutation;
+pub mod schedule;
+pub mod score_table;
+
+pub mod corpus;
+pub mod learner;
+pub mod services;
+
+pub mod record;
+pub mod run;
+pub mod run_directory;
+
+pub use error::{Error, Result};
+pub use iterit_sdk as sdk;
+pub use iterit_sdk::{Nll, ResponseNll, Role, Sample, SampleId, Score, Turn};
