@@ -1,1 +1,181 @@
-//! To be written.
+//! What a run leaves behind, in the form it has on disk (see `configs/README.md` for the files).
+//!
+//! Types only: [`run_directory`](crate::run_directory) reads and writes them.
+
+use crate::learner::ModelFacts;
+use crate::{Error, Result, SampleId};
+use serde::{Deserialize, Serialize};
+use std::collections::BTreeMap;
+
+/// `manifest.json`: what made this run, so that it can be made again.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct RunManifest {
+    /// The version of iterit.
+    pub iterit: String,
+    /// The run's seed.
+    pub seed: u64,
+    /// Training samples in the data.
+    pub num_samples: u64,
+    /// Samples an epoch that the ratio asks for.
+    pub budget: u64,
+    /// Epochs planned.
+    pub epochs: u32,
+    /// Optimizer steps planned, over all epochs.
+    pub total_steps: u64,
+    /// The model before training.
+    pub model: ModelFacts,
+    /// The plugins in use, in order.
+    pub plugins: Vec<PluginRecord>,
+    /// sha256 of every input file, by its path as given.
+    pub sha256: BTreeMap<String, String>,
+}
+
+/// One plugin in use.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct PluginRecord {
+    /// The name in `--plugins`.
+    pub name: String,
+    /// `complexity`, `diversity` or `strategy`.
+    pub kind: String,
+    /// The version of the crate that offers it.
+    pub version: String,
+    /// The file it was loaded from.
+    pub path: String,
+}
+
+/// One line of `metrics.jsonl`: an optimizer step.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct StepRecord {
+    /// Optimizer steps done before this one.
+    pub step: u64,
+    /// The epoch it belongs to.
+    pub epoch: u32,
+    /// The minimised loss, nats.
+    pub loss: f64,
+    /// The learning rate in force.
+    pub lr: f64,
+    /// Global gradient norm before clipping.
+    pub grad_norm: f64,
+    /// Tokens that went through the model.
+    pub tokens: u64,
+    /// Those tokens by the wall clock.
+    pub tokens_per_second: f64,
+}
+
+/// One line of `epochs/E/scores.jsonl`.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct ScoreLine {
+    /// Which sample.
+    pub id: SampleId,
+    /// The score; null where none could be computed.
+    pub score: Option<f64>,
+    /// Whether it may be picked.
+    pub eligible: bool,
+    /// The epoch the score was made at.
+    #[serde(default)]
+    pub scored_at: u32,
+    /// By scorer, the numbers its value was made from.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    pub parts: BTreeMap<String, BTreeMap<String, Option<f64>>>,
+}
+
+/// `epochs/E/selection.json`: what an epoch trains on, in pick order.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Selection {
+    /// The epoch it was made for.
+    pub epoch: u32,
+    /// How many were asked for.
+    pub budget: u64,
+    /// Ids in pick order.
+    pub selected: Vec<SampleId>,
+    /// complexity × gain at the pick.
+    pub values: Vec<f64>,
+    /// The diversity gain at the pick.
+    pub gains: Vec<f64>,
+}
+
+/// `epochs/E/summary.json`: one epoch in a line.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct EpochRecord {
+    /// The epoch, from 0.
+    pub epoch: u32,
+    /// Samples trained on.
+    pub picked: u64,
+    /// Samples scored before it.
+    pub rescored: u64,
+    /// Candidates that could have been picked.
+    pub eligible: u64,
+    /// Mean score of this epoch's finite scores; absent where nothing was scored.
+    pub mean_score: Option<f64>,
+    /// Mean over steps of the minimised loss, nats.
+    pub loss: f64,
+    /// Optimizer steps done when the epoch ended.
+    pub steps: u64,
+    /// Tokens that went through the model in training.
+    pub tokens: u64,
+    /// Mean held-out loss per response token after the epoch, where there is held-out data.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub eval_loss: Option<f64>,
+    /// Where the time went.
+    pub seconds: Seconds,
+}
+
+/// Wall-clock seconds of an epoch's phases.
+#[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
+pub struct Seconds {
+    /// Forward passes for scores.
+    pub scoring: f64,
+    /// The pick.
+    pub picking: f64,
+    /// Forward, backward and optimizer.
+    pub training: f64,
+}
+
+/// A finished (or interrupted) run, read back whole.
+#[derive(Debug, Clone, PartialEq)]
+pub struct RunRecord {
+    /// What made it.
+    pub manifest: RunManifest,
+    /// The epochs that ended.
+    pub epochs: Vec<EpochRecord>,
+    /// Every optimizer step.
+    pub steps: Vec<StepRecord>,
+    /// By epoch, the scores made for it.
+    pub scores: Vec<Vec<ScoreLine>>,
+    /// By epoch, what it trained on.
+    pub selections: Vec<Selection>,
+}
+
+impl ScoreLine {
+    /// The score as a number; NaN where the file has null.
+    pub fn value(&self) -> f64 {
+        self.score.unwrap_or(f64::NAN)
+    }
+
+    /// NaN and infinities have no JSON; they are null on disk.
+    pub fn number(value: f64) -> Option<f64> {
+        value.is_finite().then_some(value)
+    }
+}
+
+impl Selection {
+    /// Refuses a selection that names a sample the data does not have, or one twice.
+    pub fn check(&self, num_samples: u64) -> Result<()> {
+        let mut seen = vec![false; num_samples as usize];
+        for &id in &self.selected {
+            let Some(seen) = seen.get_mut(id as usize) else {
+                return Err(Error::Run(format!(
+                    "the selection of epoch {} names sample {id}, but there are {num_samples}",
+                    self.epoch
+                )));
+            };
+            if std::mem::replace(seen, true) {
+                return Err(Error::Run(format!(
+                    "the selection of epoch {} names sample {id} twice",
+                    self.epoch
+                )));
+            }
+        }
+        Ok(())
+    }
+}
