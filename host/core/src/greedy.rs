@@ -1,1 +1,265 @@
-//! To be written.
+//! The pick: argmax of value(i) = complexity(i) × gain(i), over and over, until the budget is met.
+//!
+//! Where gains never rise, a gain computed earlier is an upper bound of the gain now. Minoux's lazy
+//! greedy (1978) keeps such bounds in a heap and recomputes only the one on top, so it finds the
+//! exact answer of the naive greedy, ties included, with a fraction of the gains.
+
+use crate::{Error, Result};
+use iterit_sdk::DiversityScorer;
+use std::cmp::{Ordering, Reverse};
+use std::collections::BinaryHeap;
+
+/// What was picked, in pick order.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct Picks {
+    /// Indices into the candidates.
+    pub candidates: Vec<usize>,
+    /// complexity × gain at the pick.
+    pub values: Vec<f64>,
+    /// The gain at the pick.
+    pub gains: Vec<f64>,
+}
+
+/// Picks up to `budget` candidates; of equal values the earliest candidate wins.
+///
+/// `complexity[i]` is candidate `i`'s score, finite and 0 or more. `diversity` must have been told
+/// the candidates by `begin`. `proceed` is asked before every pick and ends the work by an error.
+pub fn pick(
+    budget: usize,
+    complexity: &[f64],
+    diversity: &mut dyn DiversityScorer,
+    proceed: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Picks, PickError> {
+    if diversity.gains_never_rise() {
+        pick_lazily(budget, complexity, diversity, proceed)
+    } else {
+        pick_naively(budget, complexity, diversity, proceed)
+    }
+}
+
+/// Without a diversity scorer every gain is 1: the largest complexity scores win.
+pub fn pick_by_complexity(budget: usize, complexity: &[f64]) -> Picks {
+    let mut order: Vec<usize> = (0..complexity.len()).collect();
+    order.sort_by(|&a, &b| complexity[b].total_cmp(&complexity[a]));
+    order.truncate(budget);
+    let values = order.iter().map(|&candidate| complexity[candidate]).collect();
+    Picks { gains: vec![1.0; order.len()], values, candidates: order }
+}
+
+/// Who made the pick fail.
+#[derive(Debug)]
+pub enum PickError {
+    /// The diversity scorer.
+    Diversity(iterit_sdk::Error),
+    /// The host: cancelled, say.
+    Host(Error),
+}
+
+impl From<Error> for PickError {
+    fn from(error: Error) -> Self {
+        Self::Host(error)
+    }
+}
+
+fn pick_lazily(
+    budget: usize,
+    complexity: &[f64],
+    diversity: &mut dyn DiversityScorer,
+    proceed: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Picks, PickError> {
+    let gains = all_gains(diversity, complexity.len())?;
+    let mut heap: BinaryHeap<Bound> = gains
+        .iter()
+        .enumerate()
+        .map(|(candidate, &gain)| Bound {
+            value: complexity[candidate] * gain,
+            candidate,
+            gain,
+            picks: 0,
+        })
+        .collect();
+    let mut picks = Picks::default();
+    while picks.candidates.len() < budget {
+        let Some(top) = heap.pop() else { break };
+        if top.picks == picks.candidates.len() {
+            proceed(top.picks)?;
+            diversity.pick(top.candidate).map_err(PickError::Diversity)?;
+            picks.push(top.candidate, top.value, top.gain);
+        } else {
+            let gain = checked_gain(diversity, top.candidate)?;
+            let value = complexity[top.candidate] * gain;
+            heap.push(Bound { value, gain, picks: picks.candidates.len(), ..top });
+        }
+    }
+    Ok(picks)
+}
+
+fn pick_naively(
+    budget: usize,
+    complexity: &[f64],
+    diversity: &mut dyn DiversityScorer,
+    proceed: &mut dyn FnMut(usize) -> Result<()>,
+) -> Result<Picks, PickError> {
+    let mut open: Vec<u32> = (0..complexity.len() as u32).collect();
+    let mut gains = vec![0.0; open.len()];
+    let mut picks = Picks::default();
+    while picks.candidates.len() < budget && !open.is_empty() {
+        proceed(picks.candidates.len())?;
+        gains.truncate(open.len());
+        diversity.gains(&open, &mut gains).map_err(PickError::Diversity)?;
+        let mut best = 0;
+        for (place, &candidate) in open.iter().enumerate() {
+            check_gain(gains[place], candidate as usize)?;
+            let value = |place: usize| complexity[open[place] as usize] * gains[place];
+            if value(place) > value(best) {
+                best = place;
+            }
+        }
+        // `remove` keeps the order, on which ties depend.
+        let candidate = open.remove(best) as usize;
+        diversity.pick(candidate).map_err(PickError::Diversity)?;
+        picks.push(candidate, complexity[candidate] * gains[best], gains[best]);
+    }
+    Ok(picks)
+}
+
+impl Picks {
+    fn push(&mut self, candidate: usize, value: f64, gain: f64) {
+        self.candidates.push(candidate);
+        self.values.push(value);
+        self.gains.push(gain);
+    }
+}
+
+/// The value of a candidate as it stood after `picks` picks: exact if that is now, else a bound.
+struct Bound {
+    value: f64,
+    candidate: usize,
+    gain: f64,
+    picks: usize,
+}
+
+impl Bound {
+    fn key(&self) -> (f64, Reverse<usize>) {
+        (self.value, Reverse(self.candidate))
+    }
+}
+
+impl Ord for Bound {
+    fn cmp(&self, other: &Self) -> Ordering {
+        let ((value, place), (other_value, other_place)) = (self.key(), other.key());
+        value.total_cmp(&other_value).then(place.cmp(&other_place))
+    }
+}
+
+impl PartialOrd for Bound {
+    fn partial_cmp(&self, other: &Self) -> Option<Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl PartialEq for Bound {
+    fn eq(&self, other: &Self) -> bool {
+        self.cmp(other) == Ordering::Equal
+    }
+}
+
+impl Eq for Bound {}
+
+fn all_gains(diversity: &dyn DiversityScorer, num: usize) -> Result<Vec<f64>, PickError> {
+    let candidates: Vec<u32> = (0..num as u32).collect();
+    let mut gains = vec![0.0; num];
+    diversity.gains(&candidates, &mut gains).map_err(PickError::Diversity)?;
+    for (candidate, &gain) in gains.iter().enumerate() {
+        check_gain(gain, candidate)?;
+    }
+    Ok(gains)
+}
+
+fn checked_gain(diversity: &dyn DiversityScorer, candidate: usize) -> Result<f64, PickError> {
+    let gain = diversity.gain(candidate).map_err(PickError::Diversity)?;
+    check_gain(gain, candidate)?;
+    Ok(gain)
+}
+
+fn check_gain(gain: f64, candidate: usize) -> Result<(), PickError> {
+    if gain.is_finite() && gain >= 0.0 {
+        return Ok(());
+    }
+    Err(PickError::Diversity(iterit_sdk::Error::new(
+        iterit_sdk::ErrorKind::BadOutput,
+        format!("the gain of candidate {candidate} is {gain}, expected a number of 0 or more"),
+    )))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iterit_sdk::{Host, SampleId};
+
+    /// Candidates hold words; a gain counts the weights of their words, halved by every earlier
+    /// pick that had the word.
+    struct Words {
+        candidates: Vec<Vec<usize>>,
+        weights: Vec<f64>,
+        lazy: Lazy,
+    }
+
+    #[derive(Clone, Copy, PartialEq)]
+    enum Lazy {
+        Declared,
+        NotDeclared,
+    }
+
+    impl DiversityScorer for Words {
+        fn begin(&mut self, _: &Host<'_>, _: &[SampleId]) -> iterit_sdk::Result<()> {
+            Ok(())
+        }
+        fn gain(&self, candidate: usize) -> iterit_sdk::Result<f64> {
+            Ok(self.candidates[candidate].iter().map(|&word| self.weights[word]).sum())
+        }
+        fn pick(&mut self, candidate: usize) -> iterit_sdk::Result<()> {
+            for &word in &self.candidates[candidate] {
+                self.weights[word] *= 0.5;
+            }
+            Ok(())
+        }
+        fn gains_never_rise(&self) -> bool {
+            self.lazy == Lazy::Declared
+        }
+    }
+
+    fn words(lazy: Lazy) -> Words {
+        let candidates = (0..200usize)
+            .map(|i| (0..1 + i % 5).map(|k| (i * 7 + k * 13) % 31).collect())
+            .collect();
+        Words { candidates, weights: vec![1.0; 31], lazy }
+    }
+
+    #[test]
+    fn lazy_and_naive_agree_ties_included() {
+        let complexity: Vec<f64> = (0..200).map(|i| f64::from(i % 4) * 0.25).collect();
+        for budget in [0, 1, 17, 200, 500] {
+            let lazy = pick(budget, &complexity, &mut words(Lazy::Declared), &mut |_| Ok(()));
+            let naive = pick(budget, &complexity, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
+            let (lazy, naive) = (lazy.unwrap(), naive.unwrap());
+            assert_eq!(lazy, naive);
+            assert_eq!(lazy.candidates.len(), budget.min(200));
+        }
+    }
+
+    #[test]
+    fn without_diversity_the_largest_score_wins_and_ties_go_to_the_earliest() {
+        let picks = pick_by_complexity(3, &[0.5, 0.9, 0.5, 0.9]);
+        assert_eq!(picks.candidates, [1, 3, 0]);
+        assert_eq!(picks.values, [0.9, 0.9, 0.5]);
+    }
+
+    #[test]
+    fn a_gain_that_is_no_number_is_refused() {
+        let mut bad = words(Lazy::Declared);
+        bad.weights[0] = f64::NAN;
+        let error = pick(1, &[1.0; 200], &mut bad, &mut |_| Ok(())).unwrap_err();
+        assert!(matches!(error, PickError::Diversity(error) if error.message().contains("is NaN")));
+    }
+}
