@@ -1,2 +1,80 @@
-//! xtask
-fn main() {}
+//! The project's own tooling: one verb a file, each of them a few commands that a person could type.
+//!
+//! Knows where things lie in the repository and nothing about training. It must not depend on any
+//! torch crate, because it runs before libtorch is there.
+
+mod error;
+mod process;
+mod workspace;
+
+mod artifacts;
+mod libtorch;
+mod unpack;
+mod wheel;
+
+mod ci;
+mod demo;
+mod install;
+mod picks;
+mod setup;
+mod test;
+
+use clap::{Parser, Subcommand};
+use error::Result;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+/// Sets up, tests and shows iterit.
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask", version)]
+struct Cli {
+    #[command(subcommand)]
+    verb: Verb,
+}
+
+#[derive(Subcommand)]
+enum Verb {
+    /// Put libtorch where the build looks for it; after this, plain cargo works
+    Setup,
+    /// Set up, build, and run every test; arguments go to `cargo test`
+    Test {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Set up, build, and run the main job on the small model and data of this repository
+    Demo,
+    /// Set up, build in release, and put the program where you want it
+    Install {
+        /// Gets bin/ and lib/iterit/
+        #[arg(long)]
+        prefix: PathBuf,
+    },
+    /// What CI runs: set-up, format, clippy, docs and the tests
+    Ci,
+}
+
+fn main() -> ExitCode {
+    match run(Cli::parse().verb) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {error}");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn run(verb: Verb) -> Result<()> {
+    match verb {
+        Verb::Setup => setup::run(),
+        Verb::Test { arguments } => test::run(&arguments),
+        Verb::Demo => demo::run().map(|results| print(&results)),
+        Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),
+        Verb::Ci => ci::run(),
+    }
+}
+
+/// The one thing a verb makes, alone on stdout, for a script to pick up.
+#[expect(clippy::print_stdout, reason = "a path that was made is data, all else is talk")]
+fn print(made: &Path) {
+    println!("{}", made.display());
+}

@@ -1,0 +1,22 @@
+//! `cargo xtask test`: from a fresh clone to the last test.
+
+use crate::error::Result;
+use crate::{artifacts, process, setup};
+use std::process::Command;
+
+/// Sets up, builds what the tests start, and runs `cargo test --workspace` with `arguments`.
+pub(crate) fn run(arguments: &[String]) -> Result<()> {
+    setup::run()?;
+    artifacts::build("dev")?;
+    let mut tests = process::cargo(["test", "--workspace"]);
+    process::run(on_one_thread_each(tests.args(arguments)))
+}
+
+/// Tests run beside each other, and libtorch's threads spin while they wait: with more threads
+/// than cores everything takes eight times as long.
+fn on_one_thread_each(command: &mut Command) -> &mut Command {
+    if std::env::var_os("OMP_NUM_THREADS").is_none() {
+        command.env("OMP_NUM_THREADS", "1");
+    }
+    command
+}
