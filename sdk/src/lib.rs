@@ -12,8 +12,20 @@ mod score;
 mod services;
 mod traits;
 
+pub mod check;
+
 mod manifest;
 mod options;
+
+// The only code that knows the ABI.
+#[cfg(feature = "export")]
+#[allow(unsafe_code)]
+#[doc(hidden)]
+pub mod adapter;
+#[cfg(feature = "export")]
+#[allow(unsafe_code)]
+#[doc(hidden)]
+pub mod export;
 
 pub use error::{Error, ErrorKind, Result};
 pub use manifest::{Manifest, PluginKind, ScorerManifest};

@@ -12,6 +12,8 @@ pub struct Manifest {
     pub name: String,
     /// The crate's version.
     pub version: String,
+    /// The version of the ABI it speaks.
+    pub abi: String,
     /// The version of the SDK it was built with.
     pub sdk: String,
     /// The compiler that built it.

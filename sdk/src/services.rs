@@ -4,7 +4,7 @@
 //! again over the boundary, and the testkit a third time with a fake model. A plugin sees only
 //! [`Host`] and cannot tell them apart.
 
-use crate::{Error, Nll, ResponseNll, Result, Sample, SampleId};
+use crate::{Error, Nll, ResponseNll, Result, Sample, SampleId, Turn};
 use serde::{Deserialize, Serialize};
 
 /// What a plugin may ask the host for. A plugin declares the ones it needs in
@@ -250,9 +250,14 @@ pub trait Services: Sync {
     fn response_nll(&self, model: Model, ids: &[SampleId]) -> Result<Vec<ResponseNll>>;
     /// The loss of every surviving response token, nats.
     fn token_nll(&self, model: Model, ids: &[SampleId], given: Conditioning) -> Result<Ragged>;
-    /// The loss of each response when the whole exchange of sample `shots[i]` stands before its prompt:
-    /// what one-shot scorers compare.
-    fn prompted_nll(&self, model: Model, ids: &[SampleId], shots: &[SampleId]) -> Result<Vec<Nll>>;
+    /// The loss of each response when `prompts[i]` stands in place of its sample's own prompt. A
+    /// one-shot scorer puts another sample's exchange in front of the sample's own turns.
+    fn prompted_nll(
+        &self,
+        model: Model,
+        ids: &[SampleId],
+        prompts: &[Vec<Turn>],
+    ) -> Result<Vec<Nll>>;
     /// One vector a sample.
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix>;
     /// Entropy and margin over the response given its prompt.

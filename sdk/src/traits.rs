@@ -2,7 +2,7 @@
 //! `Box<dyn ComplexityScorer>` and cannot tell a scorer in its own process from a loaded one.
 
 use crate::{Host, Result, SampleId, Score, Service};
-use serde::{Serialize, de::DeserializeOwned};
+use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// How a scorer or strategy is made. Apart from the work itself, so that the work stays
 /// dyn-compatible.
@@ -74,7 +74,7 @@ pub trait DiversityScorer: Send + Sync {
 }
 
 /// What a strategy knows of the run before it begins.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct RunShape {
     /// Samples that may be trained on.
     pub num_samples: u64,
@@ -85,7 +85,7 @@ pub struct RunShape {
 }
 
 /// Where the run stands when a plan is asked for.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Epoch {
     /// The epoch about to begin, from 0.
     pub epoch: u32,

@@ -20,7 +20,8 @@ pub struct PluginRoot {
     /// The manifest that also stands in the file.
     pub manifest_json: RStr<'static>,
     /// Makes a complexity scorer.
-    pub new_complexity: extern "C" fn(name: RStr<'_>, options: RStr<'_>) -> AbiResult<ComplexityBox>,
+    pub new_complexity:
+        extern "C" fn(name: RStr<'_>, options: RStr<'_>) -> AbiResult<ComplexityBox>,
     /// Makes a diversity scorer.
     pub new_diversity: extern "C" fn(name: RStr<'_>, options: RStr<'_>) -> AbiResult<DiversityBox>,
     /// Makes an update strategy.
