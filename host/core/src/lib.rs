@@ -6,27 +6,30 @@
 //! this list, so the crate reads top to bottom; [`run`] is the plot.
 
 pub mod error;
+pub mod nearest;
 pub mod whole_file;
 
+pub mod statistics;
+
 pub mod dataset;
-pub mod span;
-pub mod template;
+pub mod learner;
+pub mod record;
+
 pub mod tokenizer;
+pub mod template;
+pub mod span;
+
+pub mod schedule;
+pub mod permutation;
+pub mod score_table;
+pub mod greedy;
 
 pub mod config;
-
-pub mod greedy;
-pub mod permutation;
-pub mod schedule;
-pub mod score_table;
-
 pub mod corpus;
-pub mod learner;
-pub mod services;
 
-pub mod record;
-pub mod run;
+pub mod services;
 pub mod run_directory;
+pub mod run;
 
 pub use error::{Error, Result};
 pub use iterit_sdk as sdk;

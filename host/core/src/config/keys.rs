@@ -1,0 +1,280 @@
+//! Every key of the configuration: its name, what its value must be, and where it goes. Keys with
+//! free names, `plugins.NAME.KEY` and `selection.weights.NAME`, are not in the list.
+
+use super::Config;
+use crate::nearest::nearest;
+use serde::de::DeserializeOwned;
+use std::path::PathBuf;
+use toml::Value;
+
+/// One key.
+pub(super) struct Key {
+    /// Its dotted name.
+    pub name: &'static str,
+    /// What its value must be, for messages.
+    pub expected: &'static str,
+    /// Puts a value in its place and says whether it was accepted.
+    pub put: fn(&mut Config, Value) -> bool,
+}
+
+/// Every key, in the order of the documentation.
+pub(super) const KEYS: &[Key] = &[
+    Key {
+        name: "seed",
+        expected: "a whole number, 0 or more",
+        put: |c, v| put(&mut c.seed, v, |_| true),
+    },
+    Key {
+        name: "model.path",
+        expected: "the path of a model folder",
+        put: |c, v| put_path(&mut c.model.path, v),
+    },
+    Key {
+        name: "model.dtype",
+        expected: "\"float32\", \"bfloat16\" or \"bfloat16-pure\"",
+        put: |c, v| put(&mut c.model.dtype, v, |_| true),
+    },
+    Key {
+        name: "model.device",
+        expected: "\"auto\", \"cpu\", \"cuda\" or \"cuda:INDEX\"",
+        put: |c, v| put(&mut c.model.device, v, |_| true),
+    },
+    Key {
+        name: "model.max_length",
+        expected: "a number of tokens, 2 or more",
+        put: |c, v| put(&mut c.model.max_length, v, |&n| n >= Some(2)),
+    },
+    Key {
+        name: "model.proxy",
+        expected: "the path of a model folder",
+        put: |c, v| put_path(&mut c.model.proxy, v),
+    },
+    Key {
+        name: "data.path",
+        expected: "the path of a file, or a list of them",
+        put: |c, v| put_paths(&mut c.data.path, v),
+    },
+    Key {
+        name: "data.format",
+        expected: "\"auto\", \"alpaca\", \"messages\", \"sharegpt\" or \"prompt-completion\"",
+        put: |c, v| put(&mut c.data.format, v, |_| true),
+    },
+    Key {
+        name: "data.template",
+        expected: "a template's name or the path of a file",
+        put: |c, v| put(&mut c.data.template, v, |t| t.as_deref() != Some("")),
+    },
+    Key {
+        name: "data.eos_text",
+        expected: "a text",
+        put: |c, v| put(&mut c.data.eos_text, v, |_| true),
+    },
+    Key {
+        name: "data.target_path",
+        expected: "the path of a file, or a list of them",
+        put: |c, v| put_paths(&mut c.data.target_path, v),
+    },
+    Key {
+        name: "data.eval_path",
+        expected: "the path of a file, or a list of them",
+        put: |c, v| put_paths(&mut c.data.eval_path, v),
+    },
+    Key {
+        name: "data.eval_fraction",
+        expected: "a share of the samples, 0 or more and below 1",
+        put: |c, v| put(&mut c.data.eval_fraction, v, |f| (0.0..1.0).contains(f)),
+    },
+    Key {
+        name: "selection.plugins",
+        expected: "a list of names or paths such as [\"ifd\", \"diversity\"]",
+        put: |c, v| put(&mut c.selection.plugins, v, |_| true),
+    },
+    Key {
+        name: "selection.ratio",
+        expected: "a share of the samples above 0 and up to 1, or a count above 1",
+        put: |c, v| put(&mut c.selection.ratio, v, |&r| r > 0.0 && r.is_finite()),
+    },
+    Key {
+        name: "selection.plugin_path",
+        expected: "the path of a folder, or a list of them",
+        put: |c, v| put_paths(&mut c.selection.plugin_path, v),
+    },
+    Key {
+        name: "train.epochs",
+        expected: "a whole number, 1 or more",
+        put: |c, v| put(&mut c.train.epochs, v, |&n| n >= 1),
+    },
+    Key {
+        name: "train.learning_rate",
+        expected: "a finite number above 0",
+        put: |c, v| put(&mut c.train.learning_rate, v, |&r| r > 0.0 && r.is_finite()),
+    },
+    Key {
+        name: "train.schedule",
+        expected: "\"cosine\", \"linear\" or \"constant\"",
+        put: |c, v| put(&mut c.train.schedule, v, |_| true),
+    },
+    Key {
+        name: "train.warmup_ratio",
+        expected: "a share of the steps, 0 to 1",
+        put: |c, v| put(&mut c.train.warmup_ratio, v, |r| (0.0..=1.0).contains(r)),
+    },
+    Key {
+        name: "train.weight_decay",
+        expected: "a finite number, 0 or more",
+        put: |c, v| put(&mut c.train.weight_decay, v, |&w| w >= 0.0 && w.is_finite()),
+    },
+    Key {
+        name: "train.max_grad_norm",
+        expected: "a number above 0, or inf for no clipping",
+        put: |c, v| put(&mut c.train.max_grad_norm, v, |&n| n > 0.0),
+    },
+    Key {
+        name: "train.gradient_accumulation",
+        expected: "a number of samples, 1 or more",
+        put: |c, v| put(&mut c.train.gradient_accumulation, v, |&n| n >= 1),
+    },
+    Key {
+        name: "train.micro_batch",
+        expected: "\"auto\" or a number of samples, 1 or more",
+        put: |c, v| put(&mut c.train.micro_batch, v, |_| true),
+    },
+    Key {
+        name: "train.loss_normalization",
+        expected: "\"sample\" or \"token\"",
+        put: |c, v| put(&mut c.train.loss_normalization, v, |_| true),
+    },
+    Key {
+        name: "train.shuffle",
+        expected: "\"per-epoch\" or \"same\"",
+        put: |c, v| put(&mut c.train.shuffle, v, |_| true),
+    },
+    Key {
+        name: "train.target_end",
+        expected: "\"eos\" or \"end-of-turn\"",
+        put: |c, v| put(&mut c.train.target_end, v, |_| true),
+    },
+    Key {
+        name: "train.activation_checkpointing",
+        expected: "true or false",
+        put: |c, v| put(&mut c.train.activation_checkpointing, v, |_| true),
+    },
+    Key {
+        name: "output.path",
+        expected: "the path of a folder",
+        put: |c, v| put_path(&mut c.output.path, v),
+    },
+    Key {
+        name: "output.save_every",
+        expected: "a number of steps, or 0",
+        put: |c, v| put(&mut c.output.save_every, v, |_| true),
+    },
+    Key {
+        name: "output.keep",
+        expected: "a number of checkpoints, 1 or more",
+        put: |c, v| put(&mut c.output.keep, v, |&n| n >= 1),
+    },
+    Key {
+        name: "output.tensorboard",
+        expected: "true or false",
+        put: |c, v| put(&mut c.output.tensorboard, v, |_| true),
+    },
+];
+
+/// Keys that are reserved for what this version cannot do; a run that ignored them would mislead.
+pub(super) const NOT_YET: &[&str] = &["train.lora"];
+
+/// What the same thing is called elsewhere: in IterIT and in transformers.
+const ELSEWHERE: &[(&str, &str)] = &[
+    ("update_ratio", "plugins.iterative.update_ratio"),
+    ("update_strategy", "selection.plugins"),
+    ("score_type", "selection.plugins"),
+    ("diversity_weight_decay", "plugins.diversity.decay"),
+    ("decay", "plugins.diversity.decay"),
+    ("model_name_or_path", "model.path"),
+    ("data_path", "data.path"),
+    ("output_dir", "output.path"),
+    ("model_max_length", "model.max_length"),
+    ("prompt_template", "data.template"),
+    ("model.template", "data.template"),
+    ("num_train_epochs", "train.epochs"),
+    ("lr", "train.learning_rate"),
+    ("lr_scheduler_type", "train.schedule"),
+    ("gradient_accumulation_steps", "train.gradient_accumulation"),
+    ("per_device_train_batch_size", "train.micro_batch"),
+    ("gradient_checkpointing", "train.activation_checkpointing"),
+    ("save_steps", "output.save_every"),
+    ("save_total_limit", "output.keep"),
+];
+
+/// What a dotted name stands for.
+pub(super) enum Place<'a> {
+    /// One of [`KEYS`].
+    Key(&'static Key),
+    /// One of [`NOT_YET`], or a key below it.
+    Reserved(&'static str),
+    /// A section, whose keys have places of their own.
+    Section,
+    /// `selection.weights.NAME`
+    Weight(&'a str),
+    /// `plugins.NAME.PATH`, the path not empty.
+    Plugin(&'a str, Vec<&'a str>),
+    /// Nothing.
+    Unknown,
+}
+
+/// What a dotted name stands for.
+pub(super) fn place(name: &str) -> Place<'_> {
+    let is_below = |name: &str, section: &str| {
+        name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
+    };
+    if let Some(key) = KEYS.iter().find(|key| key.name == name) {
+        return Place::Key(key);
+    }
+    if let Some(key) = NOT_YET.iter().find(|key| **key == name || is_below(name, key)) {
+        return Place::Reserved(key);
+    }
+    match name.split('.').collect::<Vec<_>>()[..] {
+        ["plugins"] | ["plugins", _] | ["selection", "weights"] => Place::Section,
+        ["plugins", plugin, ref path @ ..] => Place::Plugin(plugin, path.to_vec()),
+        ["selection", "weights", scorer] => Place::Weight(scorer),
+        _ if KEYS.iter().any(|key| is_below(key.name, name)) => Place::Section,
+        _ => Place::Unknown,
+    }
+}
+
+/// The key somebody probably meant: one of nearly this name, else of nearly this last part.
+pub(super) fn meant(name: &str) -> Option<&'static str> {
+    let leaf = |name: &'static str| name.rsplit('.').next().unwrap_or(name);
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let elsewhere =
+        |name: &str| ELSEWHERE.iter().find(|(other, _)| *other == name).map(|(_, ours)| *ours);
+    elsewhere(name)
+        .or_else(|| elsewhere(last))
+        .or_else(|| nearest(name, KEYS.iter().map(|key| key.name)))
+        .or_else(|| {
+            let nearest = nearest(last, KEYS.iter().map(|key| leaf(key.name)))?;
+            KEYS.iter().map(|key| key.name).find(|key| leaf(key) == nearest)
+        })
+}
+
+fn put<T: DeserializeOwned>(
+    place: &mut T,
+    value: Value,
+    is_allowed: impl FnOnce(&T) -> bool,
+) -> bool {
+    match value.try_into() {
+        Ok(value) if is_allowed(&value) => *place = value,
+        _ => return false,
+    }
+    true
+}
+
+fn put_path(place: &mut Option<PathBuf>, value: Value) -> bool {
+    put(place, value, |path| path.as_ref().is_some_and(|path| !path.as_os_str().is_empty()))
+}
+
+fn put_paths(place: &mut Vec<PathBuf>, value: Value) -> bool {
+    let value = if value.is_str() { Value::Array(vec![value]) } else { value };
+    put(place, value, |paths| paths.iter().all(|path| !path.as_os_str().is_empty()))
+}

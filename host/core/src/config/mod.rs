@@ -1,0 +1,122 @@
+//! What a run is told: defaults, then a TOML file, then flags and `--set` in order.
+//!
+//! Nothing is guessed: an unknown key is refused with the nearest name, and every fault of a file
+//! and a command line is reported at once. `[plugins.NAME]` is kept as it stands, the plugin
+//! itself checks it.
+
+mod budget;
+mod data;
+mod file;
+mod keys;
+mod model;
+mod output;
+mod resolve;
+mod selection;
+mod setting;
+mod train;
+
+pub use budget::budget;
+pub use data::DataConfig;
+pub use model::{Device, Dtype, ModelConfig};
+pub use output::OutputConfig;
+pub use selection::SelectionConfig;
+pub use setting::Setting;
+pub use train::{MicroBatch, Shuffle, TrainConfig};
+
+use crate::{Error, Result};
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::Path;
+use toml::Table;
+
+/// The whole configuration, resolved: every key has its value.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct Config {
+    /// What all randomness of the run comes from.
+    pub seed: u64,
+    /// `[model]`
+    pub model: ModelConfig,
+    /// `[data]`
+    pub data: DataConfig,
+    /// `[selection]`
+    pub selection: SelectionConfig,
+    /// `[train]`
+    pub train: TrainConfig,
+    /// `[output]`
+    pub output: OutputConfig,
+    /// `[plugins.NAME]`: the options of each plugin, as they were given.
+    pub plugins: BTreeMap<String, Table>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            seed: 42,
+            model: ModelConfig::default(),
+            data: DataConfig::default(),
+            selection: SelectionConfig::default(),
+            train: TrainConfig::default(),
+            output: OutputConfig::default(),
+            plugins: BTreeMap::new(),
+        }
+    }
+}
+
+impl Config {
+    /// Defaults, then the file, then the settings in order.
+    ///
+    /// ```
+    /// use iterit_core::config::{Config, Setting};
+    /// let set = Setting::parse("train.schedule=linear")?;
+    /// let config = Config::load(None, &[set, Setting::flag("--ratio", "selection.ratio", "0.1")])?;
+    /// assert_eq!(config.selection.ratio, 0.1);
+    /// # Ok::<(), iterit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// A file that cannot be read, or [`Error::Config`] with every fault.
+    pub fn load(file: Option<&Path>, settings: &[Setting]) -> Result<Self> {
+        let mut faults = Vec::new();
+        let mut all = match file {
+            Some(path) => file::read(path, &mut faults)?,
+            None => Vec::new(),
+        };
+        all.extend_from_slice(settings);
+        resolve::resolve(all, faults)
+    }
+
+    /// Reads a TOML text; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        let mut faults = Vec::new();
+        let settings = file::settings(text, name, &mut faults);
+        resolve::resolve(settings, faults)
+    }
+
+    /// The text that loads again to the same configuration, with every key that has a value.
+    pub fn to_toml(&self) -> String {
+        toml::to_string(self).expect("a configuration holds only what TOML can say")
+    }
+
+    /// The model's folder.
+    ///
+    /// # Errors
+    /// Where it is not set.
+    pub fn model_path(&self) -> Result<&Path> {
+        self.model.path.as_deref().ok_or_else(|| missing("model.path", "--model FOLDER"))
+    }
+
+    /// The run's folder.
+    ///
+    /// # Errors
+    /// Where it is not set.
+    pub fn output_path(&self) -> Result<&Path> {
+        self.output.path.as_deref().ok_or_else(|| missing("output.path", "--out FOLDER"))
+    }
+}
+
+fn missing(key: &str, flag: &str) -> Error {
+    Error::config(format!("`{key}` is not set\nhint: give it with {flag} or in the configuration"))
+}

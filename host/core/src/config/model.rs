@@ -1,0 +1,85 @@
+//! `[model]`: which model, and how it is held.
+
+use serde::{Deserialize, Serialize};
+use std::fmt;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+/// The section `[model]`.
+#[derive(Debug, Clone, PartialEq, Default, Serialize)]
+pub struct ModelConfig {
+    /// A Hugging Face model folder.
+    pub path: Option<PathBuf>,
+    /// What weights and arithmetic are held in.
+    pub dtype: Dtype,
+    /// Where it runs.
+    pub device: Device,
+    /// Texts are cut on the right at this many tokens; unset: the model's own limit.
+    pub max_length: Option<usize>,
+    /// A second, fixed model that plugins may ask.
+    pub proxy: Option<PathBuf>,
+}
+
+/// What weights and arithmetic are held in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Dtype {
+    /// Weights, arithmetic and optimizer in float32.
+    #[default]
+    Float32,
+    /// Arithmetic in bfloat16 over float32 weights and optimizer.
+    Bfloat16,
+    /// Everything in bfloat16: half the memory, and small updates are lost to rounding.
+    Bfloat16Pure,
+}
+
+/// Where a model runs.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(into = "String", try_from = "String")]
+pub enum Device {
+    /// The first GPU where there is one, else the CPU.
+    #[default]
+    Auto,
+    /// The CPU.
+    Cpu,
+    /// The GPU of this index; `cuda` alone means `cuda:0`.
+    Cuda(usize),
+}
+
+impl fmt::Display for Device {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Auto => f.write_str("auto"),
+            Self::Cpu => f.write_str("cpu"),
+            Self::Cuda(index) => write!(f, "cuda:{index}"),
+        }
+    }
+}
+
+impl FromStr for Device {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        match (text, text.strip_prefix("cuda:").map(str::parse)) {
+            ("auto", _) => Ok(Self::Auto),
+            ("cpu", _) => Ok(Self::Cpu),
+            ("cuda", _) => Ok(Self::Cuda(0)),
+            (_, Some(Ok(index))) => Ok(Self::Cuda(index)),
+            _ => Err(format!("`{text}` is not a device")),
+        }
+    }
+}
+
+impl TryFrom<String> for Device {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Device> for String {
+    fn from(device: Device) -> Self {
+        device.to_string()
+    }
+}

@@ -1,0 +1,82 @@
+//! Puts settings, in order, into a configuration, and gathers every fault on the way.
+
+use super::keys::{self, Key, Place};
+use super::{Config, Setting};
+use crate::{Error, Result};
+use toml::{Table, Value};
+
+/// The defaults with these settings applied in order.
+pub(super) fn resolve(settings: Vec<Setting>, mut faults: Vec<String>) -> Result<Config> {
+    let mut config = Config::default();
+    for setting in settings {
+        apply(&mut config, setting, &mut faults);
+    }
+    if faults.is_empty() { Ok(config) } else { Err(Error::Config(faults)) }
+}
+
+fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
+    let Setting { origin, key: name, value, bare } = setting;
+    let outcome = match (keys::place(&name), value) {
+        (Place::Key(key), value) => put(config, key, value, bare),
+        (Place::Weight(scorer), value) => put_weight(config, scorer, value),
+        (Place::Plugin(plugin, path), value) => {
+            insert(config.plugins.entry(plugin.to_owned()).or_default(), &path, value);
+            Ok(())
+        }
+        (Place::Section, Value::Table(table)) => {
+            for (key, value) in table {
+                let key = format!("{name}.{key}");
+                apply(config, Setting { origin: origin.clone(), key, value, bare: None }, faults);
+            }
+            Ok(())
+        }
+        (Place::Section, value) => Err(format!("`{name}` is {value}, expected a section [{name}]")),
+        (Place::Reserved(key), _) => Err(format!("`{key}` is not supported yet, remove it")),
+        (Place::Unknown, _) => Err(match keys::meant(&name) {
+            Some(meant) => format!("unknown key `{name}`, the nearest is `{meant}`"),
+            None => format!("unknown key `{name}`, configs/README.md lists them all"),
+        }),
+    };
+    faults.extend(outcome.err().map(|fault| format!("{origin}: {fault}")));
+}
+
+/// `--set data.eos_text=1` means the text, though 1 alone is a number to TOML: a value from the
+/// command line that the key does not take is tried as a bare string.
+fn put(config: &mut Config, key: &Key, value: Value, bare: Option<String>) -> Result<(), String> {
+    let found = value.to_string();
+    if (key.put)(config, value) || bare.is_some_and(|bare| (key.put)(config, Value::String(bare))) {
+        return Ok(());
+    }
+    Err(format!("`{}` is {found}, expected {}", key.name, key.expected))
+}
+
+fn put_weight(config: &mut Config, scorer: &str, value: Value) -> Result<(), String> {
+    match value.clone().try_into::<f64>() {
+        Ok(weight) if weight >= 0.0 && weight.is_finite() => {
+            config.selection.weights.insert(scorer.to_owned(), weight);
+            Ok(())
+        }
+        _ => Err(format!(
+            "`selection.weights.{scorer}` is {value}, expected a finite number, 0 or more"
+        )),
+    }
+}
+
+/// Puts a plugin's option in its place; what stood there before is replaced.
+fn insert(table: &mut Table, path: &[&str], value: Value) {
+    match path {
+        [] => {}
+        [key] => {
+            table.insert((*key).to_owned(), value);
+        }
+        [key, rest @ ..] => {
+            let inner = table.entry(*key).or_insert_with(|| Value::Table(Table::new()));
+            if !inner.is_table() {
+                *inner = Value::Table(Table::new());
+            }
+            if let Value::Table(inner) = inner {
+                insert(inner, rest, value);
+            }
+        }
+    }
+}

@@ -1,0 +1,36 @@
+//! `[selection]`: which plugins choose, and how many samples.
+
+use serde::Serialize;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// The section `[selection]`.
+#[derive(Debug, Clone, PartialEq, Serialize)]
+pub struct SelectionConfig {
+    /// Plugins by name or path.
+    pub plugins: Vec<String>,
+    /// Samples an epoch: a share of the data up to 1, a count above.
+    pub ratio: f64,
+    /// Folders searched for plugins before the others.
+    pub plugin_path: Vec<PathBuf>,
+    /// The exponent of each complexity scorer; 1 where unset.
+    pub weights: BTreeMap<String, f64>,
+}
+
+impl Default for SelectionConfig {
+    fn default() -> Self {
+        Self {
+            plugins: ["ifd", "diversity", "iterative"].map(String::from).to_vec(),
+            ratio: 0.05,
+            plugin_path: Vec::new(),
+            weights: BTreeMap::new(),
+        }
+    }
+}
+
+impl SelectionConfig {
+    /// The exponent of one complexity scorer.
+    pub fn weight(&self, scorer: &str) -> f64 {
+        self.weights.get(scorer).copied().unwrap_or(1.0)
+    }
+}

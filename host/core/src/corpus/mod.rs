@@ -1,0 +1,161 @@
+//! All samples of a run with their tokens: what is trained on first, then the target samples.
+
+mod build;
+mod report;
+
+pub use report::{EndAudit, Lengths, TextReport};
+
+use crate::learner::{Sequence, Watch};
+use crate::span::{EncodedSample, Encoder};
+use crate::{Error, Result};
+use iterit_sdk::{Sample, SampleId, TokenCounts, Turn};
+use std::sync::Arc;
+
+/// Samples and tokens. Ids are positions: 0 to [`num_samples`](Self::num_samples) are trained on,
+/// the target samples follow.
+pub struct Corpus {
+    samples: Vec<Sample>,
+    num_samples: usize,
+    texts: CorpusTexts,
+}
+
+enum CorpusTexts {
+    Encoded {
+        encoder: Arc<Encoder>,
+        encoded: Vec<EncodedSample>,
+        report: TextReport,
+    },
+    /// Without a tokenizer there are only texts.
+    Bare {
+        target_end: String,
+        nothing: EncodedSample,
+    },
+}
+
+impl Corpus {
+    /// Encodes samples, and target samples whose ids follow theirs, on `threads` threads.
+    ///
+    /// # Errors
+    /// Samples that the template refuses, by id; [`Error::Cancelled`].
+    pub fn encode(
+        samples: Vec<Sample>,
+        target_samples: Vec<Sample>,
+        encoder: Arc<Encoder>,
+        threads: usize,
+        watch: &dyn Watch,
+    ) -> Result<Self> {
+        let num_samples = samples.len();
+        let samples = number(samples, target_samples);
+        let encoded = build::encode(&samples, &encoder, threads, watch)?;
+        let report = TextReport::new(&encoder, &encoded[..num_samples]);
+        let texts = CorpusTexts::Encoded { encoder, encoded, report };
+        Ok(Self { samples, num_samples, texts })
+    }
+
+    /// Samples alone, for work that needs no tokens; `target_end` ends a response.
+    pub fn bare(samples: Vec<Sample>, target_samples: Vec<Sample>, target_end: String) -> Self {
+        let num_samples = samples.len();
+        // An empty sequence, rather than none, lets the model's own error say what is missing.
+        let nothing =
+            EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
+        let texts = CorpusTexts::Bare { target_end, nothing };
+        Self { samples: number(samples, target_samples), num_samples, texts }
+    }
+
+    /// Samples that may be trained on.
+    pub fn num_samples(&self) -> u64 {
+        self.num_samples as u64
+    }
+
+    /// Samples that are only read and scored.
+    pub fn num_target_samples(&self) -> u64 {
+        (self.samples.len() - self.num_samples) as u64
+    }
+
+    /// One sample. Panics past the last id, as a slice does.
+    pub fn sample(&self, id: SampleId) -> &Sample {
+        &self.samples[id as usize]
+    }
+
+    /// The tokens of one sample; empty in a corpus without a tokenizer. Panics past the last id.
+    pub fn encoded(&self, id: SampleId) -> &EncodedSample {
+        match &self.texts {
+            CorpusTexts::Encoded { encoded, .. } => &encoded[id as usize],
+            CorpusTexts::Bare { nothing, .. } => nothing,
+        }
+    }
+
+    /// The tokens of a response alone.
+    ///
+    /// # Errors
+    /// A template that refuses a response without a prompt.
+    pub fn unconditional(&self, id: SampleId) -> Result<&Sequence> {
+        self.encoded(id).unconditional.as_ref().ok_or_else(|| {
+            Error::Text(format!(
+                "there is no text of a response alone, which this score needs: {}\nhint: choose \
+                 another template with --set data.template=NAME",
+                self.encoder().and_then(Encoder::refusal).unwrap_or("the template refuses it")
+            ))
+        })
+    }
+
+    /// What the model is trained to write: response and the target's end.
+    pub fn training_target(&self, id: SampleId) -> String {
+        let end = match &self.texts {
+            CorpusTexts::Encoded { encoder, .. } => encoder.target_end(),
+            CorpusTexts::Bare { target_end, .. } => target_end,
+        };
+        format!("{}{end}", self.sample(id).response)
+    }
+
+    /// Tokens of the training text after the cut.
+    ///
+    /// # Errors
+    /// A corpus without a tokenizer.
+    pub fn token_counts(&self, id: SampleId) -> Result<TokenCounts> {
+        self.tokenized()?;
+        let scored = &self.encoded(id).training.scored;
+        Ok(TokenCounts { prompt: scored.start as u32, response: scored.len() as u32 })
+    }
+
+    /// The response of one sample to another prompt than its own.
+    ///
+    /// # Errors
+    /// A corpus without a tokenizer; a template that refuses the conversation.
+    pub fn prompted(&self, id: SampleId, prompt: &[Turn]) -> Result<Sequence> {
+        self.tokenized()?
+            .prompted(prompt, &self.sample(id).response)
+            .map_err(|error| Error::Text(format!("sample {id} under another prompt: {error}")))
+    }
+
+    /// What became of the texts, where there are tokens.
+    pub fn report(&self) -> Option<&TextReport> {
+        match &self.texts {
+            CorpusTexts::Encoded { report, .. } => Some(report),
+            CorpusTexts::Bare { .. } => None,
+        }
+    }
+
+    /// What made the tokens, where there are some.
+    pub fn encoder(&self) -> Option<&Encoder> {
+        match &self.texts {
+            CorpusTexts::Encoded { encoder, .. } => Some(encoder),
+            CorpusTexts::Bare { .. } => None,
+        }
+    }
+
+    fn tokenized(&self) -> Result<&Encoder> {
+        self.encoder().ok_or_else(|| {
+            Error::Text("this needs a tokenizer\nhint: give a model with --model FOLDER".into())
+        })
+    }
+}
+
+/// Ids are positions, those of the target samples behind the others.
+fn number(mut samples: Vec<Sample>, target_samples: Vec<Sample>) -> Vec<Sample> {
+    samples.extend(target_samples);
+    for (id, sample) in samples.iter_mut().enumerate() {
+        sample.id = id as SampleId;
+    }
+    samples
+}
