@@ -1,2 +1,5 @@
-//! tests
-fn main() {}
+//! Tests across crates, in one binary: a module a feature.
+
+mod golden;
+
+mod tfidf;

@@ -1,1 +1,115 @@
-//! The `diversity` plugin.
+//! The `diversity` plugin: how much a response adds to those already picked, by the TF-IDF weight
+//! of the words, bigrams and trigrams that no pick holds yet.
+//!
+//! It knows nothing of complexity or of how the host picks. `words` → `ngrams` → `tfidf` → `decay`.
+
+mod parallel;
+
+pub mod words;
+
+mod ngrams;
+pub mod tfidf;
+
+pub mod decay;
+
+use decay::DecayedRows;
+use iterit_sdk::{DiversityScorer, Error, Host, Plugin, Result, SampleId};
+use serde::{Deserialize, Serialize};
+use tfidf::Tfidf;
+use words::WordTexts;
+
+/// How many texts are asked for at once: enough to keep threads busy, few enough to stay small.
+const TEXTS_AT_ONCE: usize = 4096;
+
+/// The plugin's options.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct Options {
+    /// What a pick leaves of the weight of each n-gram it holds; from 0, and 1 for no decay.
+    pub decay: f64,
+}
+
+impl Default for Options {
+    fn default() -> Self {
+        Self { decay: 0.1 }
+    }
+}
+
+/// Diversity of the training targets by decayed TF-IDF.
+#[derive(Debug)]
+pub struct Diversity {
+    decay: f64,
+    threads: usize,
+    rows: DecayedRows,
+}
+
+impl Plugin for Diversity {
+    type Options = Options;
+
+    fn new(options: Options) -> Result<Self> {
+        let decay = options.decay;
+        if !(0.0..=1.0).contains(&decay) {
+            return Err(Error::options(format!(
+                "`decay` is {decay}, expected a number from 0 to 1"
+            )));
+        }
+        Ok(Self { decay, threads: 1, rows: DecayedRows::default() })
+    }
+}
+
+impl DiversityScorer for Diversity {
+    fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
+        self.threads = host.threads();
+        let mut texts = WordTexts::default();
+        for ids in candidates.chunks(TEXTS_AT_ONCE) {
+            host.check_cancelled()?;
+            texts.push(&host.training_targets(ids)?, self.threads);
+            host.progress(texts.len() as u64, candidates.len() as u64);
+        }
+        self.rows = DecayedRows::new(Tfidf::fit(&texts, self.threads), self.decay);
+        host.check_cancelled()
+    }
+
+    fn gain(&self, candidate: usize) -> Result<f64> {
+        self.check(candidate)?;
+        Ok(self.rows.gain(candidate))
+    }
+
+    fn gains(&self, candidates: &[u32], gains: &mut [f64]) -> Result<()> {
+        for &candidate in candidates {
+            self.check(candidate as usize)?;
+        }
+        let threads = if candidates.len() < TEXTS_AT_ONCE { 1 } else { self.threads };
+        let found = parallel::map_pieces(candidates, threads, |piece| {
+            piece.iter().map(|&row| self.rows.gain(row as usize)).collect::<Vec<f64>>()
+        });
+        for (gain, found) in gains.iter_mut().zip(found.iter().flatten()) {
+            *gain = *found;
+        }
+        Ok(())
+    }
+
+    fn pick(&mut self, candidate: usize) -> Result<()> {
+        self.check(candidate)?;
+        self.rows.pick(candidate);
+        Ok(())
+    }
+
+    fn gains_never_rise(&self) -> bool {
+        true // weights only ever shrink, as the decay is at most 1
+    }
+}
+
+impl Diversity {
+    fn check(&self, candidate: usize) -> Result<()> {
+        if candidate < self.rows.len() {
+            return Ok(());
+        }
+        let known = self.rows.len();
+        Err(Error::msg(format!("candidate {candidate} asked for, but the pick has {known}")))
+    }
+}
+
+iterit_sdk::export_plugin! {
+    diversity: { "diversity" => Diversity },
+}
