@@ -1,1 +1,37 @@
-fn main() {}
+//! Compiles the C++ shim, links it with libtorch, and tells dependents where libtorch lies.
+
+use std::env;
+use std::path::{Path, PathBuf};
+
+fn main() {
+    println!("cargo::rerun-if-changed=csrc/shim.cpp");
+    println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
+
+    // torch-sys has already found libtorch; this is where it looked.
+    let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys says where"));
+    let headers = headers(&libraries);
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(&headers)
+        .include(headers.join("torch/csrc/api/include"))
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        .file("csrc/shim.cpp")
+        .compile("iterit_shim");
+
+    println!("cargo::rustc-link-search=native={}", libraries.display());
+    println!("cargo::rustc-link-lib=torch_cpu");
+    println!("cargo::rustc-link-lib=c10");
+    // For this package's own tests; dependents set theirs from the metadata.
+    println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
+    println!("cargo::metadata=lib={}", libraries.display());
+}
+
+/// torch-sys passes on the library folder only; the headers lie beside it unless the user says otherwise.
+fn headers(libraries: &Path) -> PathBuf {
+    match env::var_os("LIBTORCH_INCLUDE") {
+        Some(folder) => PathBuf::from(folder).join("include"),
+        None => libraries.parent().expect("a library folder has a parent").join("include"),
+    }
+}

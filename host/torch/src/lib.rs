@@ -1,1 +1,44 @@
-//! torch.
+//! The model: Hugging Face checkpoints of the Llama family, scored and trained with libtorch.
+//!
+//! Implements core's [`Learner`](iterit_core::learner::Learner) and knows nothing of samples,
+//! templates, selection or plugins. The only crate that uses tch. Nothing in a model names a device.
+//! A module uses only the modules above it in this list.
+
+mod shim;
+
+mod device;
+mod precision;
+mod tensor_file;
+
+mod layers;
+
+mod config;
+
+mod models;
+
+mod parameters;
+mod weights;
+
+mod batches;
+mod cross_entropy;
+mod padded;
+mod prefix;
+
+mod nll;
+
+mod optim;
+mod train;
+
+mod checkpoint;
+
+mod learner;
+
+pub use config::Config;
+pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
+pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
+pub use optim::AdamWOptions;
+pub use precision::Precision;
+pub use train::Activations;
+
+/// The libtorch this crate is made for.
+pub const LIBTORCH_VERSION: &str = "2.11";

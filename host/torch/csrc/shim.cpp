@@ -1,0 +1,88 @@
+// The few functions of libtorch that tch 0.24 does not bind, behind a C interface.
+//
+// A tch tensor is a pointer to an at::Tensor. Every function that can fail returns null, or a
+// message that the caller frees.
+
+#include <ATen/Context.h>
+#include <ATen/ops/_fused_adamw.h>
+#include <c10/core/GradMode.h>
+#include <torch/csrc/autograd/autograd.h>
+
+#include <dlfcn.h>
+#include <cstring>
+#include <exception>
+#include <vector>
+
+using at::Tensor;
+
+namespace {
+
+template <typename Body>
+char* guarded(Body body) {
+  try {
+    body();
+    return nullptr;
+  } catch (const c10::Error& error) {
+    return strdup(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("unknown C++ exception");
+  }
+}
+
+std::vector<Tensor> list(Tensor* const* tensors, size_t count) {
+  std::vector<Tensor> result;
+  result.reserve(count);
+  for (size_t i = 0; i < count; i++) result.push_back(*tensors[i]);
+  return result;
+}
+
+}  // namespace
+
+extern "C" {
+
+// Adds to the gradient of every leaf what `gradients`, one for each root, become on their way down.
+char* iterit_backward(Tensor* const* roots, Tensor* const* gradients, size_t count) {
+  return guarded([&] {
+    torch::autograd::backward(list(roots, count), list(gradients, count));
+  });
+}
+
+// Drops a leaf's gradient, and its memory.
+char* iterit_clear_gradient(Tensor* leaf) {
+  return guarded([&] { leaf->mutable_grad() = Tensor(); });
+}
+
+// One AdamW step in place; `steps` holds the number of this step, counted from 1, for each parameter.
+char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Tensor* const* exp_avgs,
+                         Tensor* const* exp_avg_sqs, Tensor* const* steps, size_t count, double lr,
+                         double beta1, double beta2, double weight_decay, double eps) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    at::_fused_adamw_(list(parameters, count), list(gradients, count), list(exp_avgs, count),
+                      list(exp_avg_sqs, count), {}, list(steps, count), lr, beta1, beta2,
+                      weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+// Where an operator has a deterministic form, it is used; the others warn.
+char* iterit_prefer_deterministic() {
+  return guarded([] { at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true); });
+}
+
+// Loads a library for every other one to see.
+char* iterit_load_library(const char* path) {
+  if (dlopen(path, RTLD_NOW | RTLD_GLOBAL) != nullptr) return nullptr;
+  const char* reason = dlerror();
+  return strdup(reason ? reason : "unknown reason");
+}
+
+// The path of the libtorch_cpu this process runs on; null when the system does not say.
+const char* iterit_libtorch_path() {
+  Dl_info info;
+  const void* inside = reinterpret_cast<const void*>(&at::globalContext);
+  return dladdr(inside, &info) != 0 ? info.dli_fname : nullptr;
+}
+
+}  // extern "C"

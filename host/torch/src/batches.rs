@@ -1,0 +1,121 @@
+//! Cuts sequences into batches that waste little on padding. Lengths in, indices out: pure.
+//!
+//! Sequences are sorted by length and cut where it costs least, a batch of n sequences costing
+//! n · longest tokens and a constant for everything a batch costs whatever its size. The cheapest
+//! cuts are found exactly, by dynamic programming over the sorted lengths.
+
+/// What a batch costs beside its tokens, in tokens.
+const BATCH_COST: usize = 64;
+
+/// How large a batch may be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Limit {
+    /// At most so many tokens, padding included; a longer sequence has a batch of its own.
+    Tokens(usize),
+    /// Exactly so many sequences but for the last batch, padded as it comes.
+    Sequences(usize),
+}
+
+/// Batches of indices into `lengths`, longest sequences first, so that the batch that needs the most
+/// memory comes at the start.
+pub(crate) fn cut(lengths: &[usize], limit: Limit) -> Vec<Vec<usize>> {
+    let mut order: Vec<usize> = (0..lengths.len()).collect();
+    order.sort_by_key(|&index| (std::cmp::Reverse(lengths[index]), index));
+    match limit {
+        Limit::Sequences(count) => order.chunks(count).map(<[usize]>::to_vec).collect(),
+        Limit::Tokens(budget) => {
+            let sorted: Vec<usize> = order.iter().map(|&index| lengths[index]).collect();
+            let mut rest = order.as_slice();
+            let mut batches = Vec::new();
+            for size in cheapest_sizes(&sorted, budget) {
+                let (batch, others) = rest.split_at(size);
+                batches.push(batch.to_vec());
+                rest = others;
+            }
+            batches
+        }
+    }
+}
+
+/// The sizes of consecutive batches over falling lengths that cost least together.
+fn cheapest_sizes(lengths: &[usize], budget: usize) -> Vec<usize> {
+    // cost[i] is that of everything from i on, size[i] how many the batch at i takes.
+    let mut cost = vec![0; lengths.len() + 1];
+    let mut size = vec![0; lengths.len()];
+    for first in (0..lengths.len()).rev() {
+        let longest = lengths[first].max(1);
+        let most = (budget / longest).max(1).min(lengths.len() - first);
+        let cost_with = |count: usize| count * longest + BATCH_COST + cost[first + count];
+        let best = (1..=most).min_by_key(|&count| cost_with(count)).expect("one is always allowed");
+        (cost[first], size[first]) = (cost_with(best), best);
+    }
+    let mut sizes = Vec::new();
+    let mut first = 0;
+    while first < lengths.len() {
+        sizes.push(size[first]);
+        first += size[first];
+    }
+    sizes
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn cost(lengths: &[usize], sizes: &[usize]) -> usize {
+        let mut first = 0;
+        let mut total = 0;
+        for &size in sizes {
+            total += size * lengths[first].max(1) + BATCH_COST;
+            first += size;
+        }
+        total
+    }
+
+    /// The least cost over all ways to cut, one by one.
+    fn least(lengths: &[usize], budget: usize) -> usize {
+        let allowed = |count: usize| count == 1 || count * lengths[0] <= budget;
+        (1..=lengths.len())
+            .filter(|&count| allowed(count))
+            .map(|count| cost(lengths, &[count]) + least(&lengths[count..], budget))
+            .min()
+            .unwrap_or(0)
+    }
+
+    #[test]
+    fn cuts_as_cheaply_as_trying_every_way() {
+        for lengths in [
+            vec![],
+            vec![5],
+            vec![900, 900, 10, 9, 8, 7],
+            vec![300, 280, 260, 100, 99, 98, 20, 20, 20, 1],
+            vec![64, 64, 64, 64, 64, 64, 64],
+        ] {
+            for budget in [1, 100, 600, 2000] {
+                let sizes = cheapest_sizes(&lengths, budget);
+                assert_eq!(sizes.iter().sum::<usize>(), lengths.len());
+                assert_eq!(cost(&lengths, &sizes), least(&lengths, budget), "{lengths:?} {budget}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_sequence_is_in_one_batch_within_the_limit() {
+        let lengths: Vec<usize> = (0..500).map(|i| (i * 7919) % 313).collect();
+        for limit in [Limit::Tokens(1024), Limit::Tokens(10), Limit::Sequences(8)] {
+            let batches = cut(&lengths, limit);
+            let mut all: Vec<usize> = batches.concat();
+            all.sort_unstable();
+            assert_eq!(all, (0..500).collect::<Vec<_>>());
+            for batch in &batches {
+                let longest = batch.iter().map(|&index| lengths[index]).max().unwrap();
+                match limit {
+                    Limit::Tokens(budget) => {
+                        assert!(batch.len() == 1 || batch.len() * longest <= budget);
+                    }
+                    Limit::Sequences(count) => assert!(batch.len() <= count),
+                }
+            }
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! Weights and optimizer state on disk, bit for bit, so that a run goes on as if it had not stopped.
+//!
+//! `weights.safetensors` and `optimizer.safetensors` hold tensors as they are in memory; `learner.json`
+//! is written last and says how many steps were done.
+
+use crate::optim::AdamW;
+use crate::parameters::Parameters;
+use crate::precision::Precision;
+use crate::tensor_file::{self, TensorFile};
+use iterit_core::{Error, Result, whole_file};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+use tch::Tensor;
+
+const WEIGHTS: &str = "weights.safetensors";
+const OPTIMIZER: &str = "optimizer.safetensors";
+const STATE: &str = "learner.json";
+
+/// What is not a tensor.
+#[derive(Debug, Serialize, Deserialize)]
+struct State {
+    /// Of this layout.
+    version: u32,
+    dtype: String,
+    /// Optimizer steps done; with none there are no moments yet.
+    steps: u64,
+}
+
+const VERSION: u32 = 1;
+
+/// Writes everything into a folder.
+pub(crate) fn save(
+    folder: &Path,
+    parameters: &Parameters,
+    optimizer: Option<&AdamW>,
+    precision: Precision,
+) -> Result<()> {
+    let named: Vec<(&str, &Tensor)> = parameters.iter().collect();
+    tensor_file::write(&folder.join(WEIGHTS), &named)?;
+    if let Some(optimizer) = optimizer {
+        let moments = moments(parameters, optimizer);
+        let named: Vec<(&str, &Tensor)> =
+            moments.iter().map(|(name, tensor)| (name.as_str(), *tensor)).collect();
+        tensor_file::write(&folder.join(OPTIMIZER), &named)?;
+    }
+    let steps = optimizer.map_or(0, |optimizer| optimizer.steps);
+    let state = State { version: VERSION, dtype: precision.to_string(), steps };
+    whole_file::write_json(&folder.join(STATE), &state)
+}
+
+/// Copies what [`save`] wrote into weights and moments that are there already. `optimizer` makes
+/// fresh moments, and is called only when there are some to take back.
+pub(crate) fn restore(
+    folder: &Path,
+    parameters: &Parameters,
+    precision: Precision,
+    optimizer: impl FnOnce() -> AdamW,
+) -> Result<Option<AdamW>> {
+    let state = read_state(folder, precision)?;
+    let weights = TensorFile::open(&folder.join(WEIGHTS))?;
+    let weights = read_all(&weights, parameters.iter())?;
+    let restored = if state.steps == 0 {
+        None
+    } else {
+        let mut optimizer = optimizer();
+        let file = TensorFile::open(&folder.join(OPTIMIZER))?;
+        let places = moments(parameters, &optimizer);
+        let values =
+            read_all(&file, places.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;
+        copy(places.into_iter().map(|(_, tensor)| tensor), &values);
+        optimizer.steps = state.steps;
+        Some(optimizer)
+    };
+    // Only now that everything has been read and found right.
+    copy(parameters.tensors().into_iter(), &weights);
+    Ok(restored)
+}
+
+fn read_state(folder: &Path, precision: Precision) -> Result<State> {
+    let path = folder.join(STATE);
+    let text = std::fs::read(&path).map_err(Error::io("read", &path))?;
+    let state: State =
+        serde_json::from_slice(&text).map_err(|error| Error::file(&path, error.to_string()))?;
+    if state.version != VERSION {
+        let found = state.version;
+        let message = format!("checkpoint version {found}: this program reads {VERSION}");
+        return Err(Error::file(&path, message));
+    }
+    if state.dtype != precision.to_string() {
+        let message = format!("the checkpoint's dtype is {}, the run's {precision}", state.dtype);
+        return Err(Error::file(&path, message));
+    }
+    Ok(state)
+}
+
+/// Moments under names as torch gives them.
+fn moments<'a>(parameters: &Parameters, optimizer: &'a AdamW) -> Vec<(String, &'a Tensor)> {
+    let named = |moment: &'static str, tensors: &'a [Tensor]| {
+        let names: Vec<String> =
+            parameters.iter().map(|(name, _)| format!("{moment}.{name}")).collect();
+        names.into_iter().zip(tensors)
+    };
+    named("exp_avg", &optimizer.exp_avgs).chain(named("exp_avg_sq", &optimizer.exp_avg_sqs)).collect()
+}
+
+/// Every tensor of a file, which must be exactly those that are expected.
+fn read_all<'a>(
+    file: &TensorFile,
+    expected: impl Iterator<Item = (&'a str, &'a Tensor)>,
+) -> Result<Vec<Tensor>> {
+    expected
+        .map(|(name, like)| {
+            let found = file.read(name)?;
+            if found.size() != like.size() || found.kind() != like.kind() {
+                let [found, expected] =
+                    [&found, like].map(|tensor| (tensor.kind(), tensor.size()));
+                let message = format!("tensor `{name}` is {found:?}: expected {expected:?}");
+                return Err(Error::file(file.path(), message));
+            }
+            Ok(found)
+        })
+        .collect()
+}
+
+fn copy<'a>(into: impl Iterator<Item = &'a Tensor>, from: &[Tensor]) {
+    let _no_grad = tch::no_grad_guard();
+    for (place, values) in into.zip(from) {
+        place.shallow_clone().copy_(values);
+    }
+}

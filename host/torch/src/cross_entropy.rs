@@ -1,0 +1,151 @@
+//! The loss of next-token predictions, −log softmax(h Wᵀ)[target], what else the distribution says,
+//! and the gradient in closed form.
+//!
+//! Logits of one chunk of rows exist at a time and never a whole batch's: with a vocabulary of 128
+//! thousand they would be larger than everything else. Log-sum-exp is taken in f32.
+//!
+//! N rows, D features, V tokens in the vocabulary.
+
+use tch::{Kind, Tensor};
+
+/// Logits in f32 whatever the hidden states are. // [N, D], [V, D] -> [N, V]
+pub(crate) fn logits(hidden: &Tensor, head: &Tensor) -> Tensor {
+    hidden.linear(head, None::<&Tensor>).to_kind(Kind::Float)
+}
+
+/// −log p(target), nats. // [N, V], [N] -> [N]
+pub(crate) fn token_nll(logits: &Tensor, targets: &Tensor) -> Tensor {
+    let chosen = logits.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+    logits.logsumexp([1], false) - chosen
+}
+
+/// −Σ p log p, nats. // [N, V] -> [N]
+pub(crate) fn entropy(logits: &Tensor) -> Tensor {
+    let log_p = logits.log_softmax(1, Kind::Float);
+    -(log_p.exp() * log_p).sum_dim_intlist([1i64].as_slice(), false, Kind::Float)
+}
+
+/// The largest probability less the second largest. // [N, V] -> [N]
+pub(crate) fn margin(logits: &Tensor) -> Tensor {
+    if logits.size()[1] < 2 {
+        return Tensor::ones([logits.size()[0]], (Kind::Float, logits.device()));
+    }
+    let log_total = logits.logsumexp([1], true);
+    let (top, _) = logits.topk(2, 1, true, true);
+    let p = (top - log_total).exp();
+    p.select(1, 0) - p.select(1, 1)
+}
+
+/// Losses, and the gradient of their weighted sum.
+pub(crate) struct Gradients {
+    pub(crate) losses: Tensor, // [N], f32
+    pub(crate) hidden: Tensor, // [N, D]
+    pub(crate) head: Tensor,   // [V, D]
+}
+
+/// Losses of `hidden` under `head` and the gradient of Σ weight · loss, chunk by chunk:
+/// ∂/∂logits = weight · (softmax − onehot(target)). Keeps no graph.
+pub(crate) fn gradients(
+    hidden: &Tensor,  // [N, D]
+    head: &Tensor,    // [V, D]
+    targets: &Tensor, // [N]
+    weights: &Tensor, // [N], f32
+    rows_at_once: i64,
+) -> Gradients {
+    let _no_grad = tch::no_grad_guard();
+    let num_rows = hidden.size()[0];
+    let mut losses = Vec::new();
+    let mut hidden_gradients = Vec::new();
+    let mut head_gradient = head.zeros_like();
+    for start in (0..num_rows).step_by(rows_at_once as usize) {
+        let length = rows_at_once.min(num_rows - start);
+        let chunk = |x: &Tensor| x.narrow(0, start, length);
+        let (hidden, targets) = (chunk(hidden), chunk(targets).unsqueeze(1));
+
+        let mut log_p = logits(&hidden, head).log_softmax(1, Kind::Float); // [n, V]
+        losses.push(-log_p.gather(1, &targets, false).squeeze_dim(1));
+
+        let mut gradient = log_p.exp_();
+        let minus_one = Tensor::full([length, 1], -1.0, (Kind::Float, hidden.device()));
+        let _ = gradient.scatter_add_(1, &targets, &minus_one);
+        gradient *= chunk(weights).unsqueeze(1);
+        let gradient = gradient.to_kind(hidden.kind()); // [n, V]
+        hidden_gradients.push(gradient.matmul(head)); // [n, D]
+        let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
+    }
+    Gradients {
+        losses: Tensor::cat(&losses, 0),
+        hidden: Tensor::cat(&hidden_gradients, 0),
+        head: head_gradient,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    const ROWS: i64 = 23;
+    const VOCABULARY: i64 = 37;
+
+    fn example() -> (Tensor, Tensor, Tensor, Tensor) {
+        let wave = |rows: i64, columns: i64, step: f64| {
+            let numbers = Tensor::arange(rows * columns, (Kind::Double, Device::Cpu)) * step;
+            (numbers.sin() * 2.0).to_kind(Kind::Float).view([rows, columns])
+        };
+        let targets: Vec<i64> = (0..ROWS).map(|row| (row * 11) % VOCABULARY).collect();
+        let weights: Vec<f32> = (0..ROWS).map(|row| 0.01 + row as f32 * 0.003).collect();
+        let (targets, weights) = (Tensor::from_slice(&targets), Tensor::from_slice(&weights));
+        (wave(ROWS, 8, 0.7), wave(VOCABULARY, 8, 1.3), targets, weights)
+    }
+
+    fn distance(a: &Tensor, b: &Tensor) -> f64 {
+        (a.to_kind(Kind::Double) - b.to_kind(Kind::Double)).abs().max().double_value(&[])
+    }
+
+    /// Probabilities in f64, row by row.
+    fn probabilities(hidden: &Tensor, head: &Tensor) -> Vec<Vec<f64>> {
+        let logits = hidden.to_kind(Kind::Double).matmul(&head.to_kind(Kind::Double).tr());
+        let rows = Vec::<Vec<f64>>::try_from(logits).unwrap();
+        rows.iter()
+            .map(|row| {
+                let total: f64 = row.iter().map(|x| x.exp()).sum();
+                row.iter().map(|x| x.exp() / total).collect()
+            })
+            .collect()
+    }
+
+    #[test]
+    fn losses_and_statistics_agree_with_their_formulas() {
+        let (hidden, head, targets, _) = example();
+        let logits = logits(&hidden, &head);
+        let nll = Vec::<f64>::try_from(token_nll(&logits, &targets).to_kind(Kind::Double)).unwrap();
+        let entropies = Vec::<f64>::try_from(entropy(&logits).to_kind(Kind::Double)).unwrap();
+        let margins = Vec::<f64>::try_from(margin(&logits).to_kind(Kind::Double)).unwrap();
+        for (row, p) in probabilities(&hidden, &head).iter().enumerate() {
+            let target = targets.int64_value(&[row as i64]) as usize;
+            let mut sorted = p.clone();
+            sorted.sort_by(f64::total_cmp);
+            let [second, first] = sorted[sorted.len() - 2..] else { unreachable!() };
+            assert!((nll[row] + p[target].ln()).abs() < 2e-6 * nll[row].abs().max(1.0));
+            assert!((entropies[row] + p.iter().map(|p| p * p.ln()).sum::<f64>()).abs() < 2e-6);
+            assert!((margins[row] - (first - second)).abs() < 1e-6);
+        }
+    }
+
+    #[test]
+    fn gradients_in_chunks_are_those_of_the_whole() {
+        let (hidden, head, targets, weights) = example();
+        let leaf = |x: &Tensor| x.to_kind(Kind::Double).set_requires_grad(true);
+        let (hidden_leaf, head_leaf) = (leaf(&hidden), leaf(&head));
+        let log_p = hidden_leaf.matmul(&head_leaf.tr()).log_softmax(1, Kind::Double);
+        let losses = -log_p.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+        (&losses * &weights).sum(Kind::Double).backward();
+        for rows_at_once in [1, 5, 23, 100] {
+            let got = gradients(&hidden, &head, &targets, &weights, rows_at_once);
+            assert!(distance(&got.losses, &losses.detach()) < 1e-5);
+            assert!(distance(&got.hidden, &hidden_leaf.grad()) < 1e-6);
+            assert!(distance(&got.head, &head_leaf.grad()) < 1e-6);
+        }
+    }
+}

@@ -1,0 +1,325 @@
+//! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
+
+use crate::batches::Limit;
+use crate::config::Config;
+use crate::device::{self, DeviceChoice};
+use crate::layers::rope::Rotations;
+use crate::models::{self, decoder::DecoderShape};
+use crate::nll::{Budget, Scorer};
+use crate::optim::{self, AdamW, AdamWOptions};
+use crate::parameters::Parameters;
+use crate::precision::Precision;
+use crate::train::{Activations, Losses, Trainer};
+use crate::{checkpoint, weights};
+use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Watch};
+use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
+use iterit_core::{Error, Result, whole_file};
+use std::any::Any;
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::Path;
+use tch::Device;
+
+/// How a model is run and trained.
+#[derive(Debug, Clone, Copy, Default)]
+pub struct LearnerOptions {
+    /// Where.
+    pub device: DeviceChoice,
+    /// In which number types.
+    pub precision: Precision,
+    /// On how many threads; libtorch's own choice if absent.
+    pub threads: Option<NonZeroUsize>,
+    /// How the samples of a step are cut up.
+    pub micro_batch: MicroBatch,
+    /// Tokens of a scoring batch, padding included; by the device if absent.
+    pub scoring_tokens: Option<NonZeroUsize>,
+    /// What training keeps in memory.
+    pub activations: Activations,
+    /// The optimizer.
+    pub adamw: AdamWOptions,
+}
+
+/// How many samples are trained on at once; the result of a step does not depend on it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum MicroBatch {
+    /// As many as fit a token budget that suits the device.
+    #[default]
+    Auto,
+    /// So many.
+    Samples(NonZeroUsize),
+}
+
+/// A causal language model of the Llama family.
+///
+/// ```no_run
+/// use iterit_core::learner::{Learner, Sequence, Unwatched};
+/// use iterit_torch::{LearnerOptions, TorchLearner};
+///
+/// let mut learner = TorchLearner::load("models/tiny".as_ref(), LearnerOptions::default())?;
+/// let sequence = Sequence { tokens: vec![1, 5, 9, 2], scored: 2..4 };
+/// let losses = learner.token_nll(&[sequence], &Unwatched)?;
+/// assert_eq!(losses[0].len(), 2);
+/// # Ok::<(), iterit_core::Error>(())
+/// ```
+pub struct TorchLearner {
+    config: Config,
+    shape: DecoderShape,
+    options: LearnerOptions,
+    device: Device,
+    parameters: Parameters,
+    /// Made by the first step.
+    optimizer: Option<AdamW>,
+    /// Of as many positions as were needed so far.
+    rotations: Rotations,
+}
+
+/// What suits a CPU: small enough to stay near the caches.
+const CPU_SCORING: Budget = Budget { tokens: 2048, logits: 1 << 22 };
+const CPU_TRAINING_TOKENS: usize = 2048;
+
+/// What suits a GPU: large enough to keep it busy.
+const CUDA_SCORING: Budget = Budget { tokens: 32_768, logits: 1 << 27 };
+const CUDA_TRAINING_TOKENS: usize = 16_384;
+
+impl TorchLearner {
+    /// Loads a folder in Hugging Face's layout: `config.json` and safetensors.
+    ///
+    /// # Errors
+    /// Names what is wrong with the files, all missing, unexpected and misshapen tensors at once; an
+    /// architecture that is not supported; a device that is not there.
+    pub fn load(folder: &Path, options: LearnerOptions) -> Result<Self> {
+        let path = folder.join("config.json");
+        let config = Config::read(&path)?;
+        let shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
+        let device = open(&options)?;
+        let kind = options.precision.storage();
+        let parameters = guarded(|| weights::load(folder, &shape.parameters(), kind, device))?;
+        Ok(Self::new(config, shape, options, device, parameters))
+    }
+
+    /// A model of this configuration before any training; the same for the same seed.
+    ///
+    /// # Errors
+    /// Those of [`load`](Self::load) that do not concern files.
+    pub fn random(config: Config, seed: u64, options: LearnerOptions) -> Result<Self> {
+        let shape = models::shape(&config).map_err(Error::Model)?;
+        let device = open(&options)?;
+        let kind = options.precision.storage();
+        let parameters =
+            guarded(|| Ok(Parameters::random(&shape, kind, device, seed.cast_signed())))?;
+        Ok(Self::new(config, shape, options, device, parameters))
+    }
+
+    fn new(
+        config: Config,
+        shape: DecoderShape,
+        options: LearnerOptions,
+        device: Device,
+        parameters: Parameters,
+    ) -> Self {
+        let rotations = shape.rope.rotations(0, options.precision.compute(), device);
+        Self { config, shape, options, device, parameters, optimizer: None, rotations }
+    }
+
+    /// Runs `ask` on the model as it is now, in the type it computes in.
+    fn ask<T>(
+        &mut self,
+        sequences: &[Sequence],
+        ask: impl FnOnce(&Scorer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        self.check(sequences)?;
+        self.reach(sequences);
+        guarded(|| {
+            let _no_grad = tch::no_grad_guard();
+            let decoder = self.computing().decoder(&self.shape);
+            let budget = self.budget();
+            ask(&Scorer { decoder: &decoder, rotations: &self.rotations, budget })
+        })
+    }
+
+    /// The weights in the type they compute in; gradients flow back to the stored ones.
+    fn computing(&self) -> Parameters {
+        self.parameters.cast(self.options.precision.compute())
+    }
+
+    fn accumulate(&self, samples: &[Sequence], options: &StepOptions) -> Result<Losses> {
+        let decoder = self.computing().decoder(&self.shape);
+        let trainer = Trainer {
+            decoder: &decoder,
+            rotations: &self.rotations,
+            budget: self.budget(),
+            micro_batch: self.micro_batch(),
+            activations: self.options.activations,
+        };
+        trainer.accumulate(samples, options.loss_normalization)
+    }
+
+    /// Clips and applies the gradients; returns their norm before.
+    fn apply(&mut self, losses: &Losses, options: &StepOptions) -> Result<f64> {
+        let norm = optim::global_norm(&self.parameters);
+        if !(losses.loss.is_finite() && norm.is_finite()) {
+            return Err(Error::Model(format!(
+                "training diverged: the loss is {}, the gradient norm {norm}\n\
+                 hint: a lower train.learning_rate, or model.dtype = \"float32\"",
+                losses.loss
+            )));
+        }
+        optim::clip(&self.parameters, norm, options.max_grad_norm);
+        let (parameters, adamw) = (&self.parameters, self.options.adamw);
+        let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(parameters, adamw));
+        optimizer.step(parameters, options.learning_rate)?;
+        Ok(norm)
+    }
+
+    fn budget(&self) -> Budget {
+        let budget = if self.device.is_cuda() { CUDA_SCORING } else { CPU_SCORING };
+        let tokens = self.options.scoring_tokens.map_or(budget.tokens, NonZeroUsize::get);
+        Budget { tokens, ..budget }
+    }
+
+    fn micro_batch(&self) -> Limit {
+        match self.options.micro_batch {
+            MicroBatch::Samples(count) => Limit::Sequences(count.get()),
+            MicroBatch::Auto if self.device.is_cuda() => Limit::Tokens(CUDA_TRAINING_TOKENS),
+            MicroBatch::Auto => Limit::Tokens(CPU_TRAINING_TOKENS),
+        }
+    }
+
+    /// Makes sure there are rotations for the longest sequence.
+    fn reach(&mut self, sequences: &[Sequence]) {
+        let longest = sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);
+        if longest > self.rotations.len() {
+            let length = longest.next_power_of_two();
+            let kind = self.options.precision.compute();
+            self.rotations = self.shape.rope.rotations(length, kind, self.device);
+        }
+    }
+
+    /// Refuses sequences that the model has no answer for.
+    fn check(&self, sequences: &[Sequence]) -> Result<()> {
+        let limit = self.shape.max_position_embeddings;
+        for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
+            assert!(
+                scored.is_empty() || (scored.start > 0 && scored.end <= tokens.len()),
+                "scored tokens {scored:?} of sequence {index} with {} tokens",
+                tokens.len()
+            );
+            if tokens.len() > limit {
+                return Err(Error::Model(format!(
+                    "sequence {index} has {} tokens, the model's limit is {limit}\n\
+                     hint: lower model.max_length",
+                    tokens.len()
+                )));
+            }
+            let vocab_size = self.shape.vocab_size;
+            if let Some(token) = tokens.iter().find(|&&token| i64::from(token) >= vocab_size) {
+                return Err(Error::Model(format!(
+                    "token id {token} in sequence {index}, but the model knows ids below {vocab_size}\n\
+                     hint: the tokenizer belongs to another model, or tokens were added to it"
+                )));
+            }
+        }
+        Ok(())
+    }
+}
+
+impl Learner for TorchLearner {
+    fn facts(&self) -> ModelFacts {
+        let parameters = self.parameters.num_elements();
+        ModelFacts {
+            architecture: self.config.fields.model_type.clone(),
+            parameters,
+            dtype: self.options.precision.to_string(),
+            device: device::name(self.device),
+            vocab_size: self.shape.vocab_size as usize,
+            max_position_embeddings: self.shape.max_position_embeddings,
+            resident_bytes: parameters * self.options.precision.bytes_per_parameter(),
+        }
+    }
+
+    fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
+        self.ask(sequences, |scorer| scorer.token_nll(sequences, watch))
+    }
+
+    fn embeddings(
+        &mut self,
+        sequences: &[Sequence],
+        embedding: Embedding,
+        watch: &dyn Watch,
+    ) -> Result<Matrix> {
+        self.ask(sequences, |scorer| scorer.embeddings(sequences, embedding, watch))
+    }
+
+    fn logit_statistics(
+        &mut self,
+        sequences: &[Sequence],
+        watch: &dyn Watch,
+    ) -> Result<Vec<LogitStatistics>> {
+        self.ask(sequences, |scorer| scorer.logit_statistics(sequences, watch))
+    }
+
+    /// A sample without scored tokens adds nothing, and its loss is NaN.
+    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
+        self.check(samples)?;
+        if samples.iter().all(|sample| sample.scored.is_empty()) {
+            return Err(Error::Model("no sample of this step has a token that carries loss".into()));
+        }
+        self.reach(samples);
+        let outcome = guarded(|| {
+            let losses = self.accumulate(samples, options)?;
+            let grad_norm = self.apply(&losses, options)?;
+            Ok(StepOutcome { losses: losses.means, loss: losses.loss, grad_norm })
+        });
+        optim::clear_gradients(&self.parameters)?;
+        outcome
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        let precision = self.options.precision;
+        guarded(|| checkpoint::save(folder, &self.parameters, self.optimizer.as_ref(), precision))
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        let (parameters, adamw) = (&self.parameters, self.options.adamw);
+        let fresh = || AdamW::new(parameters, adamw);
+        let precision = self.options.precision;
+        self.optimizer = guarded(|| checkpoint::restore(folder, parameters, precision, fresh))?;
+        Ok(())
+    }
+
+    /// `config.json` with its own fields and the weights' type, and the weights in that type; a tied head
+    /// is not written twice.
+    fn export(&self, folder: &Path) -> Result<()> {
+        let precision = self.options.precision;
+        guarded(|| {
+            weights::save(folder, &self.parameters, precision.compute(), weights::SHARD_BYTES)
+        })?;
+        let config = self.config.to_json(precision.exported());
+        whole_file::write_json(&folder.join("config.json"), &config)
+    }
+}
+
+fn open(options: &LearnerOptions) -> Result<Device> {
+    if let Some(threads) = options.threads {
+        tch::set_num_threads(threads.get() as i32);
+    }
+    options.device.open()
+}
+
+/// Plain tensor operators panic where libtorch throws: out of memory, say. Here that becomes an error.
+fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
+    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Model(reason(&*panic))))
+}
+
+fn reason(panic: &(dyn Any + Send)) -> String {
+    let text = panic.downcast_ref::<String>().map(String::as_str);
+    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown reason");
+    let text = text.split_once("Torch(\"").map_or(text, |(_, message)| message);
+    let text = text.split("\\n").next().unwrap_or_default();
+    let hint = if text.contains("out of memory") || text.contains("allocate") {
+        "\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
+    } else {
+        ""
+    };
+    format!("libtorch: {text}{hint}")
+}

@@ -1,0 +1,270 @@
+//! The scoring engine: every question that is answered by running sequences forward.
+//!
+//! Sequences are grouped by what they begin with, a group's beginning is run once, the rest sorted by
+//! length and cut into batches, and the head applied only at the positions that are asked about,
+//! a chunk of rows at a time. Answers do not depend on the batching beyond the last bits of an f32.
+
+use crate::batches::{self, Limit};
+use crate::cross_entropy;
+use crate::layers::rope::Rotations;
+use crate::models::decoder::{Decoder, Place};
+use crate::padded::{self, Padded};
+use crate::prefix::{self, Group};
+use iterit_core::learner::{Sequence, Watch};
+use iterit_core::sdk::{Embedding, LogitStatistics, Matrix, Pooling};
+use iterit_core::{Error, Result};
+use tch::{Device, Kind, Tensor};
+
+/// How much is run at once.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct Budget {
+    /// Tokens of a batch, padding included.
+    pub(crate) tokens: usize,
+    /// Numbers of a chunk of logits.
+    pub(crate) logits: i64,
+}
+
+impl Budget {
+    /// Rows of logits at once, for a vocabulary.
+    pub(crate) fn rows_at_once(&self, vocab_size: i64) -> i64 {
+        (self.logits / vocab_size).max(MIN_ROWS)
+    }
+}
+
+/// Fewer rows than this would read the head more often than it is worth.
+const MIN_ROWS: i64 = 64;
+
+/// A model to run forward.
+pub(crate) struct Scorer<'a> {
+    pub(crate) decoder: &'a Decoder,
+    pub(crate) rotations: &'a Rotations,
+    pub(crate) budget: Budget,
+}
+
+/// Logits at some scored tokens.
+struct Chunk<'a> {
+    logits: &'a Tensor,          // [n, V]
+    targets: &'a Tensor,         // [n]
+    owners: &'a [(usize, usize)], // n: sequence, and place among its scored tokens
+}
+
+impl Scorer<'_> {
+    /// The loss of every scored token, nats; one row a sequence.
+    pub(crate) fn token_nll(
+        &self,
+        sequences: &[Sequence],
+        watch: &dyn Watch,
+    ) -> Result<Vec<Vec<f32>>> {
+        let mut rows: Vec<Vec<f32>> =
+            sequences.iter().map(|sequence| vec![0.0; sequence.scored.len()]).collect();
+        self.visit_logits(sequences, watch, &mut |chunk| {
+            let losses = to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
+            for (&(sequence, place), loss) in chunk.owners.iter().zip(losses) {
+                if !loss.is_finite() {
+                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                }
+                rows[sequence][place] = loss;
+            }
+            Ok(())
+        })?;
+        Ok(rows)
+    }
+
+    /// Entropy and margin, averaged over each sequence's scored tokens.
+    pub(crate) fn logit_statistics(
+        &self,
+        sequences: &[Sequence],
+        watch: &dyn Watch,
+    ) -> Result<Vec<LogitStatistics>> {
+        let mut sums = vec![LogitStatistics::default(); sequences.len()];
+        self.visit_logits(sequences, watch, &mut |chunk| {
+            let entropies = to_vec(&cross_entropy::entropy(chunk.logits));
+            let margins = to_vec(&cross_entropy::margin(chunk.logits));
+            for ((&(sequence, place), entropy), margin) in
+                chunk.owners.iter().zip(entropies).zip(margins)
+            {
+                if !entropy.is_finite() {
+                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                }
+                let sum = &mut sums[sequence];
+                sum.entropy += f64::from(entropy);
+                sum.margin += f64::from(margin);
+                sum.tokens += 1;
+            }
+            Ok(())
+        })?;
+        for sum in &mut sums {
+            sum.entropy /= f64::from(sum.tokens);
+            sum.margin /= f64::from(sum.tokens);
+        }
+        Ok(sums)
+    }
+
+    /// One pooled hidden state a sequence, over all of its tokens.
+    pub(crate) fn embeddings(
+        &self,
+        sequences: &[Sequence],
+        embedding: Embedding,
+        watch: &dyn Watch,
+    ) -> Result<Matrix> {
+        let depth = depth(embedding.layer, self.decoder.num_layers())?;
+        if let Some(empty) = sequences.iter().position(|sequence| sequence.tokens.is_empty()) {
+            return Err(Error::Model(format!("sequence {empty} has no token to embed")));
+        }
+        let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
+        let columns = self.decoder.head().size()[1] as usize;
+        let mut values = vec![0.0; sequences.len() * columns];
+        let mut progress = Progress::new(lengths.iter().sum(), watch);
+        let _no_grad = tch::no_grad_guard();
+        for batch in batches::cut(&lengths, Limit::Tokens(self.budget.tokens)) {
+            let rows = batch.iter().map(|&member| sequences[member].tokens.as_slice());
+            let (tokens, length) = padded::stack(rows, self.device());
+            let place = Place::start(self.rotations, length);
+            let hidden = self.decoder.hidden_after(depth, &tokens, &place); // [B, T, D]
+            let batch_lengths: Vec<usize> = batch.iter().map(|&member| lengths[member]).collect();
+            let pooled = to_vec(&pool(&hidden, &batch_lengths, embedding.pooling));
+            for (&member, row) in batch.iter().zip(pooled.chunks(columns)) {
+                values[member * columns..(member + 1) * columns].copy_from_slice(row);
+            }
+            progress.add(batch_lengths.iter().sum())?;
+        }
+        Matrix::new(values, columns).map_err(|error| Error::Model(error.to_string()))
+    }
+
+    /// Shows every scored token's logits, in chunks.
+    fn visit_logits(
+        &self,
+        sequences: &[Sequence],
+        watch: &dyn Watch,
+        visit: &mut dyn FnMut(Chunk<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let asked: Vec<usize> =
+            (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
+        let total = asked.iter().map(|&index| padded::input(&sequences[index]).len()).sum();
+        let mut progress = Progress::new(total, watch);
+        let _no_grad = tch::no_grad_guard();
+        for (group, batches) in self.plan(sequences, &asked) {
+            let prefix = self.run_prefix(sequences, &group);
+            for batch in batches {
+                let padded = Padded::new(sequences, &batch, group.prefix, self.device());
+                let place = match &prefix {
+                    Some(prefix) => Place::after(prefix, self.rotations, padded.length),
+                    None => Place::start(self.rotations, padded.length),
+                };
+                let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
+                self.visit_chunks(&padded, &hidden, visit)?;
+                progress.add(batch.iter().map(|&i| padded::input(&sequences[i]).len()).sum())?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_chunks(
+        &self,
+        padded: &Padded,
+        hidden: &Tensor, // [N, D]
+        visit: &mut dyn FnMut(Chunk<'_>) -> Result<()>,
+    ) -> Result<()> {
+        let head = self.decoder.head();
+        let rows_at_once = self.budget.rows_at_once(head.size()[0]);
+        let mut start = 0;
+        for owners in padded.owners.chunks(rows_at_once as usize) {
+            let length = owners.len() as i64;
+            let logits = cross_entropy::logits(&hidden.narrow(0, start, length), head);
+            let targets = padded.targets.narrow(0, start, length);
+            visit(Chunk { logits: &logits, targets: &targets, owners })?;
+            start += length;
+        }
+        Ok(())
+    }
+
+    /// Groups by beginning, and each group's batches.
+    fn plan(&self, sequences: &[Sequence], asked: &[usize]) -> Vec<(Group, Vec<Vec<usize>>)> {
+        let shareable: Vec<&[u32]> =
+            asked.iter().map(|&index| padded::unasked(&sequences[index])).collect();
+        let with_batches = |group: Group| {
+            let members: Vec<usize> = group.members.iter().map(|&member| asked[member]).collect();
+            let rest = |&member: &usize| padded::input(&sequences[member]).len() - group.prefix;
+            let lengths: Vec<usize> = members.iter().map(rest).collect();
+            let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
+                .into_iter()
+                .map(|batch| batch.into_iter().map(|index| members[index]).collect())
+                .collect();
+            (Group { prefix: group.prefix, members }, batches)
+        };
+        prefix::groups(&shareable).into_iter().map(with_batches).collect()
+    }
+
+    fn run_prefix(
+        &self,
+        sequences: &[Sequence],
+        group: &Group,
+    ) -> Option<crate::models::decoder::Prefix> {
+        if group.prefix == 0 {
+            return None;
+        }
+        let shared = &sequences[group.members[0]].tokens[..group.prefix];
+        let (tokens, _) = padded::stack([shared].into_iter(), self.device());
+        Some(self.decoder.prefix(&tokens, self.rotations))
+    }
+
+    fn device(&self) -> Device {
+        self.decoder.head().device()
+    }
+}
+
+/// How many layers stand before the layer a plugin asks for: 0 is the embedding, -1 the last.
+fn depth(layer: i32, num_layers: usize) -> Result<usize> {
+    let last = num_layers as i32;
+    let depth = if layer < 0 { layer + last + 1 } else { layer };
+    if (0..=last).contains(&depth) {
+        return Ok(depth as usize);
+    }
+    let lowest = -last - 1;
+    Err(Error::Model(format!("layer {layer} of {last}: expected {lowest} to {last}")))
+}
+
+/// A weighted sum over the tokens of each row. // [B, T, D] -> [B, D], f32
+fn pool(hidden: &Tensor, lengths: &[usize], pooling: Pooling) -> Tensor {
+    let (rows, length) = (lengths.len(), hidden.size()[1] as usize);
+    let mut weights = vec![0.0f32; rows * length];
+    for (row, &own) in weights.chunks_mut(length).zip(lengths) {
+        match pooling {
+            Pooling::Mean => row[..own].fill(1.0 / own as f32),
+            Pooling::Last => row[own - 1] = 1.0,
+        }
+    }
+    let weights = Tensor::from_slice(&weights).view([rows as i64, 1, length as i64]);
+    weights.to_device(hidden.device()).bmm(&hidden.to_kind(Kind::Float)).squeeze_dim(1)
+}
+
+fn to_vec(values: &Tensor) -> Vec<f32> {
+    Vec::try_from(values.flatten(0, -1).contiguous()).expect("a flat tensor of f32")
+}
+
+fn not_a_number(sequence: usize, position: usize) -> Error {
+    Error::Model(format!(
+        "the loss of token {position} of sequence {sequence} is not a finite number\n\
+         hint: the weights are broken or overflow; try --set model.dtype=float32"
+    ))
+}
+
+/// Tokens done, shown after every batch.
+struct Progress<'a> {
+    done: u64,
+    total: u64,
+    watch: &'a dyn Watch,
+}
+
+impl<'a> Progress<'a> {
+    fn new(total: usize, watch: &'a dyn Watch) -> Self {
+        watch.progress(0, total as u64);
+        Self { done: 0, total: total as u64, watch }
+    }
+
+    fn add(&mut self, tokens: usize) -> Result<()> {
+        self.done += tokens as u64;
+        self.watch.progress(self.done, self.total);
+        if self.watch.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+    }
+}

@@ -1,0 +1,198 @@
+//! AdamW with decoupled weight decay, <https://arxiv.org/abs/1711.05101>, and clipping by the global
+//! gradient norm. Norms and biases do not decay, as in transformers. Knows weights by name, not what
+//! they compute.
+
+use crate::parameters::{Parameters, Role};
+use crate::shim::{self, AdamWCoefficients};
+use iterit_core::Result;
+use tch::{Device, Kind, Tensor};
+
+/// The numbers of AdamW that a run sets once.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct AdamWOptions {
+    /// How slowly the two moments forget.
+    pub betas: [f64; 2],
+    /// Keeps the division finite.
+    pub eps: f64,
+    /// The part of a weight that goes at rate 1, each step.
+    pub weight_decay: f64,
+}
+
+impl Default for AdamWOptions {
+    fn default() -> Self {
+        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+    }
+}
+
+/// The moments of every parameter, in the parameters' order.
+pub(crate) struct AdamW {
+    pub(crate) options: AdamWOptions,
+    pub(crate) exp_avgs: Vec<Tensor>,
+    pub(crate) exp_avg_sqs: Vec<Tensor>,
+    /// Steps done.
+    pub(crate) steps: u64,
+}
+
+impl AdamW {
+    /// Moments of zero.
+    pub(crate) fn new(parameters: &Parameters, options: AdamWOptions) -> Self {
+        let zeros = || parameters.iter().map(|(_, tensor)| tensor.detach().zeros_like()).collect();
+        Self { options, exp_avgs: zeros(), exp_avg_sqs: zeros(), steps: 0 }
+    }
+
+    /// One step along the gradients that the parameters hold.
+    pub(crate) fn step(&mut self, parameters: &Parameters, learning_rate: f64) -> Result<()> {
+        self.steps += 1;
+        for decays in [true, false] {
+            let group: Vec<usize> = parameters
+                .iter()
+                .enumerate()
+                .filter(|(_, (name, _))| (Role::of(name) == Role::Weight) == decays)
+                .map(|(index, _)| index)
+                .collect();
+            let weight_decay = if decays { self.options.weight_decay } else { 0.0 };
+            self.step_group(&parameters.tensors(), &group, learning_rate, weight_decay)?;
+        }
+        Ok(())
+    }
+
+    fn step_group(
+        &self,
+        tensors: &[&Tensor],
+        group: &[usize],
+        learning_rate: f64,
+        weight_decay: f64,
+    ) -> Result<()> {
+        if group.is_empty() {
+            return Ok(());
+        }
+        let gradients: Vec<Tensor> = group.iter().map(|&index| tensors[index].grad()).collect();
+        let pick = |from: &[Tensor]| -> Vec<Tensor> {
+            group.iter().map(|&index| from[index].shallow_clone()).collect()
+        };
+        let (exp_avgs, exp_avg_sqs) = (pick(&self.exp_avgs), pick(&self.exp_avg_sqs));
+        let weights: Vec<&Tensor> = group.iter().map(|&index| tensors[index]).collect();
+        let [beta1, beta2] = self.options.betas;
+        let eps = self.options.eps;
+        shim::fused_adamw(
+            &weights,
+            &gradients.iter().collect::<Vec<_>>(),
+            &exp_avgs.iter().collect::<Vec<_>>(),
+            &exp_avg_sqs.iter().collect::<Vec<_>>(),
+            &step_number(self.steps, tensors[0].device()),
+            AdamWCoefficients { learning_rate, beta1, beta2, eps, weight_decay },
+        )
+    }
+}
+
+fn step_number(step: u64, device: Device) -> Tensor {
+    Tensor::full([] as [i64; 0], step as f64, (Kind::Float, device))
+}
+
+/// √Σ‖g‖² over all gradients.
+pub(crate) fn global_norm(parameters: &Parameters) -> f64 {
+    let _no_grad = tch::no_grad_guard();
+    let norm = |tensor: &Tensor| tensor.norm_scalaropt_dtype(2, Kind::Float);
+    let norms: Vec<Tensor> = parameters.iter().map(|(_, tensor)| norm(&tensor.grad())).collect();
+    norm(&Tensor::stack(&norms, 0)).double_value(&[])
+}
+
+/// Scales the gradients down to a global norm of at most `max_norm`, as torch does it: by
+/// max_norm / (norm + 1e-6).
+pub(crate) fn clip(parameters: &Parameters, norm: f64, max_norm: f64) {
+    let scale = max_norm / (norm + 1e-6);
+    if scale < 1.0 {
+        let _no_grad = tch::no_grad_guard();
+        for (_, tensor) in parameters.iter() {
+            let _ = tensor.grad().g_mul_scalar_(scale);
+        }
+    }
+}
+
+/// Forgets all gradients, and frees their memory.
+pub(crate) fn clear_gradients(parameters: &Parameters) -> Result<()> {
+    parameters.iter().try_for_each(|(_, tensor)| shim::clear_gradient(tensor))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wave(count: i64, step: f64) -> Tensor {
+        (Tensor::arange(count, (Kind::Double, Device::Cpu)) * step).sin()
+    }
+
+    fn two_parameters() -> Parameters {
+        let float = |x: Tensor| x.to_kind(Kind::Float);
+        Parameters::new([
+            ("up_proj.weight".to_owned(), float(wave(33, 0.7))),
+            ("norm.weight".to_owned(), float(wave(5, 1.1))),
+        ])
+    }
+
+    /// Puts g into the gradient slots, as a backward pass would.
+    fn set_gradients(parameters: &Parameters, round: f64) {
+        clear_gradients(parameters).unwrap();
+        for (_, tensor) in parameters.iter() {
+            let gradient = wave(tensor.numel() as i64, 0.3 + round).to_kind(Kind::Float);
+            shim::backward(&[tensor], &[&gradient]).unwrap();
+        }
+    }
+
+    #[test]
+    fn agrees_with_the_formula_in_f64() {
+        let parameters = two_parameters();
+        let options = AdamWOptions { betas: [0.8, 0.95], eps: 1e-7, weight_decay: 0.1 };
+        let mut adamw = AdamW::new(&parameters, options);
+        let start: Vec<Vec<f64>> =
+            parameters.iter().map(|(_, w)| Vec::try_from(w.to_kind(Kind::Double)).unwrap()).collect();
+        let mut expected = start.clone();
+        let mut moments: Vec<Vec<[f64; 2]>> =
+            start.iter().map(|weights| vec![[0.0; 2]; weights.len()]).collect();
+        for step in 1..=5 {
+            let learning_rate = 0.01 * f64::from(step);
+            set_gradients(&parameters, f64::from(step));
+            for (index, (name, tensor)) in parameters.iter().enumerate() {
+                let decay = if name.contains("norm") { 0.0 } else { 0.1 };
+                let gradient: Vec<f64> = Vec::try_from(tensor.grad().to_kind(Kind::Double)).unwrap();
+                for (i, g) in gradient.into_iter().enumerate() {
+                    let [m, v] = &mut moments[index][i];
+                    *m = 0.8 * *m + 0.2 * g;
+                    *v = 0.95 * *v + 0.05 * g * g;
+                    let m_hat = *m / (1.0 - 0.8f64.powi(step));
+                    let v_hat = *v / (1.0 - 0.95f64.powi(step));
+                    let w = &mut expected[index][i];
+                    *w -= learning_rate * decay * *w;
+                    *w -= learning_rate * m_hat / (v_hat.sqrt() + 1e-7);
+                }
+            }
+            adamw.step(&parameters, learning_rate).unwrap();
+        }
+        for ((_, tensor), expected) in parameters.iter().zip(&expected) {
+            let got: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double)).unwrap();
+            assert!(got.iter().zip(expected).all(|(got, want)| (got - want).abs() < 2e-6));
+        }
+    }
+
+    #[test]
+    fn clipping_scales_to_the_norm_and_leaves_small_gradients() {
+        let parameters = two_parameters();
+        set_gradients(&parameters, 0.0);
+        let exact = |parameters: &Parameters| -> f64 {
+            let squares = parameters.iter().map(|(_, tensor)| {
+                tensor.grad().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])
+            });
+            squares.sum::<f64>().sqrt()
+        };
+        let norm = global_norm(&parameters);
+        assert!((norm - exact(&parameters)).abs() < 1e-6 * norm);
+        clip(&parameters, norm, norm * 2.0);
+        assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
+        clip(&parameters, norm, f64::INFINITY);
+        assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
+        clip(&parameters, norm, 0.5);
+        assert!((exact(&parameters) - 0.5).abs() < 1e-5);
+        clear_gradients(&parameters).unwrap();
+        assert!(parameters.iter().all(|(_, tensor)| !tensor.grad().defined()));
+    }
+}

@@ -1,0 +1,93 @@
+//! Sequences side by side in one tensor, padded on the right. Causal attention keeps the padding out
+//! of every answer, so no mask and no pad token are needed.
+
+use iterit_core::learner::Sequence;
+use tch::{Device, Tensor};
+
+/// A batch of sequences, without a prefix that is run apart, and the positions that predict their
+/// scored tokens.
+pub(crate) struct Padded {
+    /// Token ids; 0 where there are none. // [B, T]
+    pub(crate) tokens: Tensor,
+    /// Longest row.
+    pub(crate) length: usize,
+    /// Positions before the scored tokens, counted row by row. // [N]
+    pub(crate) rows: Tensor,
+    /// The scored tokens. // [N]
+    pub(crate) targets: Tensor,
+    /// Whose they are, and their place among that sequence's scored tokens; N of them.
+    pub(crate) owners: Vec<(usize, usize)>,
+}
+
+/// The part of a sequence that its scored tokens depend on.
+pub(crate) fn input(sequence: &Sequence) -> &[u32] {
+    &sequence.tokens[..sequence.scored.end - 1]
+}
+
+/// The part of it that nothing is asked about: all before the position that predicts the first
+/// scored token.
+pub(crate) fn unasked(sequence: &Sequence) -> &[u32] {
+    &sequence.tokens[..sequence.scored.start - 1]
+}
+
+impl Padded {
+    /// Lays out the sequences that `members` point to; each must have scored tokens.
+    pub(crate) fn new(
+        sequences: &[Sequence],
+        members: &[usize],
+        prefix: usize,
+        device: Device,
+    ) -> Self {
+        let inputs = members.iter().map(|&member| &input(&sequences[member])[prefix..]);
+        let (tokens, length) = stack(inputs, device);
+        let (mut rows, mut targets, mut owners) = (Vec::new(), Vec::new(), Vec::new());
+        for (row, &member) in members.iter().enumerate() {
+            let sequence = &sequences[member];
+            for (offset, position) in sequence.scored.clone().enumerate() {
+                rows.push((row * length + position - 1 - prefix) as i64);
+                targets.push(i64::from(sequence.tokens[position]));
+                owners.push((member, offset));
+            }
+        }
+        let on_device = |values: &[i64]| Tensor::from_slice(values).to_device(device);
+        Self { tokens, length, rows: on_device(&rows), targets: on_device(&targets), owners }
+    }
+}
+
+/// Rows of tokens, padded with 0, and the length of the longest. // [B, T]
+pub(crate) fn stack<'a>(
+    rows: impl ExactSizeIterator<Item = &'a [u32]> + Clone,
+    device: Device,
+) -> (Tensor, usize) {
+    let length = rows.clone().map(<[u32]>::len).max().unwrap_or(0);
+    let shape = [rows.len() as i64, length as i64];
+    let mut tokens = Vec::with_capacity(rows.len() * length);
+    for row in rows {
+        tokens.extend(row.iter().map(|&token| i64::from(token)));
+        tokens.resize(tokens.len() + length - row.len(), 0);
+    }
+    (Tensor::from_slice(&tokens).view(shape).to_device(device), length)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn scored_tokens_are_predicted_by_the_position_before_them() {
+        let sequence = |tokens: &[u32], scored| Sequence { tokens: tokens.to_vec(), scored };
+        let sequences = [
+            sequence(&[1, 2, 3, 4, 5, 6], 3..5),
+            sequence(&[9], 0..0),
+            sequence(&[1, 2, 7, 8], 3..4),
+        ];
+        let batch = Padded::new(&sequences, &[0, 2], 1, Device::Cpu);
+        let rows = |tensor: &Tensor| Vec::<i64>::try_from(tensor.flatten(0, -1)).unwrap();
+        // Token 6 predicts nothing that counts; token 1 is the prefix.
+        assert_eq!(batch.tokens.size(), [2, 3]);
+        assert_eq!(rows(&batch.tokens), [2, 3, 4, 2, 7, 0]);
+        assert_eq!(rows(&batch.rows), [1, 2, 4]);
+        assert_eq!(rows(&batch.targets), [4, 5, 8]);
+        assert_eq!(batch.owners, [(0, 0), (0, 1), (2, 0)]);
+    }
+}

@@ -1,0 +1,165 @@
+//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. The crate's only
+//! `unsafe`; it knows tensors, not models.
+#![allow(unsafe_code)]
+
+use iterit_core::{Error, Result};
+use std::ffi::{CStr, CString, c_char, c_void};
+use std::path::{Path, PathBuf};
+use tch::Tensor;
+
+/// `at::Tensor*`, which is what a tch tensor holds.
+type Handle = *const torch_sys::C_tensor;
+
+// SAFETY: the signatures are those of `csrc/shim.cpp`, which this crate's build script compiles.
+unsafe extern "C" {
+    fn iterit_backward(roots: *const Handle, gradients: *const Handle, count: usize)
+    -> *mut c_char;
+    fn iterit_clear_gradient(leaf: Handle) -> *mut c_char;
+    fn iterit_fused_adamw(
+        parameters: *const Handle,
+        gradients: *const Handle,
+        exp_avgs: *const Handle,
+        exp_avg_sqs: *const Handle,
+        steps: *const Handle,
+        count: usize,
+        lr: f64,
+        beta1: f64,
+        beta2: f64,
+        weight_decay: f64,
+        eps: f64,
+    ) -> *mut c_char;
+    fn iterit_prefer_deterministic() -> *mut c_char;
+    fn iterit_load_library(path: *const c_char) -> *mut c_char;
+    fn iterit_libtorch_path() -> *const c_char;
+}
+
+/// Backpropagates from several roots at once, each with its incoming gradient, and adds the result
+/// to the leaves' `.grad`. A leaf may be a root itself: its gradient is then added as it is.
+pub(crate) fn backward(roots: &[&Tensor], gradients: &[&Tensor]) -> Result<()> {
+    assert_eq!(roots.len(), gradients.len(), "a gradient for every root");
+    let (roots, gradients) = (handles(roots), handles(gradients));
+    // SAFETY: both arrays hold `roots.len()` live tensors, which the call only borrows.
+    check(unsafe { iterit_backward(roots.as_ptr(), gradients.as_ptr(), roots.len()) })
+}
+
+/// Forgets a leaf's gradient and frees its memory.
+pub(crate) fn clear_gradient(leaf: &Tensor) -> Result<()> {
+    // SAFETY: the tensor is alive; autograd's own lock guards the gradient slot.
+    check(unsafe { iterit_clear_gradient(leaf.as_ptr()) })
+}
+
+/// The numbers of AdamW that do not change from step to step, and the rate that does.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct AdamWCoefficients {
+    pub(crate) learning_rate: f64,
+    pub(crate) beta1: f64,
+    pub(crate) beta2: f64,
+    pub(crate) eps: f64,
+    pub(crate) weight_decay: f64,
+}
+
+/// One fused AdamW step in place, <https://arxiv.org/abs/1711.05101>. `step` is a scalar tensor with
+/// the number of this step, counted from 1. All tensors of one parameter have one dtype.
+pub(crate) fn fused_adamw(
+    parameters: &[&Tensor],
+    gradients: &[&Tensor],
+    exp_avgs: &[&Tensor],
+    exp_avg_sqs: &[&Tensor],
+    step: &Tensor,
+    with: AdamWCoefficients,
+) -> Result<()> {
+    let count = parameters.len();
+    assert!([gradients.len(), exp_avgs.len(), exp_avg_sqs.len()] == [count; 3], "equal lists");
+    let steps = vec![step.as_ptr(); count];
+    // SAFETY: all arrays hold `count` live tensors. The kernel writes to parameters and moments,
+    // whose other handles no one uses during the call: it runs on this thread.
+    check(unsafe {
+        iterit_fused_adamw(
+            handles(parameters).as_ptr(),
+            handles(gradients).as_ptr(),
+            handles(exp_avgs).as_ptr(),
+            handles(exp_avg_sqs).as_ptr(),
+            steps.as_ptr(),
+            count,
+            with.learning_rate,
+            with.beta1,
+            with.beta2,
+            with.weight_decay,
+            with.eps,
+        )
+    })
+}
+
+/// Makes operators choose their deterministic form where they have one.
+pub(crate) fn prefer_deterministic() -> Result<()> {
+    // SAFETY: sets a flag of libtorch's global context.
+    check(unsafe { iterit_prefer_deterministic() })
+}
+
+/// Loads a shared library so that libtorch finds what it registers.
+pub(crate) fn load_library(path: &Path) -> Result<()> {
+    let path = path.to_str().and_then(|path| CString::new(path).ok());
+    let path = path.ok_or_else(|| Error::Model("a library path is not UTF-8".into()))?;
+    // SAFETY: loading runs the library's constructors; it is libtorch's own CUDA half.
+    check(unsafe { iterit_load_library(path.as_ptr()) })
+}
+
+/// The folder of the libtorch_cpu.so that this process runs on, links resolved.
+pub(crate) fn libtorch_folder() -> Option<PathBuf> {
+    // SAFETY: the loader owns the string for as long as the library stays loaded, which is for ever.
+    let path = unsafe {
+        let path = iterit_libtorch_path();
+        (!path.is_null()).then(|| CStr::from_ptr(path))
+    };
+    let path = std::fs::canonicalize(path?.to_str().ok()?).ok()?;
+    path.parent().map(Path::to_owned)
+}
+
+fn handles(tensors: &[&Tensor]) -> Vec<Handle> {
+    tensors.iter().map(|tensor| tensor.as_ptr()).collect()
+}
+
+fn check(message: *mut c_char) -> Result<()> {
+    if message.is_null() {
+        return Ok(());
+    }
+    // SAFETY: the shim returns a string from `strdup`, which is ours to free.
+    let text = unsafe {
+        let text = CStr::from_ptr(message).to_string_lossy().into_owned();
+        libc::free(message.cast::<c_void>());
+        text
+    };
+    Err(Error::Model(format!("libtorch: {}", text.lines().next().unwrap_or_default())))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::{Device, Kind};
+
+    #[test]
+    fn a_leaf_can_be_a_root_beside_what_hangs_on_it() {
+        let leaf = Tensor::ones([3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let root = &leaf * 2.0;
+        let gradient = Tensor::from_slice(&[1.0f32, 10.0, 100.0]);
+        backward(&[&root, &leaf], &[&gradient, &gradient]).unwrap();
+        assert_eq!(Vec::<f32>::try_from(leaf.grad()).unwrap(), [3.0, 30.0, 300.0]);
+        clear_gradient(&leaf).unwrap();
+        assert!(!leaf.grad().defined());
+    }
+
+    #[test]
+    fn failures_are_one_line() {
+        let leaf = Tensor::ones([3], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+        let wrong = Tensor::ones([4], (Kind::Float, Device::Cpu));
+        let message = backward(&[&leaf], &[&wrong]).unwrap_err().to_string();
+        assert!(message.starts_with("libtorch: ") && message.lines().count() == 1, "{message}");
+        let message = load_library(Path::new("/nowhere/libtorch_cuda.so")).unwrap_err().to_string();
+        assert!(message.contains("/nowhere/libtorch_cuda.so"), "{message}");
+    }
+
+    #[test]
+    fn libtorch_knows_where_it_lies() {
+        assert!(libtorch_folder().unwrap().join("libtorch_cpu.so").exists());
+    }
+}

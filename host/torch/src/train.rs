@@ -1,0 +1,146 @@
+//! The gradient of one optimizer step, gathered from micro-batches that share its samples.
+//!
+//! Every scored token has a weight fixed by the whole step, so the cut into micro-batches changes
+//! nothing but memory. The loss and its gradient with respect to the final hidden states come in
+//! closed form; libtorch's graph serves from there down.
+
+use crate::batches::{self, Limit};
+use crate::cross_entropy::{self, Gradients};
+use crate::layers::rope::Rotations;
+use crate::models::decoder::{Decoder, Place};
+use crate::nll::Budget;
+use crate::padded::{self, Padded};
+use crate::shim;
+use iterit_core::learner::{LossNormalization, Sequence};
+use iterit_core::Result;
+use tch::{Device, Tensor};
+
+/// What stays in memory between forward and backward.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Activations {
+    /// Everything; fastest.
+    #[default]
+    Keep,
+    /// Only what stands between layers; the rest is computed a second time in the backward pass.
+    Recompute,
+}
+
+/// A model to find gradients of.
+pub(crate) struct Trainer<'a> {
+    pub(crate) decoder: &'a Decoder,
+    pub(crate) rotations: &'a Rotations,
+    pub(crate) budget: Budget,
+    pub(crate) micro_batch: Limit,
+    pub(crate) activations: Activations,
+}
+
+/// What the forward passes of a step said.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Losses {
+    /// Each sample's mean over its scored tokens, nats; NaN where it has none.
+    pub(crate) means: Vec<f64>,
+    /// The weighted sum that the gradient belongs to.
+    pub(crate) loss: f64,
+}
+
+impl Trainer<'_> {
+    /// Adds the gradient of the step's loss to that of the decoder's weights.
+    pub(crate) fn accumulate(
+        &self,
+        samples: &[Sequence],
+        normalization: LossNormalization,
+    ) -> Result<Losses> {
+        let weights = token_weights(samples, normalization);
+        let mut sums = vec![0.0; samples.len()];
+        let trained: Vec<usize> =
+            (0..samples.len()).filter(|&index| !samples[index].scored.is_empty()).collect();
+        let lengths: Vec<usize> =
+            trained.iter().map(|&index| padded::input(&samples[index]).len()).collect();
+        for batch in batches::cut(&lengths, self.micro_batch) {
+            let members: Vec<usize> = batch.into_iter().map(|index| trained[index]).collect();
+            let padded = Padded::new(samples, &members, 0, self.device());
+            let losses = self.micro_batch(&padded, &weights)?;
+            for (&(sample, _), loss) in padded.owners.iter().zip(losses) {
+                sums[sample] += f64::from(loss);
+            }
+        }
+        let loss = sums.iter().zip(&weights).map(|(sum, weight)| sum * f64::from(*weight)).sum();
+        let mean = |(sum, sample): (f64, &Sequence)| sum / sample.scored.len() as f64;
+        Ok(Losses { means: sums.into_iter().zip(samples).map(mean).collect(), loss })
+    }
+
+    /// Token losses of a micro-batch, in the order of its owners; its gradient is added.
+    fn micro_batch(&self, padded: &Padded, weights: &[f32]) -> Result<Vec<f32>> {
+        let row_weights: Vec<f32> = padded.owners.iter().map(|&(sample, _)| weights[sample]).collect();
+        let row_weights = Tensor::from_slice(&row_weights).to_device(self.device());
+        let place = Place::start(self.rotations, padded.length);
+        let losses = match self.activations {
+            Activations::Keep => {
+                let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
+                self.backward_from(&hidden, padded, &row_weights)?
+            }
+            Activations::Recompute => self.recomputing(padded, &place, &row_weights)?,
+        };
+        Ok(Vec::try_from(losses).expect("a flat tensor of f32"))
+    }
+
+    /// Closed form down to the hidden states and the head, then libtorch's graph.
+    fn backward_from(&self, hidden: &Tensor, padded: &Padded, weights: &Tensor) -> Result<Tensor> {
+        let head = self.decoder.head();
+        let Gradients { losses, hidden: hidden_gradient, head: head_gradient } =
+            cross_entropy::gradients(
+                &hidden.detach(),
+                &head.detach(),
+                &padded.targets,
+                weights,
+                self.budget.rows_at_once(head.size()[0]),
+            );
+        shim::backward(&[hidden, head], &[&hidden_gradient, &head_gradient])?;
+        Ok(losses)
+    }
+
+    /// Layer by layer: forward keeps each layer's input, backward runs each layer again.
+    fn recomputing(&self, padded: &Padded, place: &Place<'_>, weights: &Tensor) -> Result<Tensor> {
+        let last = self.decoder.num_layers() - 1;
+        let mut inputs = self.inputs_of_layers(padded, place);
+        let leaf = |x: Option<Tensor>| x.expect("one a layer").set_requires_grad(true);
+
+        let mut x = leaf(inputs.pop());
+        let hidden = self.decoder.last_layer_at(&x, place, &padded.rows);
+        let losses = self.backward_from(&hidden, padded, weights)?;
+        for layer in (0..last).rev() {
+            let gradient = x.grad();
+            x = leaf(inputs.pop());
+            shim::backward(&[&self.decoder.layer(layer, &x, place)], &[&gradient])?;
+        }
+        shim::backward(&[&self.decoder.embed(&padded.tokens)], &[&x.grad()])?;
+        Ok(losses)
+    }
+
+    fn inputs_of_layers(&self, padded: &Padded, place: &Place<'_>) -> Vec<Tensor> {
+        let _no_grad = tch::no_grad_guard();
+        let mut inputs = vec![self.decoder.embed(&padded.tokens)];
+        for layer in 0..self.decoder.num_layers() - 1 {
+            let next = self.decoder.layer(layer, &inputs[layer], place);
+            inputs.push(next);
+        }
+        inputs
+    }
+
+    fn device(&self) -> Device {
+        self.decoder.head().device()
+    }
+}
+
+/// What one scored token of each sample weighs in the loss of the step; 0 for a sample with none.
+fn token_weights(samples: &[Sequence], normalization: LossNormalization) -> Vec<f32> {
+    let counts = samples.iter().map(|sample| sample.scored.len());
+    let num_tokens: usize = counts.clone().sum();
+    let num_samples = counts.clone().filter(|&count| count > 0).count();
+    let weight = |count: usize| match normalization {
+        _ if count == 0 => 0.0,
+        LossNormalization::Sample => 1.0 / (count * num_samples) as f64,
+        LossNormalization::Token => 1.0 / num_tokens as f64,
+    };
+    counts.map(|count| weight(count) as f32).collect()
+}
