@@ -18,13 +18,23 @@ pub struct DiversityHandle(DiversityBox);
 /// An update strategy on the other side of the boundary.
 pub struct StrategyHandle(StrategyBox);
 
+/// Takes a plugin's answer; of a panic, says what to do about it.
+pub fn answered<T>(answer: AbiResult<T>) -> Result<T> {
+    received(answer).map_err(|error| match error.kind() {
+        ErrorKind::Panic => {
+            let message = format!(
+                "{}\nhint: this is a fault in the plugin: tell its author, or run without it",
+                error.message()
+            );
+            Error::new(ErrorKind::Panic, message).with_detail(error.detail())
+        }
+        _ => error,
+    })
+}
+
 /// Takes what a constructor of a plugin made.
-///
-/// # Errors
-///
-/// Whatever the constructor said; of a panic also what to do.
 pub fn constructed<T, H: From<T>>(made: AbiResult<T>) -> Result<H> {
-    of_plugin(made).map(H::from)
+    answered(made).map(H::from)
 }
 
 impl From<ComplexityBox> for ComplexityHandle {
@@ -54,11 +64,11 @@ impl ComplexityScorer for ComplexityHandle {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        of_plugin(self.0.save()).map(Vec::from)
+        answered(self.0.save()).map(Vec::from)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
-        of_plugin(self.0.restore(state.into()))
+        answered(self.0.restore(state.into()))
     }
 }
 
@@ -68,36 +78,36 @@ impl DiversityScorer for DiversityHandle {
     }
 
     fn gain(&self, candidate: usize) -> Result<f64> {
-        of_plugin(self.0.gain(candidate as u64))
+        answered(self.0.gain(candidate as u64))
     }
 
     fn gains(&self, candidates: &[u32], gains: &mut [f64]) -> Result<()> {
-        of_plugin(self.0.gains(RSlice::from(candidates), RSliceMut::from(gains)))
+        answered(self.0.gains(RSlice::from(candidates), RSliceMut::from(gains)))
     }
 
     fn pick(&mut self, candidate: usize) -> Result<()> {
-        of_plugin(self.0.pick(candidate as u64))
+        answered(self.0.pick(candidate as u64))
     }
 
     fn gains_never_rise(&self) -> bool {
         // One that panics here promises nothing; being unusable from then on, it says so at the
         // next call.
-        of_plugin(self.0.gains_never_rise()).unwrap_or(false)
+        answered(self.0.gains_never_rise()).unwrap_or(false)
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        of_plugin(self.0.save()).map(Vec::from)
+        answered(self.0.save()).map(Vec::from)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
-        of_plugin(self.0.restore(state.into()))
+        answered(self.0.restore(state.into()))
     }
 }
 
 impl UpdateStrategy for StrategyHandle {
     fn budgets(&self, run: &RunShape) -> Result<Vec<u64>> {
         let json = serde_json::to_string(run)?;
-        let budgets = of_plugin(self.0.budgets(json.as_str().into())).map(Vec::from)?;
+        let budgets = answered(self.0.budgets(json.as_str().into())).map(Vec::from)?;
         check::budgets(run, &budgets)?;
         Ok(budgets)
     }
@@ -110,31 +120,17 @@ impl UpdateStrategy for StrategyHandle {
     }
 
     fn save(&self) -> Result<Vec<u8>> {
-        of_plugin(self.0.save()).map(Vec::from)
+        answered(self.0.save()).map(Vec::from)
     }
 
     fn restore(&mut self, state: &[u8]) -> Result<()> {
-        of_plugin(self.0.restore(state.into()))
+        answered(self.0.restore(state.into()))
     }
 }
 
 /// Lends the host for one call.
 fn lend<T>(host: &Host<'_>, call: impl FnOnce(HostRef<'_>) -> AbiResult<T>) -> Result<T> {
     let lent = Lent::new(host.services());
-    let answer = of_plugin(call(lent.as_abi()));
+    let answer = answered(call(lent.as_abi()));
     lent.settle(answer)
-}
-
-/// Takes a plugin's answer; of a panic, says what to do about it.
-fn of_plugin<T>(answer: AbiResult<T>) -> Result<T> {
-    received(answer).map_err(|error| match error.kind() {
-        ErrorKind::Panic => {
-            let message = format!(
-                "{}\nhint: this is a fault in the plugin: tell its author, or run without it",
-                error.message()
-            );
-            Error::new(ErrorKind::Panic, message).with_detail(error.detail())
-        }
-        _ => error,
-    })
 }
