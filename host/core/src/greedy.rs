@@ -4,10 +4,19 @@
 //! greedy (1978) keeps such bounds in a heap and recomputes only the one on top, so it finds the
 //! exact answer of the naive greedy, ties included, with a fraction of the gains.
 
-use crate::{Error, Result};
-use iterit_sdk::DiversityScorer;
+use crate::{Error, Result, SampleId};
+use iterit_sdk::{DiversityScorer, check};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
+
+/// A sample that may be picked.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub struct Candidate {
+    /// Which sample.
+    pub id: SampleId,
+    /// Its complexity score: finite, 0 or more.
+    pub complexity: f64,
+}
 
 /// What was picked, in pick order.
 #[derive(Debug, Clone, PartialEq, Default)]
@@ -20,29 +29,28 @@ pub struct Picks {
     pub gains: Vec<f64>,
 }
 
-/// Picks up to `budget` candidates; of equal values the earliest candidate wins.
+/// Picks up to `budget` of `candidates`; of equal values the earliest candidate wins.
 ///
-/// `complexity[i]` is candidate `i`'s score, finite and 0 or more. `diversity` must have been told
-/// the candidates by `begin`. `proceed` is asked before every pick and ends the work by an error.
+/// `diversity` must have been told the candidates, in this order, by `begin`. `proceed` is asked before every pick and ends the work by an error.
 pub fn pick(
     budget: usize,
-    complexity: &[f64],
+    candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Picks, PickError> {
     if diversity.gains_never_rise() {
-        pick_lazily(budget, complexity, diversity, proceed)
+        pick_lazily(budget, candidates, diversity, proceed)
     } else {
-        pick_naively(budget, complexity, diversity, proceed)
+        pick_naively(budget, candidates, diversity, proceed)
     }
 }
 
 /// Without a diversity scorer every gain is 1: the largest complexity scores win.
-pub fn pick_by_complexity(budget: usize, complexity: &[f64]) -> Picks {
-    let mut order: Vec<usize> = (0..complexity.len()).collect();
-    order.sort_by(|&a, &b| complexity[b].total_cmp(&complexity[a]));
+pub fn pick_by_complexity(budget: usize, candidates: &[Candidate]) -> Picks {
+    let mut order: Vec<usize> = (0..candidates.len()).collect();
+    order.sort_by(|&a, &b| candidates[b].complexity.total_cmp(&candidates[a].complexity));
     order.truncate(budget);
-    let values = order.iter().map(|&candidate| complexity[candidate]).collect();
+    let values = order.iter().map(|&candidate| candidates[candidate].complexity).collect();
     Picks { gains: vec![1.0; order.len()], values, candidates: order }
 }
 
@@ -63,16 +71,16 @@ impl From<Error> for PickError {
 
 fn pick_lazily(
     budget: usize,
-    complexity: &[f64],
+    candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Picks, PickError> {
-    let gains = all_gains(diversity, complexity.len())?;
+    let gains = all_gains(diversity, candidates)?;
     let mut heap: BinaryHeap<Bound> = gains
         .iter()
         .enumerate()
         .map(|(candidate, &gain)| Bound {
-            value: complexity[candidate] * gain,
+            value: candidates[candidate].complexity * gain,
             candidate,
             gain,
             picks: 0,
@@ -86,8 +94,8 @@ fn pick_lazily(
             diversity.pick(top.candidate).map_err(PickError::Diversity)?;
             picks.push(top.candidate, top.value, top.gain);
         } else {
-            let gain = checked_gain(diversity, top.candidate)?;
-            let value = complexity[top.candidate] * gain;
+            let gain = checked_gain(diversity, candidates, top.candidate)?;
+            let value = candidates[top.candidate].complexity * gain;
             heap.push(Bound { value, gain, picks: picks.candidates.len(), ..top });
         }
     }
@@ -96,11 +104,11 @@ fn pick_lazily(
 
 fn pick_naively(
     budget: usize,
-    complexity: &[f64],
+    candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Picks, PickError> {
-    let mut open: Vec<u32> = (0..complexity.len() as u32).collect();
+    let mut open: Vec<u32> = (0..candidates.len() as u32).collect();
     let mut gains = vec![0.0; open.len()];
     let mut picks = Picks::default();
     while picks.candidates.len() < budget && !open.is_empty() {
@@ -109,8 +117,9 @@ fn pick_naively(
         diversity.gains(&open, &mut gains).map_err(PickError::Diversity)?;
         let mut best = 0;
         for (place, &candidate) in open.iter().enumerate() {
-            check_gain(gains[place], candidate as usize)?;
-            let value = |place: usize| complexity[open[place] as usize] * gains[place];
+            check::gain(candidates[candidate as usize].id, gains[place])
+                .map_err(PickError::Diversity)?;
+            let value = |place: usize| candidates[open[place] as usize].complexity * gains[place];
             if value(place) > value(best) {
                 best = place;
             }
@@ -118,7 +127,7 @@ fn pick_naively(
         // `remove` keeps the order, on which ties depend.
         let candidate = open.remove(best) as usize;
         diversity.pick(candidate).map_err(PickError::Diversity)?;
-        picks.push(candidate, complexity[candidate] * gains[best], gains[best]);
+        picks.push(candidate, candidates[candidate].complexity * gains[best], gains[best]);
     }
     Ok(picks)
 }
@@ -166,30 +175,27 @@ impl PartialEq for Bound {
 
 impl Eq for Bound {}
 
-fn all_gains(diversity: &dyn DiversityScorer, num: usize) -> Result<Vec<f64>, PickError> {
-    let candidates: Vec<u32> = (0..num as u32).collect();
-    let mut gains = vec![0.0; num];
-    diversity.gains(&candidates, &mut gains).map_err(PickError::Diversity)?;
-    for (candidate, &gain) in gains.iter().enumerate() {
-        check_gain(gain, candidate)?;
+fn all_gains(
+    diversity: &dyn DiversityScorer,
+    candidates: &[Candidate],
+) -> Result<Vec<f64>, PickError> {
+    let places: Vec<u32> = (0..candidates.len() as u32).collect();
+    let mut gains = vec![0.0; candidates.len()];
+    diversity.gains(&places, &mut gains).map_err(PickError::Diversity)?;
+    for (candidate, &gain) in candidates.iter().zip(&gains) {
+        check::gain(candidate.id, gain).map_err(PickError::Diversity)?;
     }
     Ok(gains)
 }
 
-fn checked_gain(diversity: &dyn DiversityScorer, candidate: usize) -> Result<f64, PickError> {
-    let gain = diversity.gain(candidate).map_err(PickError::Diversity)?;
-    check_gain(gain, candidate)?;
+fn checked_gain(
+    diversity: &dyn DiversityScorer,
+    candidates: &[Candidate],
+    place: usize,
+) -> Result<f64, PickError> {
+    let gain = diversity.gain(place).map_err(PickError::Diversity)?;
+    check::gain(candidates[place].id, gain).map_err(PickError::Diversity)?;
     Ok(gain)
-}
-
-fn check_gain(gain: f64, candidate: usize) -> Result<(), PickError> {
-    if gain.is_finite() && gain >= 0.0 {
-        return Ok(());
-    }
-    Err(PickError::Diversity(iterit_sdk::Error::new(
-        iterit_sdk::ErrorKind::BadOutput,
-        format!("the gain of candidate {candidate} is {gain}, expected a number of 0 or more"),
-    )))
 }
 
 #[cfg(test)]
@@ -236,12 +242,16 @@ mod tests {
         Words { candidates, weights: vec![1.0; 31], lazy }
     }
 
+    fn candidates(complexity: impl IntoIterator<Item = f64>) -> Vec<Candidate> {
+        (0..).zip(complexity).map(|(id, complexity)| Candidate { id, complexity }).collect()
+    }
+
     #[test]
     fn lazy_and_naive_agree_ties_included() {
-        let complexity: Vec<f64> = (0..200).map(|i| f64::from(i % 4) * 0.25).collect();
+        let all = candidates((0..200).map(|i| f64::from(i % 4) * 0.25));
         for budget in [0, 1, 17, 200, 500] {
-            let lazy = pick(budget, &complexity, &mut words(Lazy::Declared), &mut |_| Ok(()));
-            let naive = pick(budget, &complexity, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
+            let lazy = pick(budget, &all, &mut words(Lazy::Declared), &mut |_| Ok(()));
+            let naive = pick(budget, &all, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
             let (lazy, naive) = (lazy.unwrap(), naive.unwrap());
             assert_eq!(lazy, naive);
             assert_eq!(lazy.candidates.len(), budget.min(200));
@@ -250,7 +260,7 @@ mod tests {
 
     #[test]
     fn without_diversity_the_largest_score_wins_and_ties_go_to_the_earliest() {
-        let picks = pick_by_complexity(3, &[0.5, 0.9, 0.5, 0.9]);
+        let picks = pick_by_complexity(3, &candidates([0.5, 0.9, 0.5, 0.9]));
         assert_eq!(picks.candidates, [1, 3, 0]);
         assert_eq!(picks.values, [0.9, 0.9, 0.5]);
     }
@@ -259,7 +269,7 @@ mod tests {
     fn a_gain_that_is_no_number_is_refused() {
         let mut bad = words(Lazy::Declared);
         bad.weights[0] = f64::NAN;
-        let error = pick(1, &[1.0; 200], &mut bad, &mut |_| Ok(())).unwrap_err();
+        let error = pick(1, &candidates([1.0; 200]), &mut bad, &mut |_| Ok(())).unwrap_err();
         assert!(matches!(error, PickError::Diversity(error) if error.message().contains("is NaN")));
     }
 }

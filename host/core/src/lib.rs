@@ -27,7 +27,11 @@ pub mod greedy;
 pub mod config;
 pub mod corpus;
 
+pub mod plugin_set;
+pub mod observer;
+pub mod estimate;
 pub mod services;
+pub mod tensorboard;
 pub mod run_directory;
 pub mod run;
 

@@ -79,6 +79,19 @@ pub struct ScoreLine {
     pub parts: BTreeMap<String, BTreeMap<String, Option<f64>>>,
 }
 
+/// One line of `epochs/E/losses.jsonl`: a sample trained on, in training order.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct LossLine {
+    /// Optimizer steps done before the one it took part in.
+    pub step: u64,
+    /// Which sample.
+    pub id: SampleId,
+    /// Its mean loss a token at that step, nats.
+    pub loss: f64,
+    /// Its tokens that carry loss.
+    pub tokens: u64,
+}
+
 /// `epochs/E/selection.json`: what an epoch trains on, in pick order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Selection {

@@ -1,1 +1,240 @@
-//! To be written.
+//! The plot: for each epoch ask the strategy, score, pick, train, record.
+//!
+//! Knows the model only as a [`Learner`](crate::learner::Learner) and the plugins only as traits,
+//! so it runs in milliseconds against fakes. All that a resume needs is in [`RunState`].
+
+mod choose;
+mod epoch;
+mod state;
+
+#[cfg(test)]
+mod tests;
+
+pub use state::{EpochInProgress, RunState};
+
+use crate::config::{Shuffle, TrainConfig};
+use crate::corpus::Corpus;
+use crate::learner::StepOptions;
+use crate::observer::{Observer, Phase};
+use crate::plugin_set::PluginSet;
+use crate::record::EpochRecord;
+use crate::run_directory::RunDirectory;
+use crate::schedule::{Schedule, total_steps};
+use crate::services::{Models, RunServices, Tally};
+use crate::{Error, Result};
+use iterit_sdk::{Epoch, Host, LogLevel, RunShape};
+use std::path::Path;
+
+/// One run: what it works on, and how far it has come.
+pub struct Run<'a> {
+    /// What it works on, and where results go.
+    pub inputs: Inputs<'a>,
+    /// What decides what is trained on.
+    pub plugins: PluginSet,
+    /// How to train.
+    pub options: RunOptions,
+    /// How far it has come.
+    pub state: RunState,
+}
+
+/// What a run works on. Only the models change.
+#[derive(Clone, Copy)]
+pub struct Inputs<'a> {
+    /// Training data.
+    pub corpus: &'a Corpus,
+    /// Data the model never trains on, to measure it by.
+    pub held_out: Option<&'a Corpus>,
+    /// The model, and the proxy where there is one.
+    pub models: &'a Models,
+    /// Where results go.
+    pub directory: &'a RunDirectory,
+    /// Who watches.
+    pub observer: &'a dyn Observer,
+}
+
+impl<'a> Inputs<'a> {
+    /// Lends the host to a plugin for one call about `num_samples` samples.
+    fn lend<T>(
+        self,
+        options: &RunOptions,
+        state: &RunState,
+        plugin: &str,
+        num_samples: usize,
+        call: impl FnOnce(&Host<'_>) -> T,
+    ) -> T {
+        let tally = Tally::new(num_samples as u64);
+        call(&Host::new(&RunServices {
+            corpus: self.corpus,
+            models: self.models,
+            table: &state.table,
+            selections: &state.selections,
+            seed: options.seed,
+            threads: options.threads,
+            observer: self.observer,
+            plugin,
+            tally: &tally,
+        }))
+    }
+}
+
+/// The numbers that shape a run.
+#[derive(Debug, Clone)]
+pub struct RunOptions {
+    /// Seeds the order of samples and whatever plugins draw.
+    pub seed: u64,
+    /// Samples an epoch that the ratio asks for.
+    pub budget: u64,
+    /// `[train]`.
+    pub train: TrainConfig,
+    /// A checkpoint every so many steps besides the one after every epoch; 0 for none.
+    pub save_every: u64,
+    /// Checkpoints kept.
+    pub keep: usize,
+    /// Threads a plugin may use.
+    pub threads: usize,
+}
+
+impl Run<'_> {
+    /// Trains from where the state stands to the end. Stopped by the observer it leaves a
+    /// checkpoint and returns [`Error::Cancelled`].
+    pub fn train(&mut self) -> Result<()> {
+        let schedule = self.schedule()?;
+        while self.state.epoch < self.options.train.epochs {
+            if self.state.in_progress.is_none() {
+                self.choose()?;
+            }
+            self.train_epoch(&schedule)?;
+            self.close_epoch()?;
+        }
+        Ok(())
+    }
+
+    /// The learning rates of all steps, fixed by the strategy's budgets before the first one.
+    pub fn schedule(&self) -> Result<Schedule> {
+        let train = &self.options.train;
+        let budgets = self.budgets()?;
+        let total = total_steps(&budgets, train.gradient_accumulation as u64);
+        if total == 0 {
+            return Err(Error::Run(format!(
+                "{} plans no training: the budgets of all {} epochs are 0",
+                self.plugins.strategy.label(),
+                train.epochs
+            )));
+        }
+        Ok(Schedule::new(train.learning_rate, train.schedule, train.warmup_ratio, total))
+    }
+
+    /// How many samples each epoch trains on, by the strategy.
+    pub fn budgets(&self) -> Result<Vec<u64>> {
+        let strategy = &self.plugins.strategy;
+        let shape = self.shape();
+        let budgets = strategy.plugin.budgets(&shape).map_err(strategy.failed("budgets"))?;
+        iterit_sdk::check::budgets(&shape, &budgets).map_err(strategy.failed("budgets"))?;
+        Ok(budgets)
+    }
+
+    fn shape(&self) -> RunShape {
+        RunShape {
+            num_samples: self.inputs.corpus.num_samples(),
+            epochs: self.options.train.epochs,
+            budget: self.options.budget,
+        }
+    }
+
+    fn this_epoch(&self) -> Epoch {
+        Epoch { epoch: self.state.epoch, run: self.shape() }
+    }
+
+    fn step_options(&self, schedule: &Schedule) -> StepOptions {
+        let train = &self.options.train;
+        StepOptions {
+            learning_rate: schedule.learning_rate(self.state.step),
+            max_grad_norm: train.max_grad_norm,
+            loss_normalization: train.loss_normalization,
+        }
+    }
+
+    /// The seed of the order within the epoch about to be trained.
+    fn order_seed(&self) -> u64 {
+        match self.options.train.shuffle {
+            Shuffle::Same => self.options.seed,
+            Shuffle::PerEpoch => self.options.seed + u64::from(self.state.epoch),
+        }
+    }
+
+    fn close_epoch(&mut self) -> Result<()> {
+        let eval_loss = self.held_out_loss()?;
+        let done = self.state.in_progress.take().expect("an epoch was trained");
+        let selection = self.state.selections.last().expect("an epoch was chosen");
+        let record = EpochRecord {
+            epoch: self.state.epoch,
+            picked: selection.selected.len() as u64,
+            rescored: done.rescored,
+            eligible: done.eligible,
+            mean_score: done.mean_score,
+            loss: done.loss_sum / done.steps.max(1) as f64,
+            steps: self.state.step,
+            tokens: done.tokens,
+            eval_loss,
+            seconds: done.seconds,
+        };
+        // The summary first: a checkpoint that says an epoch is over must find it on the disk.
+        self.inputs.directory.write_epoch(&record, &done.losses)?;
+        self.state.epoch += 1;
+        self.save_checkpoint()?;
+        self.inputs.observer.epoch(&record);
+        Ok(())
+    }
+
+    /// Mean held-out loss a response token; absent without held-out data.
+    fn held_out_loss(&self) -> Result<Option<f64>> {
+        let Some(held_out) = self.inputs.held_out else { return Ok(None) };
+        self.inputs.observer.begin(Phase::Evaluating, Some(self.state.epoch));
+        let losses = evaluate(held_out, self.inputs.models, self.inputs.observer);
+        self.inputs.observer.end(Phase::Evaluating);
+        let (sum, tokens) = losses?.iter().fold((0.0, 0u64), |(sum, tokens), nll| {
+            (sum + nll.sum, tokens + u64::from(nll.tokens))
+        });
+        Ok((tokens > 0).then(|| sum / tokens as f64))
+    }
+
+    /// Writes all that a resume needs: run state, plugins' states, weights and optimizer.
+    fn save_checkpoint(&mut self) -> Result<()> {
+        self.state.plugin_states = self.plugins.save()?;
+        let (state, models) = (&self.state, self.inputs.models);
+        self.inputs.directory.write_checkpoint(state.step, self.options.keep, |folder| {
+            crate::whole_file::write_json(&folder.join("state.json"), state)?;
+            let learner_folder = folder.join("learner");
+            std::fs::create_dir(&learner_folder).map_err(Error::io("create", &learner_folder))?;
+            models.ask(|learner| learner.save(&learner_folder))
+        })
+    }
+
+    /// Goes back to a checkpoint: model, plugins, and the files that lie beyond it.
+    pub fn restore(&mut self, checkpoint: &Path) -> Result<()> {
+        let state: RunState = crate::run_directory::read_json(&checkpoint.join("state.json"))?;
+        state.check(checkpoint, self.inputs.corpus.num_samples())?;
+        self.inputs.models.change(|learner| learner.restore(&checkpoint.join("learner")))?;
+        self.plugins.restore(&state.plugin_states)?;
+        let first_unmade = state.epoch + u32::from(state.in_progress.is_some());
+        self.inputs.directory.rewind(state.step, first_unmade)?;
+        self.state = state;
+        Ok(())
+    }
+
+    fn say(&self, level: LogLevel, message: &str) {
+        self.inputs.observer.say(level, "", message);
+    }
+}
+
+/// The loss of every training target of a corpus, given its prompt.
+pub fn evaluate(
+    corpus: &Corpus,
+    models: &Models,
+    observer: &dyn Observer,
+) -> Result<Vec<iterit_sdk::Nll>> {
+    let sequences: Vec<_> =
+        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.clone()).collect();
+    let losses = models.ask(|learner| learner.token_nll(&sequences, observer))?;
+    Ok(losses.iter().map(|row| iterit_sdk::Nll::of_tokens(row)).collect())
+}

@@ -1,1 +1,304 @@
-//! To be written.
+//! Where a run lives on disk. Every file appears whole or not at all; `metrics.jsonl` grows by
+//! whole lines, and a resume cuts what lies beyond its checkpoint.
+//!
+//! ```text
+//! config.toml  manifest.json  metrics.jsonl  report.html
+//! epochs/E/{scores.jsonl, selection.json, losses.jsonl, summary.json}
+//! checkpoints/step-N/{state.json, learner/}
+//! model/
+//! ```
+
+use crate::record::{
+    EpochRecord, LossLine, RunManifest, RunRecord, ScoreLine, Selection, StepRecord,
+};
+use crate::{Error, Result, whole_file};
+use serde::de::DeserializeOwned;
+use std::fs::{self, File, OpenOptions};
+use std::io::{BufRead, BufReader, Write};
+use std::path::{Path, PathBuf};
+
+/// The folder of one run.
+#[derive(Debug, Clone)]
+pub struct RunDirectory {
+    root: PathBuf,
+}
+
+/// A checkpoint on disk.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord)]
+pub struct Checkpoint {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// Its folder.
+    pub folder: PathBuf,
+}
+
+impl RunDirectory {
+    /// Makes the folder of a new run. One that holds anything is refused: nothing is overwritten.
+    pub fn create(root: &Path) -> Result<Self> {
+        if root.exists() {
+            let mut entries = fs::read_dir(root).map_err(Error::io("open", root))?;
+            if entries.next().is_some() {
+                return Err(Error::Run(format!(
+                    "`{}` is not empty, expected a new or an empty folder for the run\n\
+                     hint: choose another --out, or continue the run in it with --resume",
+                    root.display()
+                )));
+            }
+        }
+        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        Ok(Self { root: root.to_owned() })
+    }
+
+    /// Opens the folder of a run that was begun.
+    pub fn open(root: &Path) -> Result<Self> {
+        let directory = Self { root: root.to_owned() };
+        if !directory.manifest_path().is_file() {
+            return Err(Error::Run(format!(
+                "`{}` holds no run: it has no manifest.json\nhint: leave out --resume to begin one",
+                root.display()
+            )));
+        }
+        Ok(directory)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// `config.toml`: the resolved configuration.
+    pub fn config_path(&self) -> PathBuf {
+        self.root.join("config.toml")
+    }
+
+    /// `manifest.json`.
+    pub fn manifest_path(&self) -> PathBuf {
+        self.root.join("manifest.json")
+    }
+
+    /// `report.html`.
+    pub fn report_path(&self) -> PathBuf {
+        self.root.join("report.html")
+    }
+
+    /// `model/`: the result, as Hugging Face loads it.
+    pub fn model_path(&self) -> PathBuf {
+        self.root.join("model")
+    }
+
+    fn metrics_path(&self) -> PathBuf {
+        self.root.join("metrics.jsonl")
+    }
+
+    fn epoch_path(&self, epoch: u32) -> PathBuf {
+        self.root.join("epochs").join(epoch.to_string())
+    }
+
+    fn checkpoints_path(&self) -> PathBuf {
+        self.root.join("checkpoints")
+    }
+
+    /// Writes what the run was made from.
+    pub fn begin(&self, config_toml: &str, manifest: &RunManifest) -> Result<()> {
+        whole_file::write(&self.config_path(), config_toml.as_bytes())?;
+        whole_file::write_json(&self.manifest_path(), manifest)
+    }
+
+    /// Writes what an epoch will train on, and why.
+    pub fn write_selection(&self, selection: &Selection, scores: &[&ScoreLine]) -> Result<()> {
+        let folder = self.epoch_path(selection.epoch);
+        whole_file::write_json_lines(&folder.join("scores.jsonl"), scores)?;
+        whole_file::write_json(&folder.join("selection.json"), selection)
+    }
+
+    /// Writes what an epoch trained on, and its summary.
+    pub fn write_epoch(&self, record: &EpochRecord, losses: &[LossLine]) -> Result<()> {
+        let folder = self.epoch_path(record.epoch);
+        whole_file::write_json_lines(&folder.join("losses.jsonl"), losses)?;
+        whole_file::write_json(&folder.join("summary.json"), record)
+    }
+
+    /// Adds a line to `metrics.jsonl`, on the disk when this returns.
+    pub fn append_step(&self, step: &StepRecord) -> Result<()> {
+        let path = self.metrics_path();
+        let mut line = serde_json::to_string(step).expect("a step record serializes");
+        line.push('\n');
+        let mut file = OpenOptions::new()
+            .create(true)
+            .append(true)
+            .open(&path)
+            .map_err(Error::io("open", &path))?;
+        // One write call a line, so that an interruption cuts between lines.
+        file.write_all(line.as_bytes()).map_err(Error::io("write", &path))
+    }
+
+    /// Writes a checkpoint whole, then removes the oldest beyond `keep`.
+    pub fn write_checkpoint(
+        &self,
+        step: u64,
+        keep: usize,
+        fill: impl FnOnce(&Path) -> Result<()>,
+    ) -> Result<()> {
+        let folder = self.checkpoints_path().join(format!("step-{step}"));
+        whole_file::write_folder(&folder, fill)?;
+        let checkpoints = self.checkpoints()?;
+        let surplus = checkpoints.len().saturating_sub(keep.max(1));
+        for old in &checkpoints[..surplus] {
+            fs::remove_dir_all(&old.folder).map_err(Error::io("remove", &old.folder))?;
+        }
+        Ok(())
+    }
+
+    /// The checkpoints on disk, by ascending step.
+    pub fn checkpoints(&self) -> Result<Vec<Checkpoint>> {
+        let folder = self.checkpoints_path();
+        if !folder.exists() {
+            return Ok(Vec::new());
+        }
+        let mut checkpoints = Vec::new();
+        for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+            let folder = entry.map_err(Error::io("read", &folder))?.path();
+            let name = folder.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if let Some(step) = name.strip_prefix("step-").and_then(|step| step.parse().ok()) {
+                checkpoints.push(Checkpoint { step, folder });
+            }
+        }
+        checkpoints.sort();
+        Ok(checkpoints)
+    }
+
+    /// Cuts what lies beyond a checkpoint: metrics after `step` steps, and the files of epochs
+    /// from `first_epoch` on, which will be made again.
+    pub fn rewind(&self, step: u64, first_epoch: u32) -> Result<()> {
+        whole_file::keep_lines(&self.metrics_path(), step as usize)?;
+        let folder = self.root.join("epochs");
+        if !folder.exists() {
+            return Ok(());
+        }
+        for entry in fs::read_dir(&folder).map_err(Error::io("read", &folder))? {
+            let path = entry.map_err(Error::io("read", &folder))?.path();
+            let name = path.file_name().and_then(|name| name.to_str()).unwrap_or_default();
+            if name.parse::<u32>().is_ok_and(|epoch| epoch >= first_epoch) {
+                fs::remove_dir_all(&path).map_err(Error::io("remove", &path))?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Reads the run back, as far as it has come.
+    pub fn read(&self) -> Result<RunRecord> {
+        let manifest: RunManifest = read_json(&self.manifest_path())?;
+        let mut record = RunRecord {
+            manifest,
+            epochs: Vec::new(),
+            steps: read_json_lines(&self.metrics_path())?,
+            scores: Vec::new(),
+            selections: Vec::new(),
+        };
+        for epoch in 0.. {
+            let folder = self.epoch_path(epoch);
+            if !folder.join("summary.json").is_file() {
+                break;
+            }
+            record.epochs.push(read_json(&folder.join("summary.json"))?);
+            record.selections.push(read_json(&folder.join("selection.json"))?);
+            let mut lines: Vec<ScoreLine> = read_json_lines(&folder.join("scores.jsonl"))?;
+            lines.retain(|line| line.scored_at == epoch);
+            record.scores.push(lines);
+        }
+        Ok(record)
+    }
+}
+
+/// Reads one JSON value; a fault names the file and the place in it.
+pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    let mut deserializer = serde_json::Deserializer::from_slice(&text);
+    serde_path_to_error::deserialize(&mut deserializer).map_err(|error| json_fault(path, &error))
+}
+
+/// Reads one JSON value a line; a missing file has none.
+pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    if !path.exists() {
+        return Ok(Vec::new());
+    }
+    let file = File::open(path).map_err(Error::io("read", path))?;
+    let mut rows = Vec::new();
+    for (number, line) in BufReader::new(file).lines().enumerate() {
+        let line = line.map_err(Error::io("read", path))?;
+        let mut deserializer = serde_json::Deserializer::from_str(&line);
+        let row = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
+            Error::file(path, format!("line {}: {}", number + 1, fault(&error)))
+        })?;
+        rows.push(row);
+    }
+    Ok(rows)
+}
+
+fn json_fault(path: &Path, error: &serde_path_to_error::Error<serde_json::Error>) -> Error {
+    Error::file(path, fault(error))
+}
+
+fn fault(error: &serde_path_to_error::Error<serde_json::Error>) -> String {
+    match error.path().to_string() {
+        path if path == "." => error.inner().to_string(),
+        path => format!("`{path}`: {}", error.inner()),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn step(step: u64) -> StepRecord {
+        StepRecord {
+            step,
+            epoch: 0,
+            loss: 1.0,
+            lr: 0.1,
+            grad_norm: 2.0,
+            tokens: 10,
+            tokens_per_second: 5.0,
+        }
+    }
+
+    #[test]
+    fn a_folder_in_use_is_refused() {
+        let folder = tempfile::tempdir().unwrap();
+        RunDirectory::create(folder.path()).unwrap();
+        fs::write(folder.path().join("thesis.tex"), "precious").unwrap();
+        let error = RunDirectory::create(folder.path()).unwrap_err().to_string();
+        assert!(error.contains("is not empty") && error.contains("hint: choose another --out"));
+    }
+
+    #[test]
+    fn checkpoints_are_sorted_by_step_and_pruned() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::create(folder.path()).unwrap();
+        for step in [2, 10, 30] {
+            directory
+                .write_checkpoint(step, 2, |folder| whole_file::write(&folder.join("x"), b""))
+                .unwrap();
+        }
+        let steps: Vec<_> =
+            directory.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.step).collect();
+        assert_eq!(steps, [10, 30]);
+    }
+
+    #[test]
+    fn a_rewind_cuts_metrics_and_later_epochs() {
+        let folder = tempfile::tempdir().unwrap();
+        let directory = RunDirectory::create(folder.path()).unwrap();
+        for number in 0..5 {
+            directory.append_step(&step(number)).unwrap();
+        }
+        for epoch in 0..3 {
+            let selection = Selection { epoch, ..Selection::default() };
+            directory.write_selection(&selection, &[]).unwrap();
+        }
+        directory.rewind(3, 1).unwrap();
+        let steps: Vec<StepRecord> = read_json_lines(&directory.metrics_path()).unwrap();
+        assert_eq!(steps.len(), 3);
+        assert!(directory.epoch_path(0).exists() && !directory.epoch_path(1).exists());
+    }
+}

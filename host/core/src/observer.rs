@@ -1,0 +1,32 @@
+//! What a person sees of a run. The host draws it; the loop only reports.
+
+use crate::learner::Watch;
+use crate::record::EpochRecord;
+use iterit_sdk::LogLevel;
+
+/// The long parts of a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
+pub enum Phase {
+    /// Reading and tokenizing.
+    Tokenizing,
+    /// Forward passes for scores; counts samples.
+    Scoring,
+    /// The greedy pick; counts picks.
+    Picking,
+    /// Optimizer steps; counts samples.
+    Training,
+    /// The held-out loss; counts samples.
+    Evaluating,
+}
+
+/// Hears how a run goes, and says whether to stop it. Progress belongs to the phase begun last.
+pub trait Observer: Watch {
+    /// A long part begins, for an epoch where it belongs to one.
+    fn begin(&self, phase: Phase, epoch: Option<u32>);
+    /// The part begun last has ended.
+    fn end(&self, phase: Phase);
+    /// An epoch has ended.
+    fn epoch(&self, record: &EpochRecord);
+    /// Something to tell the user; `source` is a plugin's name, or empty for the host itself.
+    fn say(&self, level: LogLevel, source: &str, message: &str);
+}

@@ -1,0 +1,191 @@
+//! What an epoch trains on: plan, score, pick, write down why.
+
+use super::{EpochInProgress, Run};
+use crate::greedy::{self, Candidate, PickError, Picks};
+use crate::observer::Phase;
+use crate::record::{Seconds, Selection};
+use crate::score_table::{ScoreTable, Scored};
+use crate::services::pickable;
+use crate::{Error, Result, SampleId};
+use iterit_sdk::{Action, Error as PluginError, Host, LogLevel, Update, check};
+use std::time::Instant;
+
+impl Run<'_> {
+    /// Chooses what the epoch about to begin trains on, and writes it to the run directory.
+    pub(super) fn choose(&mut self) -> Result<()> {
+        let mut seconds = Seconds::default();
+        let update = self.plan()?;
+
+        let clock = Instant::now();
+        self.score(&update.rescore)?;
+        seconds.scoring = clock.elapsed().as_secs_f64();
+
+        let clock = Instant::now();
+        let (selection, eligible) = self.select(&update)?;
+        seconds.picking = clock.elapsed().as_secs_f64();
+
+        let scores = self.state.table.lines_for(self.state.epoch);
+        self.inputs.directory.write_selection(&selection, &scores)?;
+        self.state.in_progress = Some(EpochInProgress {
+            rescored: update.rescore.len() as u64,
+            eligible,
+            mean_score: mean_score(&self.state.table, self.state.epoch),
+            seconds,
+            ..EpochInProgress::default()
+        });
+        self.state.selections.push(selection);
+        Ok(())
+    }
+
+    fn plan(&mut self) -> Result<Update> {
+        let epoch = self.this_epoch();
+        let strategy = &mut self.plugins.strategy;
+        let failed = strategy.failed("plan");
+        let plan = |host: &Host<'_>| strategy.plugin.plan(host, &epoch);
+        let update = self
+            .inputs
+            .lend(&self.options, &self.state, &strategy.name, 0, plan)
+            .map_err(failed)?;
+        let strategy = &self.plugins.strategy;
+        check::update(epoch.run.num_samples, &update).map_err(strategy.failed("plan"))?;
+        Ok(update)
+    }
+
+    fn score(&mut self, ids: &[SampleId]) -> Result<()> {
+        if ids.is_empty() || self.plugins.complexity.is_empty() {
+            return Ok(());
+        }
+        self.inputs.observer.begin(Phase::Scoring, Some(self.state.epoch));
+        let scored = self.ask_scorers(ids);
+        self.inputs.observer.end(Phase::Scoring);
+        self.state.table.update(self.state.epoch, ids, &scored?);
+        Ok(())
+    }
+
+    fn ask_scorers(&self, ids: &[SampleId]) -> Result<Vec<Scored>> {
+        let mut scored = Vec::new();
+        for weighted in &self.plugins.complexity {
+            let scorer = &weighted.scorer;
+            let score = |host: &Host<'_>| scorer.plugin.score(host, ids);
+            let scores = self
+                .inputs
+                .lend(&self.options, &self.state, &scorer.name, ids.len(), score)
+                .and_then(|scores| check::scores(ids, &scores).map(|()| scores))
+                .map_err(scorer.failed("score"))?;
+            scored.push(Scored { scorer: scorer.name.clone(), weight: weighted.weight, scores });
+        }
+        Ok(scored)
+    }
+
+    /// The selection, and how many candidates could have been picked.
+    fn select(&mut self, update: &Update) -> Result<(Selection, u64)> {
+        let epoch = self.state.epoch;
+        match update.action {
+            Action::TrainAll => {
+                let all: Vec<SampleId> = (0..self.inputs.corpus.num_samples()).collect();
+                let eligible = all.len() as u64;
+                Ok((chosen_whole(epoch, all), eligible))
+            }
+            Action::Keep => {
+                let Some(last) = self.state.selections.last() else {
+                    return Err(self.plugins.strategy.failed("plan")(PluginError::msg(
+                        "wants to keep the selection before the first one was made",
+                    )));
+                };
+                let eligible = last.selected.len() as u64;
+                Ok((Selection { epoch, ..last.clone() }, eligible))
+            }
+            Action::Pick { budget } => self.pick(&update.candidates, budget),
+        }
+    }
+
+    fn pick(&mut self, candidates: &[SampleId], budget: u64) -> Result<(Selection, u64)> {
+        let eligible = self.eligible(candidates)?;
+        self.warn_if_short(eligible.len() as u64, candidates.len() as u64, budget)?;
+        self.inputs.observer.begin(Phase::Picking, Some(self.state.epoch));
+        let picks = self.pick_greedily(&eligible, budget as usize);
+        self.inputs.observer.end(Phase::Picking);
+        let picks = picks?;
+        let selected = picks.candidates.iter().map(|&place| eligible[place].id).collect();
+        let Picks { values, gains, .. } = picks;
+        let selection = Selection { epoch: self.state.epoch, budget, selected, values, gains };
+        Ok((selection, eligible.len() as u64))
+    }
+
+    /// The candidates that may be picked. Without a complexity scorer all may, with a score of 1.
+    fn eligible(&self, candidates: &[SampleId]) -> Result<Vec<Candidate>> {
+        if self.plugins.complexity.is_empty() {
+            return Ok(candidates.iter().map(|&id| Candidate { id, complexity: 1.0 }).collect());
+        }
+        let mut eligible = Vec::with_capacity(candidates.len());
+        for &id in candidates {
+            let Some(line) = self.state.table.latest(id) else {
+                return Err(Error::Run(format!(
+                    "{} offers sample {id}, which was never scored\nhint: leave the complexity \
+                     scorers out of --plugins, or use a strategy that has samples rescored",
+                    self.plugins.strategy.label()
+                )));
+            };
+            if pickable(line) {
+                eligible.push(Candidate { id, complexity: line.value() });
+            }
+        }
+        Ok(eligible)
+    }
+
+    fn warn_if_short(&self, eligible: u64, candidates: u64, budget: u64) -> Result<()> {
+        let epoch = self.state.epoch;
+        if eligible == 0 {
+            return Err(Error::Run(format!(
+                "epoch {epoch}: none of {candidates} candidates is eligible, so there is nothing \
+                 to train on\nhint: look at epochs/{epoch}/scores.jsonl of an earlier epoch, or at \
+                 `iterit-host score`; samples whose response is cut off or whose score is 1 or \
+                 more cannot be picked"
+            )));
+        }
+        if eligible < budget {
+            self.say(
+                LogLevel::Warn,
+                &format!(
+                    "epoch {epoch}: the budget is {budget} samples, but only {eligible} of \
+                     {candidates} candidates are eligible; all of them are picked"
+                ),
+            );
+        }
+        Ok(())
+    }
+
+    fn pick_greedily(&mut self, eligible: &[Candidate], budget: usize) -> Result<Picks> {
+        let Some(diversity) = self.plugins.diversity.as_mut() else {
+            return Ok(greedy::pick_by_complexity(budget, eligible));
+        };
+        let failed = diversity.failed("begin");
+        let ids: Vec<SampleId> = eligible.iter().map(|candidate| candidate.id).collect();
+        let begin = |host: &Host<'_>| diversity.plugin.begin(host, &ids);
+        self.inputs
+            .lend(&self.options, &self.state, &diversity.name, eligible.len(), begin)
+            .map_err(failed)?;
+        let observer = self.inputs.observer;
+        let total = budget.min(eligible.len()) as u64;
+        let mut proceed = |picked: usize| {
+            observer.progress(picked as u64, total);
+            if observer.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
+        };
+        greedy::pick(budget, eligible, diversity.plugin.as_mut(), &mut proceed).map_err(|error| {
+            match error {
+                PickError::Host(error) => error,
+                PickError::Diversity(error) => diversity.failed("gain")(error),
+            }
+        })
+    }
+}
+
+fn chosen_whole(epoch: u32, selected: Vec<SampleId>) -> Selection {
+    let num = selected.len();
+    Selection { epoch, budget: num as u64, selected, values: vec![1.0; num], gains: vec![1.0; num] }
+}
+
+fn mean_score(table: &ScoreTable, epoch: u32) -> Option<f64> {
+    let finite: Vec<f64> = table.at(epoch).iter().filter_map(|line| line.score).collect();
+    (!finite.is_empty()).then(|| finite.iter().sum::<f64>() / finite.len() as f64)
+}

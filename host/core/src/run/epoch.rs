@@ -1,0 +1,121 @@
+//! One epoch's optimizer steps, in torch's shuffled order of the selection.
+
+use super::Run;
+use crate::learner::Sequence;
+use crate::observer::Phase;
+use crate::permutation::randperm;
+use crate::record::{LossLine, StepRecord};
+use crate::schedule::Schedule;
+use crate::{Error, Result, SampleId};
+use iterit_sdk::LogLevel;
+use std::time::Instant;
+
+impl Run<'_> {
+    /// Trains on the current selection from the step the state stands at.
+    pub(super) fn train_epoch(&mut self, schedule: &Schedule) -> Result<()> {
+        let order = self.order()?;
+        let steps: Vec<&[SampleId]> =
+            order.chunks(self.options.train.gradient_accumulation).collect();
+        let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
+        self.inputs.observer.begin(Phase::Training, Some(self.state.epoch));
+        let trained = self.take_steps(schedule, &steps, done, order.len() as u64);
+        self.inputs.observer.end(Phase::Training);
+        trained
+    }
+
+    fn take_steps(
+        &mut self,
+        schedule: &Schedule,
+        steps: &[&[SampleId]],
+        done: usize,
+        num_samples: u64,
+    ) -> Result<()> {
+        let mut trained: u64 = steps[..done].iter().map(|step| step.len() as u64).sum();
+        for (index, step) in steps.iter().enumerate().skip(done) {
+            self.inputs.observer.progress(trained, num_samples);
+            if self.inputs.observer.is_cancelled() {
+                self.save_checkpoint()?;
+                return Err(Error::Cancelled);
+            }
+            self.take_step(schedule, step)?;
+            trained += step.len() as u64;
+            let last = index + 1 == steps.len();
+            let due = self.options.save_every > 0
+                && self.state.step.is_multiple_of(self.options.save_every);
+            if due && !last {
+                self.save_checkpoint()?;
+            }
+        }
+        Ok(())
+    }
+
+    fn take_step(&mut self, schedule: &Schedule, ids: &[SampleId]) -> Result<()> {
+        let clock = Instant::now();
+        let samples: Vec<Sequence> =
+            ids.iter().map(|&id| self.inputs.corpus.encoded(id).training.clone()).collect();
+        let options = self.step_options(schedule);
+        let outcome = self.inputs.models.change(|learner| learner.step(&samples, &options))?;
+        if !outcome.loss.is_finite() || !outcome.grad_norm.is_finite() {
+            return Err(Error::Run(format!(
+                "step {} of epoch {}: the loss is {} and the gradient norm {}, expected numbers; \
+                 it trained on samples {ids:?}\nhint: a lower train.learning_rate, or \
+                 train.max_grad_norm; the last checkpoint is from before this step",
+                self.state.step, self.state.epoch, outcome.loss, outcome.grad_norm
+            )));
+        }
+        let tokens: u64 = samples.iter().map(|sample| sample.tokens.len() as u64).sum();
+        let seconds = clock.elapsed().as_secs_f64();
+        self.inputs.directory.append_step(&StepRecord {
+            step: self.state.step,
+            epoch: self.state.epoch,
+            loss: outcome.loss,
+            lr: options.learning_rate,
+            grad_norm: outcome.grad_norm,
+            tokens,
+            tokens_per_second: tokens as f64 / seconds.max(1e-9),
+        })?;
+        let step = self.state.step;
+        let losses = ids.iter().zip(&samples).zip(&outcome.losses).map(|((&id, sample), &loss)| {
+            LossLine { step, id, loss, tokens: sample.scored.len() as u64 }
+        });
+        let epoch = self.state.in_progress.as_mut().expect("an epoch is in progress");
+        epoch.losses.extend(losses);
+        epoch.steps += 1;
+        epoch.loss_sum += outcome.loss;
+        epoch.tokens += tokens;
+        epoch.seconds.training += seconds;
+        self.state.step += 1;
+        Ok(())
+    }
+
+    /// The selection in the order it is trained on, without samples that carry no loss.
+    fn order(&self) -> Result<Vec<SampleId>> {
+        let selection = self.state.selections.last().expect("an epoch was chosen");
+        let selected = &selection.selected;
+        let mut order: Vec<SampleId> = randperm(selected.len(), self.order_seed())
+            .into_iter()
+            .map(|position| selected[position])
+            .collect();
+        order.retain(|&id| !self.inputs.corpus.encoded(id).training.scored.is_empty());
+        let without_loss = selected.len() - order.len();
+        if order.is_empty() {
+            return Err(Error::Run(format!(
+                "epoch {}: every one of the {without_loss} samples is cut off before its response, \
+                 so training would change nothing\nhint: raise model.max_length",
+                self.state.epoch
+            )));
+        }
+        if without_loss > 0 {
+            self.say(
+                LogLevel::Warn,
+                &format!(
+                    "epoch {}: {without_loss} of {} samples are cut off before their response and \
+                     are left out",
+                    self.state.epoch,
+                    selected.len()
+                ),
+            );
+        }
+        Ok(order)
+    }
+}

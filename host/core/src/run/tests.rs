@@ -1,0 +1,314 @@
+//! The whole loop against a fake model and fake plugins: no libtorch, no libraries, milliseconds.
+
+use super::*;
+use crate::corpus::Corpus;
+use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch};
+use crate::plugin_set::{Named, WeightedScorer};
+use crate::record::{RunManifest, RunRecord};
+use crate::run_directory::RunDirectory;
+use crate::span::{Encoder, EncoderOptions};
+use crate::template::ChatTemplate;
+use crate::tokenizer::Tokenizer;
+use iterit_sdk::{
+    Action, ComplexityScorer, Embedding, LogitStatistics, Matrix, Model, Role, Sample, SampleId,
+    Score, Turn, Update, UpdateStrategy,
+};
+use std::collections::BTreeMap;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
+
+/// A model that is one number: every step moves it, every loss depends on it.
+#[derive(Default)]
+struct FakeLearner {
+    weight: f64,
+}
+
+impl Learner for FakeLearner {
+    fn facts(&self) -> ModelFacts {
+        ModelFacts { architecture: "fake".into(), ..crate::learner::NoModel.facts() }
+    }
+
+    fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
+        if watch.is_cancelled() {
+            return Err(Error::Cancelled);
+        }
+        let loss = |token: u32| ((f64::from(token) * 0.7 + self.weight).sin() + 1.5) as f32;
+        Ok(sequences
+            .iter()
+            .map(|sequence| {
+                sequence.tokens[sequence.scored.clone()].iter().map(|&t| loss(t)).collect()
+            })
+            .collect())
+    }
+
+    fn embeddings(&mut self, _: &[Sequence], _: Embedding, _: &dyn Watch) -> Result<Matrix> {
+        Matrix::new(vec![0.0], 1).map_err(|error| Error::Model(error.to_string()))
+    }
+
+    fn logit_statistics(&mut self, _: &[Sequence], _: &dyn Watch) -> Result<Vec<LogitStatistics>> {
+        Ok(Vec::new())
+    }
+
+    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
+        let losses: Vec<f64> = samples.iter().map(|sample| sample.tokens.len() as f64).collect();
+        let loss = losses.iter().sum::<f64>() / losses.len() as f64;
+        self.weight += loss * (options.learning_rate + 0.01);
+        Ok(StepOutcome { losses, loss, grad_norm: self.weight.abs() })
+    }
+
+    fn save(&self, folder: &Path) -> Result<()> {
+        crate::whole_file::write_json(&folder.join("weight.json"), &self.weight)
+    }
+
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        self.weight = crate::run_directory::read_json(&folder.join("weight.json"))?;
+        Ok(())
+    }
+
+    fn export(&self, folder: &Path) -> Result<()> {
+        self.save(folder)
+    }
+}
+
+/// The mean response loss; every third sample may not be picked.
+struct MeanLoss;
+
+impl ComplexityScorer for MeanLoss {
+    fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> iterit_sdk::Result<Vec<Score>> {
+        let losses = host.response_nll(Model::Current, ids)?;
+        Ok(ids
+            .iter()
+            .zip(losses)
+            .map(|(id, loss)| match id % 3 {
+                0 => Score::ineligible(loss.conditional.mean()),
+                _ => Score::eligible(loss.conditional.mean()),
+            })
+            .collect())
+    }
+}
+
+/// Returns what it was made with, whatever was asked.
+struct Says(Vec<Score>);
+
+impl ComplexityScorer for Says {
+    fn score(&self, _: &Host<'_>, _: &[SampleId]) -> iterit_sdk::Result<Vec<Score>> {
+        Ok(self.0.clone())
+    }
+}
+
+/// Rescores and offers everything, every epoch; counts its plans to have a state worth saving.
+#[derive(Default)]
+struct Everything {
+    plans: u8,
+}
+
+impl UpdateStrategy for Everything {
+    fn budgets(&self, run: &RunShape) -> iterit_sdk::Result<Vec<u64>> {
+        Ok(vec![run.budget; run.epochs as usize])
+    }
+    fn plan(&mut self, _: &Host<'_>, epoch: &Epoch) -> iterit_sdk::Result<Update> {
+        assert_eq!(u32::from(self.plans), epoch.epoch, "a plan was asked for twice");
+        self.plans += 1;
+        let all: Vec<SampleId> = (0..epoch.run.num_samples).collect();
+        let action = Action::Pick { budget: epoch.run.budget };
+        Ok(Update { rescore: all.clone(), candidates: all, action })
+    }
+    fn save(&self) -> iterit_sdk::Result<Vec<u8>> {
+        Ok(vec![self.plans])
+    }
+    fn restore(&mut self, state: &[u8]) -> iterit_sdk::Result<()> {
+        self.plans = state[0];
+        Ok(())
+    }
+}
+
+/// Stops the run the n-th time it is asked whether to.
+struct Impatient {
+    asked: AtomicU64,
+    patience: u64,
+    epochs: Mutex<Vec<EpochRecord>>,
+}
+
+impl Impatient {
+    fn new(patience: u64) -> Self {
+        Self { asked: AtomicU64::new(0), patience, epochs: Mutex::new(Vec::new()) }
+    }
+}
+
+impl Watch for Impatient {
+    fn progress(&self, done: u64, total: u64) {
+        assert!(done <= total, "{done} of {total}");
+    }
+    fn is_cancelled(&self) -> bool {
+        self.asked.fetch_add(1, Ordering::SeqCst) >= self.patience
+    }
+}
+
+impl Observer for Impatient {
+    fn begin(&self, _: Phase, _: Option<u32>) {}
+    fn end(&self, _: Phase) {}
+    fn epoch(&self, record: &EpochRecord) {
+        self.epochs.lock().unwrap().push(record.clone());
+    }
+    fn say(&self, _: LogLevel, _: &str, _: &str) {}
+}
+
+/// Sixty samples of different lengths, in the tokens of a tokenizer that knows a few words.
+fn corpus() -> Corpus {
+    let folder = tempfile::tempdir().unwrap();
+    let words = ["<unk>", "<eos>", "zero", "one", "two", "three", "four", "five", "six"];
+    let vocabulary: BTreeMap<&str, usize> =
+        words.iter().enumerate().map(|(id, word)| (*word, id)).collect();
+    let tokenizer = serde_json::json!({
+        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
+        "pre_tokenizer": {"type": "Whitespace"},
+        "added_tokens": [{
+            "id": 1, "content": "<eos>", "special": true, "single_word": false,
+            "lstrip": false, "rstrip": false, "normalized": false,
+        }],
+    });
+    let config = serde_json::json!({"eos_token": "<eos>", "model_max_length": 64});
+    std::fs::write(folder.path().join("tokenizer.json"), tokenizer.to_string()).unwrap();
+    std::fs::write(folder.path().join("tokenizer_config.json"), config.to_string()).unwrap();
+    let samples = (0..60u64)
+        .map(|id| Sample {
+            id,
+            prompt: vec![Turn::new(Role::User, words[2 + id as usize % 7])],
+            response: (0..1 + id as usize % 5)
+                .map(|k| words[2 + (id as usize + k) % 7])
+                .collect::<Vec<_>>()
+                .join(" "),
+            metadata: serde_json::Map::new(),
+        })
+        .collect();
+    let tokenizer = Tokenizer::open(folder.path()).unwrap();
+    let template = ChatTemplate::builtin("chatml").unwrap();
+    let encoder = Encoder::new(tokenizer, template, EncoderOptions::default()).unwrap();
+    Corpus::encode(samples, Vec::new(), Arc::new(encoder), 1, &Unwatched).unwrap()
+}
+
+fn named<P: ?Sized>(name: &str, plugin: Box<P>) -> Named<P> {
+    Named { name: name.into(), version: "1.0.0".into(), plugin }
+}
+
+fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
+    PluginSet {
+        complexity: vec![WeightedScorer { scorer: named("mean-loss", scorer), weight: 1.0 }],
+        diversity: None,
+        strategy: named("everything", Box::<Everything>::default()),
+    }
+}
+
+fn options() -> RunOptions {
+    let train = TrainConfig { epochs: 3, gradient_accumulation: 4, ..TrainConfig::default() };
+    RunOptions { seed: 7, budget: 10, train, save_every: 0, keep: 2, threads: 1 }
+}
+
+fn manifest() -> RunManifest {
+    RunManifest {
+        iterit: "0.1.0".into(),
+        seed: 7,
+        num_samples: 60,
+        budget: 10,
+        epochs: 3,
+        total_steps: 9,
+        model: FakeLearner::default().facts(),
+        plugins: Vec::new(),
+        sha256: BTreeMap::new(),
+    }
+}
+
+/// Trains from the last checkpoint in `folder`, or from the start.
+fn train(folder: &Path, plugins: PluginSet, observer: &Impatient) -> Result<RunRecord> {
+    let corpus = corpus();
+    let models = Models::new(Box::<FakeLearner>::default(), None);
+    let directory = RunDirectory::open(folder).or_else(|_| {
+        let directory = RunDirectory::create(folder)?;
+        directory.begin("", &manifest()).map(|()| directory)
+    })?;
+    let inputs = Inputs {
+        corpus: &corpus,
+        held_out: Some(&corpus),
+        models: &models,
+        directory: &directory,
+        observer,
+    };
+    let mut run = Run { inputs, plugins, options: options(), state: RunState::default() };
+    match directory.checkpoints()?.last() {
+        Some(checkpoint) => run.restore(&checkpoint.folder)?,
+        None => directory.rewind(0, 0)?,
+    }
+    run.train()?;
+    directory.read()
+}
+
+/// A record without what the clock puts into it.
+fn timeless(mut record: RunRecord) -> RunRecord {
+    record.steps.iter_mut().for_each(|step| step.tokens_per_second = 0.0);
+    record.epochs.iter_mut().for_each(|epoch| epoch.seconds = Default::default());
+    record
+}
+
+#[test]
+fn a_run_scores_picks_trains_and_records() {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = Impatient::new(u64::MAX);
+    let record = train(folder.path(), plugins(Box::new(MeanLoss)), &patient).unwrap();
+    assert_eq!(record.epochs, *patient.epochs.lock().unwrap());
+    assert_eq!(record.steps.len(), 9, "⌈10 / 4⌉ steps in each of 3 epochs");
+    for (epoch, selection) in record.selections.iter().enumerate() {
+        assert_eq!(selection.selected.len(), 10);
+        assert!(selection.selected.iter().all(|id| id % 3 != 0), "picked an ineligible sample");
+        assert!(selection.values.is_sorted_by(|a, b| a >= b), "not by falling score");
+        assert_eq!(record.scores[epoch].len(), 60);
+        assert_eq!(record.epochs[epoch].eligible, 40);
+        assert!(record.epochs[epoch].eval_loss.is_some());
+    }
+    assert_ne!(record.selections[0].selected, record.selections[1].selected);
+    assert_eq!(record.steps[0].lr, 0.0, "the first step of a warm-up");
+}
+
+#[test]
+fn a_run_interrupted_anywhere_and_resumed_is_the_same_run() {
+    let whole = tempfile::tempdir().unwrap();
+    let patient = Impatient::new(u64::MAX);
+    let expected = timeless(train(whole.path(), plugins(Box::new(MeanLoss)), &patient).unwrap());
+    let questions = patient.asked.load(Ordering::SeqCst);
+    for patience in 0..questions {
+        let folder = tempfile::tempdir().unwrap();
+        let impatient = Impatient::new(patience);
+        let stopped = train(folder.path(), plugins(Box::new(MeanLoss)), &impatient);
+        assert!(matches!(stopped, Err(Error::Cancelled)), "after {patience} questions");
+        let patient = Impatient::new(u64::MAX);
+        let resumed = train(folder.path(), plugins(Box::new(MeanLoss)), &patient).unwrap();
+        assert_eq!(timeless(resumed), expected, "stopped after {patience} questions");
+    }
+}
+
+fn check_refused(scores: Vec<Score>, expected: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let patient = Impatient::new(u64::MAX);
+    let error = train(folder.path(), plugins(Box::new(Says(scores))), &patient).unwrap_err();
+    assert_eq!(error.to_string(), expected);
+}
+
+#[test]
+fn a_scorers_bad_answers_name_the_scorer() {
+    check_refused(
+        vec![Score::eligible(1.0)],
+        "plugin `mean-loss` 1.0.0: score: returned 1 scores for 60 samples",
+    );
+    let mut scores = vec![Score::eligible(1.0); 60];
+    scores[17] = Score::eligible(f64::NAN);
+    check_refused(
+        scores,
+        "plugin `mean-loss` 1.0.0: score: the score of sample 17 is NaN, expected a finite number of 0 \
+         or more\nhint: return `Score::ineligible` where no score can be made",
+    );
+    check_refused(
+        vec![Score::ineligible(f64::NAN); 60],
+        "epoch 0: none of 60 candidates is eligible, so there is nothing to train on\nhint: look at \
+         epochs/0/scores.jsonl of an earlier epoch, or at `iterit-host score`; samples whose \
+         response is cut off or whose score is 1 or more cannot be picked",
+    );
+}
