@@ -323,3 +323,6 @@ fn reason(panic: &(dyn Any + Send)) -> String {
     };
     format!("libtorch: {text}{hint}")
 }
+
+#[cfg(test)]
+mod tests;

@@ -33,6 +33,9 @@ mod checkpoint;
 
 mod learner;
 
+#[cfg(test)]
+mod testing;
+
 pub use config::Config;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
 pub use learner::{LearnerOptions, MicroBatch, TorchLearner};

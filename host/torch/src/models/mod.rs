@@ -7,6 +7,9 @@ mod mistral;
 mod qwen2;
 mod qwen3;
 
+#[cfg(test)]
+pub(crate) mod reference;
+
 use crate::config::Config;
 use decoder::DecoderShape;
 
