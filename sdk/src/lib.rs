@@ -26,6 +26,8 @@ pub mod adapter;
 #[allow(unsafe_code)]
 #[doc(hidden)]
 pub mod export;
+#[cfg(feature = "testkit")]
+pub mod testkit;
 
 pub use error::{Error, ErrorKind, Result};
 pub use manifest::{Manifest, PluginKind, ScorerManifest};
