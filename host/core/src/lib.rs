@@ -33,6 +33,7 @@ pub mod estimate;
 pub mod services;
 pub mod tensorboard;
 pub mod run_directory;
+pub mod export;
 pub mod run;
 
 pub use error::{Error, Result};

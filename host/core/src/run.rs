@@ -3,13 +3,20 @@
 //! Knows the model only as a [`Learner`](crate::learner::Learner) and the plugins only as traits,
 //! so it runs in milliseconds against fakes. All that a resume needs is in [`RunState`].
 
+mod lender;
+mod pick;
+mod score;
+mod state;
+
 mod choose;
 mod epoch;
-mod state;
 
 #[cfg(test)]
 mod tests;
 
+pub use lender::{History, Lender};
+pub use pick::pick;
+pub use score::score;
 pub use state::{EpochInProgress, RunState};
 
 use crate::config::{Shuffle, TrainConfig};
@@ -20,9 +27,9 @@ use crate::plugin_set::PluginSet;
 use crate::record::EpochRecord;
 use crate::run_directory::RunDirectory;
 use crate::schedule::{Schedule, total_steps};
-use crate::services::{Models, RunServices, Tally};
+use crate::services::Models;
 use crate::{Error, Result};
-use iterit_sdk::{Epoch, Host, LogLevel, RunShape};
+use iterit_sdk::{Epoch, LogLevel, RunShape};
 use std::path::Path;
 
 /// One run: what it works on, and how far it has come.
@@ -40,48 +47,17 @@ pub struct Run<'a> {
 /// What a run works on. Only the models change.
 #[derive(Clone, Copy)]
 pub struct Inputs<'a> {
-    /// Training data.
-    pub corpus: &'a Corpus,
+    /// What plugins are served with: data, models, seed.
+    pub lender: Lender<'a>,
     /// Data the model never trains on, to measure it by.
     pub held_out: Option<&'a Corpus>,
-    /// The model, and the proxy where there is one.
-    pub models: &'a Models,
     /// Where results go.
     pub directory: &'a RunDirectory,
-    /// Who watches.
-    pub observer: &'a dyn Observer,
-}
-
-impl<'a> Inputs<'a> {
-    /// Lends the host to a plugin for one call about `num_samples` samples.
-    fn lend<T>(
-        self,
-        options: &RunOptions,
-        state: &RunState,
-        plugin: &str,
-        num_samples: usize,
-        call: impl FnOnce(&Host<'_>) -> T,
-    ) -> T {
-        let tally = Tally::new(num_samples as u64);
-        call(&Host::new(&RunServices {
-            corpus: self.corpus,
-            models: self.models,
-            table: &state.table,
-            selections: &state.selections,
-            seed: options.seed,
-            threads: options.threads,
-            observer: self.observer,
-            plugin,
-            tally: &tally,
-        }))
-    }
 }
 
 /// The numbers that shape a run.
 #[derive(Debug, Clone)]
 pub struct RunOptions {
-    /// Seeds the order of samples and whatever plugins draw.
-    pub seed: u64,
     /// Samples an epoch that the ratio asks for.
     pub budget: u64,
     /// `[train]`.
@@ -90,8 +66,6 @@ pub struct RunOptions {
     pub save_every: u64,
     /// Checkpoints kept.
     pub keep: usize,
-    /// Threads a plugin may use.
-    pub threads: usize,
 }
 
 impl Run<'_> {
@@ -135,7 +109,7 @@ impl Run<'_> {
 
     fn shape(&self) -> RunShape {
         RunShape {
-            num_samples: self.inputs.corpus.num_samples(),
+            num_samples: self.inputs.lender.corpus.num_samples(),
             epochs: self.options.train.epochs,
             budget: self.options.budget,
         }
@@ -157,8 +131,8 @@ impl Run<'_> {
     /// The seed of the order within the epoch about to be trained.
     fn order_seed(&self) -> u64 {
         match self.options.train.shuffle {
-            Shuffle::Same => self.options.seed,
-            Shuffle::PerEpoch => self.options.seed + u64::from(self.state.epoch),
+            Shuffle::Same => self.inputs.lender.seed,
+            Shuffle::PerEpoch => self.inputs.lender.seed + u64::from(self.state.epoch),
         }
     }
 
@@ -182,16 +156,16 @@ impl Run<'_> {
         self.inputs.directory.write_epoch(&record, &done.losses)?;
         self.state.epoch += 1;
         self.save_checkpoint()?;
-        self.inputs.observer.epoch(&record);
+        self.inputs.lender.observer.epoch(&record);
         Ok(())
     }
 
     /// Mean held-out loss a response token; absent without held-out data.
     fn held_out_loss(&self) -> Result<Option<f64>> {
         let Some(held_out) = self.inputs.held_out else { return Ok(None) };
-        self.inputs.observer.begin(Phase::Evaluating, Some(self.state.epoch));
-        let losses = evaluate(held_out, self.inputs.models, self.inputs.observer);
-        self.inputs.observer.end(Phase::Evaluating);
+        self.inputs.lender.observer.begin(Phase::Evaluating, Some(self.state.epoch));
+        let losses = evaluate(held_out, self.inputs.lender.models, self.inputs.lender.observer);
+        self.inputs.lender.observer.end(Phase::Evaluating);
         let (sum, tokens) = losses?.iter().fold((0.0, 0u64), |(sum, tokens), nll| {
             (sum + nll.sum, tokens + u64::from(nll.tokens))
         });
@@ -201,7 +175,7 @@ impl Run<'_> {
     /// Writes all that a resume needs: run state, plugins' states, weights and optimizer.
     fn save_checkpoint(&mut self) -> Result<()> {
         self.state.plugin_states = self.plugins.save()?;
-        let (state, models) = (&self.state, self.inputs.models);
+        let (state, models) = (&self.state, self.inputs.lender.models);
         self.inputs.directory.write_checkpoint(state.step, self.options.keep, |folder| {
             crate::whole_file::write_json(&folder.join("state.json"), state)?;
             let learner_folder = folder.join("learner");
@@ -213,8 +187,8 @@ impl Run<'_> {
     /// Goes back to a checkpoint: model, plugins, and the files that lie beyond it.
     pub fn restore(&mut self, checkpoint: &Path) -> Result<()> {
         let state: RunState = crate::run_directory::read_json(&checkpoint.join("state.json"))?;
-        state.check(checkpoint, self.inputs.corpus.num_samples())?;
-        self.inputs.models.change(|learner| learner.restore(&checkpoint.join("learner")))?;
+        state.check(checkpoint, self.inputs.lender.corpus.num_samples())?;
+        self.inputs.lender.models.change(|learner| learner.restore(&checkpoint.join("learner")))?;
         self.plugins.restore(&state.plugin_states)?;
         let first_unmade = state.epoch + u32::from(state.in_progress.is_some());
         self.inputs.directory.rewind(state.step, first_unmade)?;
@@ -223,7 +197,7 @@ impl Run<'_> {
     }
 
     fn say(&self, level: LogLevel, message: &str) {
-        self.inputs.observer.say(level, "", message);
+        self.inputs.lender.observer.say(level, "", message);
     }
 }
 

@@ -33,8 +33,9 @@ pub struct Checkpoint {
 }
 
 impl RunDirectory {
-    /// Makes the folder of a new run. One that holds anything is refused: nothing is overwritten.
-    pub fn create(root: &Path) -> Result<Self> {
+    /// The folder of a new run; it is made by the first write. One that holds anything is refused:
+    /// nothing is overwritten.
+    pub fn new(root: &Path) -> Result<Self> {
         if root.exists() {
             let mut entries = fs::read_dir(root).map_err(Error::io("open", root))?;
             if entries.next().is_some() {
@@ -45,7 +46,6 @@ impl RunDirectory {
                 )));
             }
         }
-        fs::create_dir_all(root).map_err(Error::io("create", root))?;
         Ok(Self { root: root.to_owned() })
     }
 
@@ -265,16 +265,16 @@ mod tests {
     #[test]
     fn a_folder_in_use_is_refused() {
         let folder = tempfile::tempdir().unwrap();
-        RunDirectory::create(folder.path()).unwrap();
+        RunDirectory::new(folder.path()).unwrap();
         fs::write(folder.path().join("thesis.tex"), "precious").unwrap();
-        let error = RunDirectory::create(folder.path()).unwrap_err().to_string();
+        let error = RunDirectory::new(folder.path()).unwrap_err().to_string();
         assert!(error.contains("is not empty") && error.contains("hint: choose another --out"));
     }
 
     #[test]
     fn checkpoints_are_sorted_by_step_and_pruned() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = RunDirectory::create(folder.path()).unwrap();
+        let directory = RunDirectory::new(folder.path()).unwrap();
         for step in [2, 10, 30] {
             directory
                 .write_checkpoint(step, 2, |folder| whole_file::write(&folder.join("x"), b""))
@@ -288,7 +288,7 @@ mod tests {
     #[test]
     fn a_rewind_cuts_metrics_and_later_epochs() {
         let folder = tempfile::tempdir().unwrap();
-        let directory = RunDirectory::create(folder.path()).unwrap();
+        let directory = RunDirectory::new(folder.path()).unwrap();
         for number in 0..5 {
             directory.append_step(&step(number)).unwrap();
         }

@@ -19,7 +19,13 @@ use std::sync::{Mutex, MutexGuard, PoisonError};
 /// The models of a run, and what they have said since they last changed.
 pub struct Models {
     current: Mutex<Answers>,
-    proxy: Option<Mutex<Answers>>,
+    proxy: Option<Proxy>,
+}
+
+/// A fixed second model reads the same samples in tokens of its own.
+struct Proxy {
+    answers: Mutex<Answers>,
+    corpus: Corpus,
 }
 
 /// A model and the response losses it was asked for.
@@ -28,11 +34,22 @@ struct Answers {
     response_nll: HashMap<SampleId, ResponseNll>,
 }
 
+impl Answers {
+    fn of(learner: Box<dyn Learner>) -> Mutex<Self> {
+        Mutex::new(Self { learner, response_nll: HashMap::new() })
+    }
+}
+
 impl Models {
-    /// The model to train, and the fixed proxy model where there is one.
-    pub fn new(current: Box<dyn Learner>, proxy: Option<Box<dyn Learner>>) -> Self {
-        let answers = |learner| Mutex::new(Answers { learner, response_nll: HashMap::new() });
-        Self { current: answers(current), proxy: proxy.map(answers) }
+    /// The model to train.
+    pub fn new(current: Box<dyn Learner>) -> Self {
+        Self { current: Answers::of(current), proxy: None }
+    }
+
+    /// Adds a fixed second model, with the run's samples in its tokens.
+    #[must_use]
+    pub fn with_proxy(self, proxy: Box<dyn Learner>, corpus: Corpus) -> Self {
+        Self { proxy: Some(Proxy { answers: Answers::of(proxy), corpus }), ..self }
     }
 
     /// Works on the model being trained. What it said before is forgotten.
@@ -58,15 +75,38 @@ impl Models {
         offered
     }
 
-    fn answers(&self, model: Model) -> Result<MutexGuard<'_, Answers>> {
+    /// A model, and the samples in its tokens.
+    fn get<'a>(&'a self, model: Model, corpus: &'a Corpus) -> Result<Asked<'a>> {
         match (model, &self.proxy) {
-            (Model::Current, _) => Ok(lock(&self.current)),
-            (Model::Proxy, Some(proxy)) => Ok(lock(proxy)),
+            (Model::Current, _) => Ok(Asked { answers: lock(&self.current), corpus }),
+            (Model::Proxy, Some(Proxy { answers, corpus })) => {
+                Ok(Asked { answers: lock(answers), corpus })
+            }
             (Model::Proxy, None) => Err(Error::new(
                 ErrorKind::Unsupported,
                 "there is no proxy model\nhint: name one with --set model.proxy=FOLDER",
             )),
         }
+    }
+}
+
+/// A model that nobody else asks meanwhile.
+struct Asked<'a> {
+    answers: MutexGuard<'a, Answers>,
+    corpus: &'a Corpus,
+}
+
+impl Asked<'_> {
+    fn learner(&mut self) -> &mut dyn Learner {
+        self.answers.learner.as_mut()
+    }
+
+    fn conditional(&self, ids: &[SampleId]) -> Vec<Sequence> {
+        ids.iter().map(|&id| self.corpus.encoded(id).conditional.clone()).collect()
+    }
+
+    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<Sequence>> {
+        ids.iter().map(|&id| self.corpus.unconditional(id).cloned().map_err(host_error)).collect()
     }
 }
 
@@ -125,14 +165,6 @@ impl RunServices<'_> {
         }
     }
 
-    fn conditional(&self, id: SampleId) -> Sequence {
-        self.corpus.encoded(id).conditional.clone()
-    }
-
-    fn unconditional(&self, id: SampleId) -> Result<Sequence> {
-        self.corpus.unconditional(id).cloned().map_err(host_error)
-    }
-
     /// Runs model work about some samples under the eyes of whoever waits for it.
     fn watched<T>(
         &self,
@@ -150,20 +182,20 @@ impl RunServices<'_> {
     /// length-sorted batches serves both.
     fn ask_response_nll(
         &self,
-        learner: &mut dyn Learner,
+        asked: &mut Asked<'_>,
         ids: &[SampleId],
     ) -> Result<Vec<ResponseNll>> {
-        let mut sequences = Vec::with_capacity(2 * ids.len());
-        for &id in ids {
-            sequences.push(self.conditional(id));
-            sequences.push(self.unconditional(id)?);
-        }
+        let mut sequences = asked.conditional(ids);
+        sequences.extend(asked.unconditional(ids)?);
+        let learner = asked.learner();
         let losses = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
-        Ok(losses
-            .chunks_exact(2)
-            .map(|pair| ResponseNll {
-                conditional: Nll::of_tokens(&pair[0]),
-                unconditional: Nll::of_tokens(&pair[1]),
+        let (conditional, unconditional) = losses.split_at(ids.len());
+        Ok(conditional
+            .iter()
+            .zip(unconditional)
+            .map(|(conditional, unconditional)| ResponseNll {
+                conditional: Nll::of_tokens(conditional),
+                unconditional: Nll::of_tokens(unconditional),
             })
             .collect())
     }
@@ -195,25 +227,24 @@ impl Services for RunServices<'_> {
 
     fn response_nll(&self, model: Model, ids: &[SampleId]) -> Result<Vec<ResponseNll>> {
         self.check(ids)?;
-        let mut answers = self.models.answers(model)?;
+        let mut asked = self.models.get(model, self.corpus)?;
+        let known = &asked.answers.response_nll;
         let unknown: Vec<SampleId> =
-            ids.iter().copied().filter(|id| !answers.response_nll.contains_key(id)).collect();
-        let found = self.ask_response_nll(answers.learner.as_mut(), &unknown)?;
-        answers.response_nll.extend(unknown.into_iter().zip(found));
-        Ok(ids.iter().map(|id| answers.response_nll[id]).collect())
+            ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
+        let found = self.ask_response_nll(&mut asked, &unknown)?;
+        let known = &mut asked.answers.response_nll;
+        known.extend(unknown.into_iter().zip(found));
+        Ok(ids.iter().map(|id| known[id]).collect())
     }
 
     fn token_nll(&self, model: Model, ids: &[SampleId], given: Conditioning) -> Result<Ragged> {
         self.check(ids)?;
-        let sequences = ids
-            .iter()
-            .map(|&id| match given {
-                Conditioning::Prompt => Ok(self.conditional(id)),
-                Conditioning::Nothing => self.unconditional(id),
-            })
-            .collect::<Result<Vec<_>>>()?;
-        let mut answers = self.models.answers(model)?;
-        let learner = &mut answers.learner;
+        let mut asked = self.models.get(model, self.corpus)?;
+        let sequences = match given {
+            Conditioning::Prompt => asked.conditional(ids),
+            Conditioning::Nothing => asked.unconditional(ids)?,
+        };
+        let learner = asked.learner();
         let rows = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
         Ok(Ragged::from_rows(rows.iter().map(Vec::as_slice)))
     }
@@ -231,30 +262,30 @@ impl Services for RunServices<'_> {
                 format!("{} samples but {} prompts, expected one each", ids.len(), prompts.len()),
             ));
         }
+        let mut asked = self.models.get(model, self.corpus)?;
         let sequences = ids
             .iter()
             .zip(prompts)
-            .map(|(&id, prompt)| self.corpus.prompted(id, prompt).map_err(host_error))
+            .map(|(&id, prompt)| asked.corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
-        let mut answers = self.models.answers(model)?;
-        let learner = &mut answers.learner;
+        let learner = asked.learner();
         let rows = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
 
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix> {
         self.check(ids)?;
-        let sequences: Vec<Sequence> = ids.iter().map(|&id| self.conditional(id)).collect();
-        let mut answers = self.models.answers(model)?;
-        let learner = &mut answers.learner;
+        let mut asked = self.models.get(model, self.corpus)?;
+        let sequences = asked.conditional(ids);
+        let learner = asked.learner();
         self.watched(ids.len(), |watch| learner.embeddings(&sequences, embedding, watch))
     }
 
     fn logit_statistics(&self, model: Model, ids: &[SampleId]) -> Result<Vec<LogitStatistics>> {
         self.check(ids)?;
-        let sequences: Vec<Sequence> = ids.iter().map(|&id| self.conditional(id)).collect();
-        let mut answers = self.models.answers(model)?;
-        let learner = &mut answers.learner;
+        let mut asked = self.models.get(model, self.corpus)?;
+        let sequences = asked.conditional(ids);
+        let learner = asked.learner();
         self.watched(ids.len(), |watch| learner.logit_statistics(&sequences, watch))
     }
 

@@ -100,6 +100,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put_paths(&mut c.selection.plugin_path, v),
     },
     Key {
+        name: "selection.plugin_timeout",
+        expected: "a number of seconds, or 0",
+        put: |c, v| put(&mut c.selection.plugin_timeout, v, |_| true),
+    },
+    Key {
         name: "train.epochs",
         expected: "a whole number, 1 or more",
         put: |c, v| put(&mut c.train.epochs, v, |&n| n >= 1),
@@ -241,6 +246,11 @@ pub(super) fn place(name: &str) -> Place<'_> {
         _ if KEYS.iter().any(|key| is_below(key.name, name)) => Place::Section,
         _ => Place::Unknown,
     }
+}
+
+/// The section somebody probably meant.
+pub(super) fn meant_section(name: &str) -> Option<&'static str> {
+    nearest(name, ["model", "data", "selection", "selection.weights", "plugins", "train", "output"])
 }
 
 /// The key somebody probably meant: one of nearly this name, else of nearly this last part.

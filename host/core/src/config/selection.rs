@@ -13,6 +13,9 @@ pub struct SelectionConfig {
     pub ratio: f64,
     /// Folders searched for plugins before the others.
     pub plugin_path: Vec<PathBuf>,
+    /// Seconds without a sign of life after which a plugin counts as hung and the run is ended; 0
+    /// waits for ever.
+    pub plugin_timeout: u64,
     /// The exponent of each complexity scorer; 1 where unset.
     pub weights: BTreeMap<String, f64>,
 }
@@ -23,6 +26,7 @@ impl Default for SelectionConfig {
             plugins: ["ifd", "diversity", "iterative"].map(String::from).to_vec(),
             ratio: 0.05,
             plugin_path: Vec::new(),
+            plugin_timeout: 600,
             weights: BTreeMap::new(),
         }
     }

@@ -72,6 +72,11 @@ impl Corpus {
         (self.samples.len() - self.num_samples) as u64
     }
 
+    /// The samples that may be trained on, by id.
+    pub fn samples(&self) -> &[Sample] {
+        &self.samples[..self.num_samples]
+    }
+
     /// One sample. Panics past the last id, as a slice does.
     pub fn sample(&self, id: SampleId) -> &Sample {
         &self.samples[id as usize]

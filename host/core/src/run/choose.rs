@@ -1,10 +1,9 @@
 //! What an epoch trains on: plan, score, pick, write down why.
 
 use super::{EpochInProgress, Run};
-use crate::greedy::{self, Candidate, PickError, Picks};
-use crate::observer::Phase;
+use crate::greedy::{Candidate, Picks};
 use crate::record::{Seconds, Selection};
-use crate::score_table::{ScoreTable, Scored};
+use crate::score_table::ScoreTable;
 use crate::services::pickable;
 use crate::{Error, Result, SampleId};
 use iterit_sdk::{Action, Error as PluginError, Host, LogLevel, Update, check};
@@ -42,39 +41,23 @@ impl Run<'_> {
         let strategy = &mut self.plugins.strategy;
         let failed = strategy.failed("plan");
         let plan = |host: &Host<'_>| strategy.plugin.plan(host, &epoch);
-        let update = self
-            .inputs
-            .lend(&self.options, &self.state, &strategy.name, 0, plan)
-            .map_err(failed)?;
+        let history = self.state.history();
+        let update = self.inputs.lender.lend(history, &strategy.name, 0, plan).map_err(failed)?;
         let strategy = &self.plugins.strategy;
         check::update(epoch.run.num_samples, &update).map_err(strategy.failed("plan"))?;
         Ok(update)
     }
 
     fn score(&mut self, ids: &[SampleId]) -> Result<()> {
-        if ids.is_empty() || self.plugins.complexity.is_empty() {
+        let scorers = &self.plugins.complexity;
+        if ids.is_empty() || scorers.is_empty() {
             return Ok(());
         }
-        self.inputs.observer.begin(Phase::Scoring, Some(self.state.epoch));
-        let scored = self.ask_scorers(ids);
-        self.inputs.observer.end(Phase::Scoring);
-        self.state.table.update(self.state.epoch, ids, &scored?);
+        let epoch = self.state.epoch;
+        let history = self.state.history();
+        let scored = super::score(self.inputs.lender, history, scorers, ids, Some(epoch))?;
+        self.state.table.update(epoch, ids, &scored);
         Ok(())
-    }
-
-    fn ask_scorers(&self, ids: &[SampleId]) -> Result<Vec<Scored>> {
-        let mut scored = Vec::new();
-        for weighted in &self.plugins.complexity {
-            let scorer = &weighted.scorer;
-            let score = |host: &Host<'_>| scorer.plugin.score(host, ids);
-            let scores = self
-                .inputs
-                .lend(&self.options, &self.state, &scorer.name, ids.len(), score)
-                .and_then(|scores| check::scores(ids, &scores).map(|()| scores))
-                .map_err(scorer.failed("score"))?;
-            scored.push(Scored { scorer: scorer.name.clone(), weight: weighted.weight, scores });
-        }
-        Ok(scored)
     }
 
     /// The selection, and how many candidates could have been picked.
@@ -82,7 +65,7 @@ impl Run<'_> {
         let epoch = self.state.epoch;
         match update.action {
             Action::TrainAll => {
-                let all: Vec<SampleId> = (0..self.inputs.corpus.num_samples()).collect();
+                let all: Vec<SampleId> = (0..self.inputs.lender.corpus.num_samples()).collect();
                 let eligible = all.len() as u64;
                 Ok((chosen_whole(epoch, all), eligible))
             }
@@ -102,10 +85,14 @@ impl Run<'_> {
     fn pick(&mut self, candidates: &[SampleId], budget: u64) -> Result<(Selection, u64)> {
         let eligible = self.eligible(candidates)?;
         self.warn_if_short(eligible.len() as u64, candidates.len() as u64, budget)?;
-        self.inputs.observer.begin(Phase::Picking, Some(self.state.epoch));
-        let picks = self.pick_greedily(&eligible, budget as usize);
-        self.inputs.observer.end(Phase::Picking);
-        let picks = picks?;
+        let picks = super::pick(
+            self.inputs.lender,
+            self.state.history(),
+            self.plugins.diversity.as_mut(),
+            &eligible,
+            budget,
+            Some(self.state.epoch),
+        )?;
         let selected = picks.candidates.iter().map(|&place| eligible[place].id).collect();
         let Picks { values, gains, .. } = picks;
         let selection = Selection { epoch: self.state.epoch, budget, selected, values, gains };
@@ -153,30 +140,6 @@ impl Run<'_> {
             );
         }
         Ok(())
-    }
-
-    fn pick_greedily(&mut self, eligible: &[Candidate], budget: usize) -> Result<Picks> {
-        let Some(diversity) = self.plugins.diversity.as_mut() else {
-            return Ok(greedy::pick_by_complexity(budget, eligible));
-        };
-        let failed = diversity.failed("begin");
-        let ids: Vec<SampleId> = eligible.iter().map(|candidate| candidate.id).collect();
-        let begin = |host: &Host<'_>| diversity.plugin.begin(host, &ids);
-        self.inputs
-            .lend(&self.options, &self.state, &diversity.name, eligible.len(), begin)
-            .map_err(failed)?;
-        let observer = self.inputs.observer;
-        let total = budget.min(eligible.len()) as u64;
-        let mut proceed = |picked: usize| {
-            observer.progress(picked as u64, total);
-            if observer.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
-        };
-        greedy::pick(budget, eligible, diversity.plugin.as_mut(), &mut proceed).map_err(|error| {
-            match error {
-                PickError::Host(error) => error,
-                PickError::Diversity(error) => diversity.failed("gain")(error),
-            }
-        })
     }
 }
 

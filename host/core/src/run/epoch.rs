@@ -17,9 +17,9 @@ impl Run<'_> {
         let steps: Vec<&[SampleId]> =
             order.chunks(self.options.train.gradient_accumulation).collect();
         let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
-        self.inputs.observer.begin(Phase::Training, Some(self.state.epoch));
+        self.inputs.lender.observer.begin(Phase::Training, Some(self.state.epoch));
         let trained = self.take_steps(schedule, &steps, done, order.len() as u64);
-        self.inputs.observer.end(Phase::Training);
+        self.inputs.lender.observer.end(Phase::Training);
         trained
     }
 
@@ -32,8 +32,8 @@ impl Run<'_> {
     ) -> Result<()> {
         let mut trained: u64 = steps[..done].iter().map(|step| step.len() as u64).sum();
         for (index, step) in steps.iter().enumerate().skip(done) {
-            self.inputs.observer.progress(trained, num_samples);
-            if self.inputs.observer.is_cancelled() {
+            self.inputs.lender.observer.progress(trained, num_samples);
+            if self.inputs.lender.observer.is_cancelled() {
                 self.save_checkpoint()?;
                 return Err(Error::Cancelled);
             }
@@ -52,9 +52,10 @@ impl Run<'_> {
     fn take_step(&mut self, schedule: &Schedule, ids: &[SampleId]) -> Result<()> {
         let clock = Instant::now();
         let samples: Vec<Sequence> =
-            ids.iter().map(|&id| self.inputs.corpus.encoded(id).training.clone()).collect();
+            ids.iter().map(|&id| self.inputs.lender.corpus.encoded(id).training.clone()).collect();
         let options = self.step_options(schedule);
-        let outcome = self.inputs.models.change(|learner| learner.step(&samples, &options))?;
+        let outcome =
+            self.inputs.lender.models.change(|learner| learner.step(&samples, &options))?;
         if !outcome.loss.is_finite() || !outcome.grad_norm.is_finite() {
             return Err(Error::Run(format!(
                 "step {} of epoch {}: the loss is {} and the gradient norm {}, expected numbers; \
@@ -96,7 +97,7 @@ impl Run<'_> {
             .into_iter()
             .map(|position| selected[position])
             .collect();
-        order.retain(|&id| !self.inputs.corpus.encoded(id).training.scored.is_empty());
+        order.retain(|&id| !self.inputs.lender.corpus.encoded(id).training.scored.is_empty());
         let without_loss = selected.len() - order.len();
         if order.is_empty() {
             return Err(Error::Run(format!(

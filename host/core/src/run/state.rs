@@ -1,6 +1,7 @@
 //! All that a resume needs besides weights, in one place: where the run stands, what was scored and
 //! chosen, and what the plugins remember.
 
+use super::lender::History;
 use crate::record::{LossLine, Seconds, Selection};
 use crate::score_table::ScoreTable;
 use crate::{Error, Result};
@@ -46,6 +47,11 @@ pub struct EpochInProgress {
 }
 
 impl RunState {
+    /// What plugins may know of it.
+    pub(super) fn history(&self) -> History<'_> {
+        History { table: &self.table, selections: &self.selections }
+    }
+
     /// Refuses a checkpoint that belongs to other data.
     pub fn check(&self, checkpoint: &Path, num_samples: u64) -> Result<()> {
         for selection in &self.selections {

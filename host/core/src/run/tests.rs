@@ -10,8 +10,8 @@ use crate::span::{Encoder, EncoderOptions};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use iterit_sdk::{
-    Action, ComplexityScorer, Embedding, LogitStatistics, Matrix, Model, Role, Sample, SampleId,
-    Score, Turn, Update, UpdateStrategy,
+    Action, ComplexityScorer, Embedding, Host, LogitStatistics, Matrix, Model, Role, Sample,
+    SampleId, Score, Turn, Update, UpdateStrategy,
 };
 use std::collections::BTreeMap;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -201,7 +201,7 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 
 fn options() -> RunOptions {
     let train = TrainConfig { epochs: 3, gradient_accumulation: 4, ..TrainConfig::default() };
-    RunOptions { seed: 7, budget: 10, train, save_every: 0, keep: 2, threads: 1 }
+    RunOptions { budget: 10, train, save_every: 0, keep: 2 }
 }
 
 fn manifest() -> RunManifest {
@@ -221,18 +221,13 @@ fn manifest() -> RunManifest {
 /// Trains from the last checkpoint in `folder`, or from the start.
 fn train(folder: &Path, plugins: PluginSet, observer: &Impatient) -> Result<RunRecord> {
     let corpus = corpus();
-    let models = Models::new(Box::<FakeLearner>::default(), None);
+    let models = Models::new(Box::<FakeLearner>::default());
     let directory = RunDirectory::open(folder).or_else(|_| {
-        let directory = RunDirectory::create(folder)?;
+        let directory = RunDirectory::new(folder)?;
         directory.begin("", &manifest()).map(|()| directory)
     })?;
-    let inputs = Inputs {
-        corpus: &corpus,
-        held_out: Some(&corpus),
-        models: &models,
-        directory: &directory,
-        observer,
-    };
+    let lender = Lender { corpus: &corpus, models: &models, seed: 7, threads: 1, observer };
+    let inputs = Inputs { lender, held_out: Some(&corpus), directory: &directory };
     let mut run = Run { inputs, plugins, options: options(), state: RunState::default() };
     match directory.checkpoints()?.last() {
         Some(checkpoint) => run.restore(&checkpoint.folder)?,

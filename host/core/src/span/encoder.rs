@@ -155,6 +155,14 @@ impl Encoder {
         &self.target_end
     }
 
+    /// What the template puts behind a response, where it puts anything.
+    ///
+    /// # Errors
+    /// A template that refuses the shortest conversation.
+    pub fn end_of_turn(&self) -> Result<Option<String>> {
+        end_of_turn(&self.tokenizer, &self.template)
+    }
+
     /// Why there is no unconditional text, where the template refuses it.
     pub fn refusal(&self) -> Option<&str> {
         self.alone.as_ref().err().map(String::as_str)
@@ -262,17 +270,20 @@ fn target_end(
              or train.target_end = \"end-of-turn\" for the chat template's"
                 .into(),
         )),
-        (TargetEnd::EndOfTurn, ..) => {
-            let prompt = [Turn::new(Role::User, "?")];
-            let frame = texts::frame(template, tokenizer.special(), &prompt, "")?;
-            match frame.suffix.trim_end() {
-                "" => Err(Error::Text(format!(
-                    "template `{}` puts nothing behind a response, so there is no end of turn to \
-                     train\nhint: set train.target_end = \"eos\"",
-                    template.name()
-                ))),
-                end => Ok(end.to_owned()),
-            }
-        }
+        (TargetEnd::EndOfTurn, ..) => end_of_turn(tokenizer, template)?.ok_or_else(|| {
+            Error::Text(format!(
+                "template `{}` puts nothing behind a response, so there is no end of turn to \
+                 train\nhint: set train.target_end = \"eos\"",
+                template.name()
+            ))
+        }),
     }
+}
+
+/// What the template puts behind a response, where it puts anything.
+fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Result<Option<String>> {
+    let prompt = [Turn::new(Role::User, "?")];
+    let frame = texts::frame(template, tokenizer.special(), &prompt, "")?;
+    let end = frame.suffix.trim_end();
+    Ok((!end.is_empty()).then(|| end.to_owned()))
 }
