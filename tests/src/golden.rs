@@ -12,11 +12,17 @@ pub fn committed(name: &str) -> Value {
 /// A file below `ITERIT_TEST_DATA`, unpacked if it ends in `.zst`; `None`, with the reason printed,
 /// where the variable is not set.
 pub fn shared(name: &str) -> Option<Value> {
+    shared_path(name).map(|path| read_json(&path))
+}
+
+/// Where a file or folder below `ITERIT_TEST_DATA` lies; `None`, with the reason printed, where the
+/// variable is not set.
+pub fn shared_path(name: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("ITERIT_TEST_DATA") else {
         eprintln!("skipped: ITERIT_TEST_DATA is not set, so there is no `{name}`");
         return None;
     };
-    Some(read_json(&PathBuf::from(root).join(name)))
+    Some(PathBuf::from(root).join(name))
 }
 
 fn read_json(path: &Path) -> Value {

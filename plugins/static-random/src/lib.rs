@@ -1,1 +1,0 @@
-//! The `static-random` plugin.
