@@ -15,6 +15,9 @@ pub mod dataset;
 pub mod learner;
 pub mod record;
 
+pub mod observe;
+pub mod report;
+
 pub mod tokenizer;
 pub mod template;
 pub mod span;

@@ -36,7 +36,7 @@ pub fn pearson(x: &[f64], y: &[f64]) -> Option<f64> {
         xx += dx * dx;
         yy += dy * dy;
     }
-    (xx > 0.0 && yy > 0.0).then(|| xy / (xx.sqrt() * yy.sqrt()))
+    (xx > 0.0 && yy > 0.0).then(|| xy / (xx * yy).sqrt())
 }
 
 /// Spearman's ρ: Pearson's r of the ranks, ties sharing theirs.

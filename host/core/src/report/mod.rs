@@ -1,0 +1,61 @@
+//! Reports: one self-contained HTML page, JSON, Markdown and a table for the terminal. Pure: a
+//! record goes in, text comes out; nothing here reads a file, a clock or a model.
+//!
+//! People look before they read, so a page leads with what happened, then charts, then tables. It
+//! works from disk without a network, in light and dark, on paper and with a screen reader.
+
+mod chart;
+mod embed;
+mod escape;
+pub mod format;
+mod mix_table;
+mod page;
+mod run_charts;
+mod run_page;
+
+use crate::Sample;
+use crate::record::RunRecord;
+use serde::Serialize;
+
+/// One run to be shown.
+#[derive(Debug, Clone, Copy)]
+pub struct RunView<'a> {
+    /// What to call it.
+    pub name: &'a str,
+    /// What it left behind.
+    pub record: &'a RunRecord,
+    /// The data it trained on, where it can be shown.
+    pub samples: Option<&'a [Sample]>,
+}
+
+/// The page of one run, called by its plugins.
+pub fn run_html(record: &RunRecord, samples: &[Sample]) -> String {
+    let plugins: Vec<&str> = record.manifest.plugins.iter().map(|p| p.name.as_str()).collect();
+    let name = if plugins.is_empty() { "A run".to_owned() } else { plugins.join(", ") };
+    html(&[RunView { name: &name, record, samples: Some(samples) }])
+}
+
+/// The page of one run or of several side by side.
+pub fn html(views: &[RunView<'_>]) -> String {
+    run_page::render(views)
+}
+
+/// The sample browser: its data once, and the script that reads it.
+#[derive(Serialize)]
+struct Browser {
+    system: Option<String>,
+    cut: Option<embed::Cut>,
+    json: String,
+    script: &'static str,
+}
+
+impl Browser {
+    fn new(data: embed::SampleData) -> Self {
+        Self {
+            json: escape::json_in_script(&data),
+            script: page::SAMPLES_SCRIPT,
+            cut: data.cut,
+            system: data.system,
+        }
+    }
+}
