@@ -3,8 +3,8 @@
 //!
 //! | | plugin's side | host's side |
 //! | --- | --- | --- |
-//! | scorers | [`plugin`]: the author's value becomes an ABI object | [`handle`]: an ABI object becomes the plain trait |
-//! | services | [`remote`]: the host's ABI object becomes [`Services`](crate::Services) | [`lent`]: `Services` becomes an ABI object |
+//! | scorers | `plugin`: the author's value becomes an ABI object | `handle`: an ABI object becomes the plain trait |
+//! | services | `remote`: the host's ABI object becomes `Services` | `lent`: `Services` becomes an ABI object |
 
 mod guard;
 

@@ -72,9 +72,10 @@ fn follows_the_current_model(subject: &Scorer) -> Outcome {
 fn asks_only_for_its_samples(subject: &Scorer) -> Outcome {
     let host = subject.host(1);
     score(&*subject.make()?, &host, &IDS).succeeds("score")?;
-    let targets = subject.declares(Service::TargetSamples);
+    let target =
+        |id: &SampleId| subject.declares(Service::TargetSamples) && *id >= host.num_samples();
     let mut strangers = host.asked();
-    strangers.retain(|id| !IDS.contains(id) && !(targets && *id >= host.num_samples()));
+    strangers.retain(|id| !(IDS.contains(id) || target(id)));
     ensure(strangers.is_empty(), || format!("asked for samples {strangers:?} as well"))
 }
 

@@ -112,9 +112,10 @@ fn forgets_earlier_picks(subject: &Scorer) -> Outcome {
 fn asks_only_for_its_candidates(subject: &Scorer) -> Outcome {
     let host = subject.host(1);
     begin(&mut *subject.make()?, &host, &IDS).succeeds("begin")?;
-    let targets = subject.declares(Service::TargetSamples);
+    let target =
+        |id: &SampleId| subject.declares(Service::TargetSamples) && *id >= host.num_samples();
     let mut strangers = host.asked();
-    strangers.retain(|id| !IDS.contains(id) && !(targets && *id >= host.num_samples()));
+    strangers.retain(|id| !(IDS.contains(id) || target(id)));
     ensure(strangers.is_empty(), || format!("asked for samples {strangers:?} as well"))
 }
 

@@ -36,7 +36,7 @@ mod tests;
 pub use fake_host::FakeHost;
 pub use subject::Subject;
 pub use through_abi::{complexity, diversity, strategy};
-pub use verdict::Verdict;
+pub use verdict::{PendingCheck, Verdict};
 
 /// Makes a test out of the conformance suite of a kind.
 ///

@@ -133,9 +133,14 @@ impl<S: ?Sized + 'static> Subject<S> {
 macro_rules! suite {
     ($scorer:path, $checks:expr) => {
         impl $crate::testkit::Subject<dyn $scorer> {
-            /// Runs every check of this kind's suite.
+            /// The checks of this kind's suite, to be run one by one.
+            pub fn checks(&self) -> impl Iterator<Item = $crate::testkit::PendingCheck<'_, Self>> {
+                $crate::testkit::verdict::pending($checks, self.left_out(), self)
+            }
+
+            /// Runs every check.
             pub fn verdicts(&self) -> Vec<$crate::testkit::Verdict> {
-                $crate::testkit::verdict::run($checks, self.left_out(), self)
+                self.checks().map($crate::testkit::PendingCheck::run).collect()
             }
 
             /// Panics with every check that failed.

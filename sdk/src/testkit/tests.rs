@@ -241,7 +241,7 @@ impl UpdateStrategy for Picker {
         };
         match self.flaw.as_str() {
             "invents an id" => candidates.push(epoch.run.num_samples),
-            "counts plans" => candidates.rotate_left(usize::from(self.epochs % 2 == 0)),
+            "counts plans" => candidates.rotate_left(usize::from(self.epochs.is_multiple_of(2))),
             _ => {}
         }
         let keeps = self.flaw == "keeps nothing" && epoch.epoch == 0;

@@ -17,10 +17,33 @@ pub(super) type Outcome = std::result::Result<(), String>;
 /// A check of something `S`, and the statement it proves.
 pub(super) type Check<S> = (&'static str, fn(&S) -> Outcome);
 
-/// Runs the checks that are not left out.
-pub(super) fn run<S>(checks: &[Check<S>], except: &[&str], subject: &S) -> Vec<Verdict> {
-    let wanted = checks.iter().filter(|(check, _)| !except.contains(check));
-    wanted.map(|&(check, run)| Verdict { check, failure: run(subject).err() }).collect()
+/// A check that was not run yet.
+pub struct PendingCheck<'a, S> {
+    statement: &'static str,
+    run: fn(&S) -> Outcome,
+    subject: &'a S,
+}
+
+impl<S> PendingCheck<'_, S> {
+    /// What is checked, as a statement about a good plugin.
+    pub fn statement(&self) -> &'static str {
+        self.statement
+    }
+
+    /// Runs it.
+    pub fn run(self) -> Verdict {
+        Verdict { check: self.statement, failure: (self.run)(self.subject).err() }
+    }
+}
+
+/// The checks that are not left out.
+pub(super) fn pending<'a, S>(
+    checks: &'static [Check<S>],
+    except: &'a [&'static str],
+    subject: &'a S,
+) -> impl Iterator<Item = PendingCheck<'a, S>> {
+    let wanted = checks.iter().filter(|(statement, _)| !except.contains(statement));
+    wanted.map(move |&(statement, run)| PendingCheck { statement, run, subject })
 }
 
 pub(super) fn ensure(holds: bool, otherwise: impl FnOnce() -> String) -> Outcome {
