@@ -113,3 +113,19 @@ impl Diversity {
 iterit_sdk::export_plugin! {
     diversity: { "diversity" => Diversity },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    iterit_sdk::conformance!(diversity_conforms: diversity Diversity);
+    iterit_sdk::conformance!(diversity_without_decay_conforms: diversity Diversity, options: r#"{"decay": 1.0}"#);
+
+    #[test]
+    fn a_decay_beyond_its_range_is_refused() {
+        for decay in [-0.1, 1.1, f64::NAN] {
+            let error = Diversity::new(Options { decay }).unwrap_err();
+            assert!(error.message().ends_with("expected a number from 0 to 1"), "{error}");
+        }
+    }
+}

@@ -30,3 +30,10 @@ impl UpdateStrategy for Full {
 iterit_sdk::export_plugin! {
     strategy: { "full" => Full },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    iterit_sdk::conformance!(full_conforms: strategy Full);
+}

@@ -75,3 +75,12 @@ fn score(host: &Host<'_>, model: Model, ids: &[SampleId], options: Options) -> R
 iterit_sdk::export_plugin! {
     complexity: { "ifd" => Ifd, "superfilter" => Superfilter },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    iterit_sdk::conformance!(ifd_conforms: complexity Ifd);
+    iterit_sdk::conformance!(ifd_of_losses_conforms: complexity Ifd, options: r#"{"definition": "loss_ratio", "score_dtype": "bfloat16"}"#);
+    iterit_sdk::conformance!(superfilter_conforms: complexity Superfilter);
+}

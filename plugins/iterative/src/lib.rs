@@ -140,3 +140,58 @@ fn last_picks(host: &Host<'_>, epoch: &Epoch) -> Result<Vec<SampleId>> {
 iterit_sdk::export_plugin! {
     strategy: { "iterative" => Iterative },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iterit_sdk::{ScoreRow, testkit::FakeHost};
+
+    iterit_sdk::conformance!(iterative_conforms: strategy Iterative);
+    iterit_sdk::conformance!(reference_conforms: strategy Iterative, options: r#"{"pool": "reference", "update_ratio": 2}"#);
+    iterit_sdk::conformance!(scoring_all_conforms: strategy Iterative, options: r#"{"update_ratio": 1}"#);
+
+    /// Half the samples may be picked; the host picks the first candidates.
+    fn run(options: Options) -> Vec<Update> {
+        let host = FakeHost::new(1).with_samples(10);
+        let run = RunShape { num_samples: 10, epochs: 2, budget: 2 };
+        let mut strategy = Iterative::new(options).unwrap();
+        let mut plan = |epoch| strategy.plan(&Host::new(&host), &Epoch { epoch, run }).unwrap();
+        let first = plan(0);
+        let row =
+            |&id: &u64| ScoreRow { id, value: 0.2 * id as f64, eligible: id < 5, scored_at: 0 };
+        host.record_scores(0, &first.rescore.iter().map(row).collect::<Vec<_>>());
+        host.record_selection(vec![1, 3]);
+        vec![first, plan(1)]
+    }
+
+    fn check(options: Options, rescored: &[SampleId], candidates: &[SampleId]) {
+        let plans = run(options);
+        let all: Vec<SampleId> = (0..10).collect();
+        assert_eq!((&plans[0].rescore, &plans[0].candidates), (&all, &all));
+        assert_eq!(plans[1].rescore, rescored, "{options:?}");
+        assert_eq!(plans[1].candidates, candidates, "{options:?}");
+        assert!(plans.iter().all(|plan| plan.action == Action::Pick { budget: 2 }));
+    }
+
+    #[test]
+    fn the_pool_of_the_second_epoch() {
+        let of = |pool, update_ratio| Options { update_ratio, pool };
+        check(of(Pool::TopRanked, 3), &[1, 3, 4, 2, 0, 5], &[0, 1, 2, 3, 4, 5]);
+        check(of(Pool::Reference, 3), &[1, 3, 5, 6, 7, 8], &[1, 3, 5, 6, 7, 8]);
+        let all = [1, 3, 5, 6, 7, 8, 9, 4, 2, 0];
+        check(of(Pool::Reference, 1), &all, &all);
+        check(of(Pool::Reference, 9), &all, &all);
+    }
+
+    #[test]
+    fn what_makes_no_sense_is_refused() {
+        let options = Options { update_ratio: 0, ..Options::default() };
+        assert!(Iterative::new(options).is_err());
+        let mut fresh =
+            Iterative::new(Options { pool: Pool::Reference, ..Options::default() }).unwrap();
+        let run = RunShape { num_samples: 10, epochs: 2, budget: 2 };
+        let host = FakeHost::new(1);
+        let error = fresh.plan(&Host::new(&host), &Epoch { epoch: 1, run }).unwrap_err();
+        assert!(error.message().starts_with("the order of 10 samples after epoch 0 is not there"));
+    }
+}

@@ -45,6 +45,8 @@ iterit_sdk::export_plugin! {
 mod tests {
     use super::*;
 
+    iterit_sdk::conformance!(length_conforms: complexity Length);
+
     #[test]
     fn a_response_without_tokens_is_not_picked() {
         let of = |response| score(&TokenCounts { prompt: 7, response });

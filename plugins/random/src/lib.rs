@@ -72,3 +72,11 @@ fn train_on_draw(host: &Host<'_>, epoch: &Epoch) -> Update {
 iterit_sdk::export_plugin! {
     strategy: { "random" => Random, "static-random" => StaticRandom },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    iterit_sdk::conformance!(random_conforms: strategy Random);
+    iterit_sdk::conformance!(static_random_conforms: strategy StaticRandom);
+}

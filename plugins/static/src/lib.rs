@@ -39,3 +39,10 @@ impl UpdateStrategy for Static {
 iterit_sdk::export_plugin! {
     strategy: { "static" => Static },
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    iterit_sdk::conformance!(static_conforms: strategy Static);
+}
