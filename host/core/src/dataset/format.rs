@@ -1,0 +1,45 @@
+//! The layouts of a row, told apart by their fields.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+
+/// What a row of the data looks like.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DataFormat {
+    /// Whichever of the others the first row of each file looks like.
+    #[default]
+    Auto,
+    /// `instruction`, which may be a conversation, `input` where there is one, `output`.
+    Alpaca,
+    /// `messages` of `role` and `content`.
+    Messages,
+    /// `conversations` of `from` and `value`.
+    #[serde(rename = "sharegpt")]
+    ShareGpt,
+    /// `prompt` and `completion`, or `response`.
+    PromptCompletion,
+}
+
+impl DataFormat {
+    /// The layout these fields belong to.
+    pub(super) fn detect(fields: &Map<String, Value>) -> Result<Self, String> {
+        let has = |name: &str| fields.contains_key(name);
+        if has("messages") {
+            Ok(Self::Messages)
+        } else if has("conversations") {
+            Ok(Self::ShareGpt)
+        } else if has("instruction") {
+            Ok(Self::Alpaca)
+        } else if has("prompt") && (has("completion") || has("response")) {
+            Ok(Self::PromptCompletion)
+        } else {
+            let found: Vec<&str> = fields.keys().map(String::as_str).collect();
+            Err(format!(
+                "the fields are {}, expected `instruction` and `output`, `messages`, \
+                 `conversations`, or `prompt` and `completion`",
+                if found.is_empty() { "none".into() } else { format!("`{}`", found.join("`, `")) }
+            ))
+        }
+    }
+}
