@@ -68,7 +68,8 @@ impl SearchPath {
         self.folders.iter().flat_map(|folder| offers_in(folder)).collect()
     }
 
-    fn shown(&self) -> String {
+    /// The folders, for a message.
+    pub(super) fn shown(&self) -> String {
         let folders: Vec<_> = self.folders.iter().map(|f| format!("`{}`", f.display())).collect();
         folders.join(", ")
     }
@@ -141,21 +142,32 @@ fn is_path(item: &str) -> bool {
 }
 
 fn find_path(item: &str) -> Result<Found> {
-    let fault = |said: String| Error::new(format!("plugin `{item}`: {said}"));
-    let path = Path::new(item)
-        .canonicalize()
-        .map_err(|error| fault(format!("cannot be read: {error}")))?;
+    let mut found = in_library(Path::new(item))?;
+    if found.len() == 1 {
+        return Ok(found.remove(0));
+    }
+    let names: Vec<_> = found.iter().map(|f| format!("`{}`", f.scorer.name)).collect();
+    Err(Error::new(format!(
+        "plugin `{item}`: offers {}, and a path can mean only one\n\
+         hint: put its folder into ITERIT_PLUGIN_PATH and name the one you want",
+        names.join(", ")
+    )))
+}
+
+/// Every scorer of one library: at least one.
+///
+/// # Errors
+///
+/// What the file is instead of a plugin.
+pub(super) fn in_library(path: &Path) -> Result<Vec<Found>> {
+    let fault = |said: String| Error::new(format!("plugin `{}`: {said}", path.display()));
+    let path = path.canonicalize().map_err(|error| fault(format!("cannot be read: {error}")))?;
     let manifest = manifest::read(&path).map_err(fault)?;
-    match &manifest.scorers[..] {
-        [scorer] => Ok(Found::new(&path, &manifest, scorer)),
-        scorers => {
-            let names: Vec<_> = scorers.iter().map(|s| format!("`{}`", s.name)).collect();
-            Err(fault(format!(
-                "offers {}, and a path can mean only one\n\
-                 hint: put its folder into ITERIT_PLUGIN_PATH and name the one you want",
-                names.join(", ")
-            )))
-        }
+    let found: Vec<_> =
+        manifest.scorers.iter().map(|scorer| Found::new(&path, &manifest, scorer)).collect();
+    match found.is_empty() {
+        true => Err(fault("its manifest names no scorer".into())),
+        false => Ok(found),
     }
 }
 

@@ -19,8 +19,15 @@ mod watched;
 
 mod load;
 
+mod check;
+mod list;
+mod new;
+
+pub(crate) use check::{check, check_child};
 pub(crate) use error::{Error, Result};
 pub(crate) use find::{Found, SearchPath, find};
+pub(crate) use list::list;
 pub(crate) use load::{Loaded, open};
+pub(crate) use new::{new, next_steps};
 pub(crate) use require::require;
 pub(crate) use watchdog::Watchdog;
