@@ -1,7 +1,7 @@
 //! The `random` plugin: a fresh uniform draw of the budget before every epoch; and `static-random`:
 //! one draw for the whole run. The honest baselines of every selection.
 //!
-//! Here are the plans; the draw is in [`draw`].
+//! Here are the plans; the draw is in [`mod@draw`].
 
 pub mod draw;
 
