@@ -16,7 +16,6 @@ pub mod learner;
 pub mod record;
 
 pub mod observe;
-pub mod report;
 
 pub mod tokenizer;
 pub mod template;
@@ -29,6 +28,9 @@ pub mod greedy;
 
 pub mod config;
 pub mod corpus;
+
+pub mod compare;
+pub mod report;
 
 pub mod plugin_set;
 pub mod observer;

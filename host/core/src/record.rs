@@ -145,7 +145,7 @@ pub struct Seconds {
 }
 
 /// A finished (or interrupted) run, read back whole.
-#[derive(Debug, Clone, PartialEq)]
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct RunRecord {
     /// What made it.
     pub manifest: RunManifest,

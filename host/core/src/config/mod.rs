@@ -90,9 +90,18 @@ impl Config {
     /// # Errors
     /// [`Error::Config`] with every fault.
     pub fn parse(text: &str, name: &str) -> Result<Self> {
+        Self::parse_with(text, name, &[])
+    }
+
+    /// Defaults, then a TOML text, then the settings in order.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn parse_with(text: &str, name: &str, settings: &[Setting]) -> Result<Self> {
         let mut faults = Vec::new();
-        let settings = file::settings(text, name, &mut faults);
-        resolve::resolve(settings, faults)
+        let mut all = file::settings(text, name, &mut faults);
+        all.extend_from_slice(settings);
+        resolve::resolve(all, faults)
     }
 
     /// The text that loads again to the same configuration, with every key that has a value.

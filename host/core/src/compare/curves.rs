@@ -1,0 +1,73 @@
+//! An arm's course over its runs: the mean of its seeds, and the band between them.
+
+use super::result::ArmResult;
+use crate::statistics::summary::mean;
+use serde::{Deserialize, Serialize};
+
+/// Points of a curve, at most; a page has no room for more.
+const MOST_POINTS: usize = 240;
+
+/// The seeds of an arm at one place.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Band {
+    /// Optimizer steps done.
+    pub step: f64,
+    /// The mean over seeds.
+    pub mean: f64,
+    /// The lowest seed.
+    pub low: f64,
+    /// The highest seed.
+    pub high: f64,
+}
+
+/// What an arm's losses did.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Curves {
+    /// Training loss, each point the mean of some neighbouring steps.
+    pub training: Vec<Band>,
+    /// Held-out loss after each epoch, where the runs looked.
+    pub held_out: Vec<Band>,
+}
+
+/// The curves of one arm's runs.
+pub(super) fn curves(results: &[&ArmResult]) -> Curves {
+    Curves { training: training(results), held_out: held_out(results) }
+}
+
+fn training(results: &[&ArmResult]) -> Vec<Band> {
+    let steps = results.iter().map(|result| result.record.steps.len()).min().unwrap_or(0);
+    let width = steps.div_ceil(MOST_POINTS).max(1);
+    (0..steps)
+        .step_by(width)
+        .map(|first| {
+            let last = (first + width).min(steps);
+            let of_seed = |result: &&ArmResult| {
+                let losses: Vec<f64> =
+                    result.record.steps[first..last].iter().map(|step| step.loss).collect();
+                mean(&losses)
+            };
+            band((first + last + 1) as f64 / 2.0, results.iter().map(of_seed).collect())
+        })
+        .collect()
+}
+
+fn held_out(results: &[&ArmResult]) -> Vec<Band> {
+    let epochs = results.iter().map(|result| result.record.epochs.len()).min().unwrap_or(0);
+    (0..epochs)
+        .filter_map(|epoch| {
+            let records = results.iter().map(|result| &result.record.epochs[epoch]);
+            let losses: Option<Vec<f64>> = records.clone().map(|epoch| epoch.eval_loss).collect();
+            let steps: Vec<f64> = records.map(|epoch| epoch.steps as f64).collect();
+            losses.map(|losses| band(mean(&steps), losses))
+        })
+        .collect()
+}
+
+fn band(step: f64, values: Vec<f64>) -> Band {
+    Band {
+        step,
+        mean: mean(&values),
+        low: values.iter().copied().fold(f64::INFINITY, f64::min),
+        high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
+    }
+}

@@ -1,0 +1,69 @@
+//! How arms are compared. Fixed before the runs, so that nobody chooses a test by its result.
+
+use serde::{Deserialize, Serialize};
+
+/// The questions and the strictness of their answers.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Design {
+    /// The arm the others are held against.
+    pub baseline: String,
+    /// Which arms are held against each other.
+    pub pairs: Pairs,
+    /// The coverage of intervals, such as 0.95; tests reject below the rest.
+    pub confidence: f64,
+    /// Bootstrap resamples, and permutations drawn where there are too many to try all.
+    pub resamples: u32,
+    /// A held-out sample whose loss differs by less, in nats a token, is a tie.
+    pub tie: f64,
+    /// What resampling is seeded with.
+    pub resampling_seed: u64,
+}
+
+/// Which arms are held against each other.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Pairs {
+    /// Every arm against the baseline.
+    #[default]
+    Baseline,
+    /// Every arm against every other; Holm's correction then has more to correct.
+    All,
+}
+
+impl Default for Design {
+    fn default() -> Self {
+        Self {
+            baseline: "random".into(),
+            pairs: Pairs::default(),
+            confidence: 0.95,
+            resamples: 10_000,
+            tie: 0.01,
+            resampling_seed: 0,
+        }
+    }
+}
+
+impl Design {
+    /// The level of the tests.
+    pub fn alpha(&self) -> f64 {
+        1.0 - self.confidence
+    }
+
+    /// What is wrong with it, in words.
+    pub(super) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        if !(self.confidence >= 0.5 && self.confidence < 1.0) {
+            let found = self.confidence;
+            faults.push(format!("compare.confidence: expected 0.5 to below 1, found {found}"));
+        }
+        if self.resamples < 100 {
+            let found = self.resamples;
+            faults.push(format!("compare.resamples: expected 100 or more, found {found}"));
+        }
+        if !(self.tie >= 0.0 && self.tie.is_finite()) {
+            faults.push(format!("compare.tie: expected nats, 0 or more, found {}", self.tie));
+        }
+        faults
+    }
+}

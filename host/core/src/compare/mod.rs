@@ -1,0 +1,32 @@
+//! A/B comparison of selection strategies: the plan (arms × seeds), the ledger that lets it go on
+//! after a kill, and the pure comparison of what the runs left behind.
+//!
+//! Every arm starts from the same weights and is judged on the same held-out samples. The unit of
+//! inference is the held-out sample: its loss is averaged over an arm's seeds first and then paired
+//! between arms. That says whether *these models* differ. Whether the *strategies* do needs the
+//! spread between seeds too, so a verdict asks for both (see [`crate::statistics::seeds`]).
+//!
+//! Nothing here trains: [`drive`] is given a function that runs one arm with one seed.
+
+mod arm;
+mod cache;
+mod comparison;
+mod curves;
+mod design;
+mod drive;
+mod ledger;
+mod plan;
+mod plan_file;
+mod result;
+mod verdict;
+
+pub use arm::{Arm, Run};
+pub use cache::{ScoreCache, ScoreCacheKey};
+pub use comparison::{ArmSummary, Comparison, Cost, HeldOut, Pair, SeedSummary, compare};
+pub use curves::{Band, Curves};
+pub use design::{Design, Pairs};
+pub use drive::drive;
+pub use ledger::Ledger;
+pub use plan::{Budget, Plan};
+pub use result::ArmResult;
+pub use verdict::{Evidence, Verdict};

@@ -1,0 +1,153 @@
+//! What is to be compared: arms × seeds, and the configuration they share.
+
+use super::arm::{Arm, Run};
+use super::design::{Design, Pairs};
+use super::plan_file;
+use crate::config::{Config, Setting};
+use crate::{Error, Result};
+use serde::{Deserialize, Serialize};
+use std::path::Path;
+
+/// What every arm may spend an epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Budget {
+    /// The same number of samples.
+    #[default]
+    Samples,
+    /// The same number of tokens.
+    Tokens,
+}
+
+/// A comparison to be run.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Plan {
+    /// The arms, in the order of the report.
+    pub arms: Vec<Arm>,
+    /// What is equal between the arms.
+    pub budget: Budget,
+    /// How they are compared.
+    pub design: Design,
+    /// The configuration all arms share: a TOML text without `[compare]`, line for line as written.
+    pub base: String,
+    /// What messages call that text.
+    pub name: String,
+}
+
+/// The arms that a comparison has unless refused.
+pub(super) const ADDED: [&str; 2] = ["random", "full"];
+
+impl Plan {
+    /// A plan of `--arm` lists over a base configuration, which may be empty. `random` is added,
+    /// and `full` with one seed, where they are missing.
+    ///
+    /// ```
+    /// use iterit_core::compare::Plan;
+    /// let plan = Plan::new(&["ifd,diversity".into()], &[1, 2, 3], "")?;
+    /// let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
+    /// assert_eq!(names, ["ifd,diversity", "random", "full"]);
+    /// assert_eq!((plan.runs().len(), plan.design.baseline.as_str()), (7, "random"));
+    /// # Ok::<(), iterit_core::Error>(())
+    /// ```
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn new(lists: &[String], seeds: &[u64], base: &str) -> Result<Self> {
+        let arms = lists.iter().map(|list| Arm::from_list(list, seeds)).collect::<Result<_>>()?;
+        let plan = Self {
+            arms,
+            budget: Budget::default(),
+            design: Design::default(),
+            base: base.to_owned(),
+            name: "--config".to_owned(),
+        };
+        plan.with_added(seeds, &[]).checked()
+    }
+
+    /// Reads the file that `compare` is given.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or [`Error::Config`] with every fault.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads a TOML text with a `[compare]` section; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        plan_file::parse(text, name)
+    }
+
+    /// Every run, a seed at a time over all arms, so that an interrupted comparison has whole seeds.
+    pub fn runs(&self) -> Vec<Run<'_>> {
+        let mut seeds: Vec<u64> = Vec::new();
+        for &seed in self.arms.iter().flat_map(|arm| &arm.seeds) {
+            if !seeds.contains(&seed) {
+                seeds.push(seed);
+            }
+        }
+        let of_seed = |seed: u64| self.arms.iter().filter(move |arm| arm.seeds.contains(&seed));
+        seeds.into_iter().flat_map(|seed| of_seed(seed).map(move |arm| Run { arm, seed })).collect()
+    }
+
+    /// The configuration of one run; `settings` are the command line's, and come before the arm's.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn config(&self, run: Run<'_>, settings: &[Setting]) -> Result<Config> {
+        let mut all = settings.to_vec();
+        all.extend(run.settings()?);
+        Config::parse_with(&self.base, &self.name, &all)
+    }
+
+    /// Adds what a fair comparison has and this one neither names nor refuses.
+    pub(super) fn with_added(mut self, seeds: &[u64], refused: &[String]) -> Self {
+        for name in ADDED {
+            let there = self.arms.iter().any(|arm| arm.name == name || arm.plugins == [name]);
+            if there || refused.iter().any(|refused| refused == name) {
+                continue;
+            }
+            // One seed of `full` shows what all the data gives; more cost more than they tell.
+            let seeds = if name == "full" { &seeds[..seeds.len().min(1)] } else { seeds };
+            let plugins = vec![name.to_owned()];
+            let name = name.to_owned();
+            self.arms.push(Arm { name, plugins, set: Vec::new(), seeds: seeds.to_vec() });
+        }
+        self
+    }
+
+    /// Refuses a plan that could not be compared.
+    pub(super) fn checked(self) -> Result<Self> {
+        let mut faults = Vec::new();
+        if self.arms.len() < 2 {
+            let count = self.arms.len();
+            faults.push(format!("compare.arms: expected two arms or more, found {count}"));
+        }
+        for (at, arm) in self.arms.iter().enumerate() {
+            if self.arms[..at].iter().any(|other| other.name == arm.name) {
+                faults.push(format!("compare.arms: two arms are called `{}`", arm.name));
+            }
+            if arm.seeds.is_empty() {
+                faults.push(format!("compare.seeds: arm `{}` has no seed", arm.name));
+            }
+            let twice = |(at, seed): (usize, &u64)| arm.seeds[..at].contains(seed).then_some(*seed);
+            if let Some(seed) = arm.seeds.iter().enumerate().find_map(twice) {
+                faults.push(format!("compare.seeds: arm `{}` has seed {seed} twice", arm.name));
+            }
+        }
+        let has_baseline = self.arms.iter().any(|arm| arm.name == self.design.baseline);
+        if self.design.pairs == Pairs::Baseline && !has_baseline {
+            let names: Vec<&str> = self.arms.iter().map(|arm| arm.name.as_str()).collect();
+            faults.push(format!(
+                "compare.baseline: no arm is called `{}`, expected one of `{}`",
+                self.design.baseline,
+                names.join("`, `")
+            ));
+        }
+        faults.extend(self.design.faults());
+        if faults.is_empty() { Ok(self) } else { Err(Error::Config(faults)) }
+    }
+}

@@ -1,0 +1,279 @@
+//! The file of a comparison: a run's configuration with a `[compare]` section in it.
+//!
+//! ```toml
+//! [compare]
+//! arms = ["ifd,diversity", { name = "ifd, once", plugins = ["ifd", "static"] }]
+//! seeds = [1, 2, 3, 4, 5]
+//! ```
+
+use super::arm::Arm;
+use super::design::{Design, Pairs};
+use super::plan::{ADDED, Budget, Plan};
+use crate::nearest::nearest;
+use crate::{Error, Result};
+use serde::Deserialize;
+use serde::de::DeserializeOwned;
+use toml::{Table, Value};
+
+const KEYS: [&str; 10] = [
+    "arms",
+    "seeds",
+    "baseline",
+    "refuse",
+    "budget",
+    "pairs",
+    "confidence",
+    "resamples",
+    "tie",
+    "resampling_seed",
+];
+const ARM_KEYS: [&str; 4] = ["name", "plugins", "set", "seeds"];
+
+/// An arm as it is written.
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ArmText {
+    List(String),
+    Table {
+        name: Option<String>,
+        plugins: ListText,
+        #[serde(default)]
+        set: Vec<String>,
+        seeds: Option<Vec<u64>>,
+    },
+}
+
+#[derive(Deserialize)]
+#[serde(untagged)]
+enum ListText {
+    One(String),
+    Many(Vec<String>),
+}
+
+pub(super) fn parse(text: &str, name: &str) -> Result<Plan> {
+    let mut table: Table = text
+        .parse()
+        .map_err(|error| Error::config(format!("{name}: {error}").trim_end().to_owned()))?;
+    let Some(Value::Table(section)) = table.remove("compare") else {
+        return Err(Error::config(format!(
+            "{name}: there is no [compare] section\n\
+             hint: it needs arms = [\"ifd,diversity\", \"random\"] and seeds = [1, 2, 3]"
+        )));
+    };
+    let mut faults = unknown_keys(&section, &KEYS, "compare");
+    let seeds: Vec<u64> =
+        take(&section, "seeds", "a list of whole numbers", &mut faults).unwrap_or_default();
+    let refused: Vec<String> =
+        take(&section, "refuse", "a list of \"random\" and \"full\"", &mut faults)
+            .unwrap_or_default();
+    for refused in refused.iter().filter(|refused| !ADDED.contains(&refused.as_str())) {
+        faults.push(format!(
+            "compare.refuse: `{refused}` is never added, expected \"random\" or \"full\""
+        ));
+    }
+    let plan = Plan {
+        arms: arms(&section, &seeds, &mut faults),
+        budget: take(&section, "budget", "\"samples\" or \"tokens\"", &mut faults)
+            .unwrap_or(Budget::Samples),
+        design: design(&section, &mut faults),
+        base: without_section(text, &table),
+        name: name.to_owned(),
+    };
+    match plan.with_added(&seeds, &refused).checked() {
+        Ok(plan) if faults.is_empty() => Ok(plan),
+        Err(Error::Config(more)) => {
+            faults.extend(more);
+            Err(located(faults, name))
+        }
+        Err(other) => Err(other),
+        Ok(_) => Err(located(faults, name)),
+    }
+}
+
+fn located(faults: Vec<String>, name: &str) -> Error {
+    Error::Config(faults.into_iter().map(|fault| format!("{name}: {fault}")).collect())
+}
+
+fn design(section: &Table, faults: &mut Vec<String>) -> Design {
+    let usual = Design::default();
+    Design {
+        baseline: take(section, "baseline", "an arm's name", faults).unwrap_or(usual.baseline),
+        pairs: take(section, "pairs", "\"baseline\" or \"all\"", faults).unwrap_or(Pairs::Baseline),
+        confidence: take(section, "confidence", "a share such as 0.95", faults)
+            .unwrap_or(usual.confidence),
+        resamples: take(section, "resamples", "a whole number", faults).unwrap_or(usual.resamples),
+        tie: take(section, "tie", "nats a token", faults).unwrap_or(usual.tie),
+        resampling_seed: take(section, "resampling_seed", "a whole number", faults)
+            .unwrap_or(usual.resampling_seed),
+    }
+}
+
+fn arms(section: &Table, seeds: &[u64], faults: &mut Vec<String>) -> Vec<Arm> {
+    let Some(Value::Array(written)) = section.get("arms") else {
+        faults.push("compare.arms: expected a list such as [\"ifd,diversity\", \"random\"]".into());
+        return Vec::new();
+    };
+    let mut arms = Vec::new();
+    for (at, value) in written.iter().enumerate() {
+        if let Value::Table(table) = value {
+            faults.extend(unknown_keys(table, &ARM_KEYS, &format!("compare.arms[{at}]")));
+        }
+        match arm(value, seeds) {
+            Ok(arm) => arms.push(arm),
+            Err(fault) => faults.push(format!("compare.arms[{at}]: {fault}")),
+        }
+    }
+    arms
+}
+
+fn arm(value: &Value, seeds: &[u64]) -> Result<Arm, String> {
+    let expected =
+        "expected \"ifd,diversity\" or { name = …, plugins = […], set = […], seeds = […] }";
+    match value.clone().try_into::<ArmText>() {
+        Ok(ArmText::List(list)) => Arm::from_list(&list, seeds).map_err(|error| error.to_string()),
+        Ok(ArmText::Table { name, plugins, set, seeds: own }) => {
+            let list = match plugins {
+                ListText::One(list) => list,
+                ListText::Many(items) => items.join(","),
+            };
+            let seeds = own.unwrap_or_else(|| seeds.to_vec());
+            let arm = Arm::from_list(&list, &seeds).map_err(|error| error.to_string())?;
+            Ok(Arm { name: name.unwrap_or(arm.name), set, ..arm })
+        }
+        Err(_) => Err(expected.to_owned()),
+    }
+}
+
+/// The value of a key, where it is there and what it should be.
+fn take<T: DeserializeOwned>(
+    section: &Table,
+    key: &str,
+    expected: &str,
+    faults: &mut Vec<String>,
+) -> Option<T> {
+    let value = section.get(key)?.clone();
+    let found = value.to_string();
+    let taken = value.try_into().ok();
+    if taken.is_none() {
+        faults.push(format!("compare.{key}: expected {expected}, found {found}"));
+    }
+    taken
+}
+
+fn unknown_keys(table: &Table, known: &[&str], place: &str) -> Vec<String> {
+    let unknown = table.keys().filter(|key| !known.contains(&key.as_str()));
+    unknown
+        .map(|key| match nearest(key, known.iter().copied()) {
+            Some(near) => format!("{place}.{key}: unknown key\nhint: did you mean `{near}`?"),
+            None => format!("{place}.{key}: unknown key, expected one of {}", known.join(", ")),
+        })
+        .collect()
+}
+
+/// The text without `[compare]`, its other lines where they were, so that messages about them still
+/// name the right one. Where cutting lines would change anything else (a section inside a text of
+/// several lines, an inline table), the rest is written anew.
+fn without_section(text: &str, rest: &Table) -> String {
+    let mut inside = false;
+    let mut kept = String::with_capacity(text.len());
+    for line in text.lines() {
+        if let Some(header) = line.trim_start().strip_prefix('[') {
+            let name = header.trim_start_matches('[').trim_start();
+            inside = name
+                .strip_prefix("compare")
+                .is_some_and(|end| end.trim_start().starts_with(['.', ']']));
+        }
+        kept.push_str(if inside { "" } else { line });
+        kept.push('\n');
+    }
+    match kept.parse::<Table>() {
+        Ok(found) if found == *rest => kept,
+        _ => rest.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const TEXT: &str = r#"
+[model]
+path = "m"
+[compare]
+arms = [
+    "ifd, diversity",
+    { name = "once", plugins = ["ifd", "static"], set = ["train.epochs=2"] },
+]
+seeds = [3, 4]
+tie = 0.0
+[train]
+epochs = 5
+"#;
+
+    #[test]
+    fn a_plan_is_read_with_what_a_fair_one_has() {
+        let plan = Plan::parse(TEXT, "exp.toml").unwrap();
+        let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
+        assert_eq!(names, ["ifd,diversity", "once", "random", "full"]);
+        assert_eq!(plan.arms[1].plugins, ["ifd", "static"]);
+        assert_eq!(plan.arms[3].seeds, [3]);
+        let runs: Vec<(u64, &str)> =
+            plan.runs().iter().map(|run| (run.seed, run.arm.name.as_str())).collect();
+        assert_eq!(runs.len(), 7);
+        assert_eq!(runs[4], (4, "ifd,diversity"));
+        assert_eq!(plan.base.lines().position(|line| line == "epochs = 5"), Some(11));
+    }
+
+    #[test]
+    fn an_arms_settings_come_last() {
+        let plan = Plan::parse(TEXT, "exp.toml").unwrap();
+        let runs = plan.runs();
+        let config = plan.config(runs[1], &[Setting::parse("train.epochs=9").unwrap()]).unwrap();
+        assert_eq!((config.train.epochs, config.seed), (2, 3));
+        assert_eq!(config.selection.plugins, ["ifd", "static"]);
+        assert_eq!(plan.config(runs[0], &[]).unwrap().train.epochs, 5);
+    }
+
+    use crate::config::Setting;
+
+    #[track_caller]
+    fn check_fault(section: &str, expected: &str) {
+        let error = Plan::parse(section, "exp.toml").unwrap_err().to_string();
+        assert!(error.contains(expected), "{error}");
+    }
+
+    #[test]
+    fn faults_say_where_and_what() {
+        check_fault("", "there is no [compare] section");
+        check_fault("[compare", "exp.toml");
+        check_fault("[compare]\narms = [\"ifd\"]", "`ifd` has no seed");
+        check_fault("[compare]\narms = [\"a\", \"a\"]\nseeds = [1]", "two arms are called `a`");
+        check_fault("[compare]\narms = [\"a\"]\nseeds = [1, 1]", "seed 1 twice");
+        check_fault("[compare]\narms = [1]\nseeds = [1]", "compare.arms[0]: expected");
+        check_fault("[compare]\narms = [\"a\"]\nseed = [1]", "did you mean `seeds`");
+        check_fault(
+            "[compare]\narms = [{ plugin = \"a\" }]\nseeds = [1]",
+            "did you mean `plugins`",
+        );
+        check_fault("[compare]\narms = [\" , \"]\nseeds = [1]", "names no plugin");
+        check_fault(
+            "[compare]\narms = [\"a\"]\nseeds = [1]\nbaseline = \"b\"",
+            "no arm is called `b`",
+        );
+        check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"a\"]", "is never added");
+        check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nconfidence = 95", "0.5 to below 1");
+        check_fault("[compare]\narms = [\"a\"]\nseeds = \"x\"", "expected a list of whole numbers");
+        check_fault(
+            "[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"random\", \"full\"]\nbaseline = \"a\"",
+            "expected two arms or more, found 1",
+        );
+    }
+
+    #[test]
+    fn a_section_within_a_text_is_left_alone() {
+        let text = "[data]\neos_text = \"\"\"\n[compare]\n\"\"\"\n[compare]\narms = [\"a\"]\nseeds = [1]\n";
+        let plan = Plan::parse(text, "exp.toml").unwrap();
+        let base: Table = plan.base.parse().unwrap();
+        assert_eq!(base["data"]["eos_text"].as_str(), Some("[compare]\n"));
+    }
+}
