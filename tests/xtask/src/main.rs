@@ -4,20 +4,27 @@
 //! torch crate, because it runs before libtorch is there.
 
 mod error;
-mod process;
 mod workspace;
 
-mod artifacts;
-mod libtorch;
+mod process;
 mod unpack;
 mod wheel;
 
-mod ci;
-mod demo;
-mod install;
+mod libtorch;
+
+mod artifacts;
+mod compare;
 mod picks;
 mod setup;
+mod venv;
+
+mod bench;
+mod demo;
+mod install;
+mod oracle;
 mod test;
+
+mod ci;
 
 use clap::{Parser, Subcommand};
 use error::Result;
@@ -49,6 +56,16 @@ enum Verb {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// Time scoring and picking side by side with transformers and scikit-learn
+    Bench {
+        #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
+        arguments: Vec<String>,
+    },
+    /// Compare the committed goldens with what transformers and scikit-learn say
+    Oracle {
+        #[command(subcommand)]
+        action: Option<oracle::Action>,
+    },
     /// What CI runs: set-up, format, clippy, docs and the tests
     Ci,
 }
@@ -69,6 +86,9 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Test { arguments } => test::run(&arguments),
         Verb::Demo => demo::run().map(|results| print(&results)),
         Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),
+        Verb::Bench { arguments } => bench::run(&arguments),
+        Verb::Oracle { action: None } => oracle::compare(),
+        Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
         Verb::Ci => ci::run(),
     }
 }

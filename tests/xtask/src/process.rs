@@ -5,24 +5,10 @@ use crate::workspace;
 use std::ffi::OsStr;
 use std::process::{Command, ExitStatus, Stdio};
 
-/// A cargo command in the workspace, with the environment a person's own cargo would have.
-///
-/// `cargo run` sets variables for the program it starts. Handed on, they would be seen by the
-/// build scripts, which would then run again whenever a person and this tool take turns.
+/// A cargo command in the workspace.
 pub(crate) fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
     let mut command = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     command.args(arguments).current_dir(workspace::root());
-    for (name, _) in std::env::vars_os() {
-        let is_cargos = name.to_str().is_some_and(|it| {
-            it.starts_with("CARGO_PKG_") || it.starts_with("CARGO_MANIFEST_") || it == "CARGO"
-        });
-        if is_cargos {
-            command.env_remove(&name);
-        }
-    }
-    if workspace::own_libtorch().is_none() {
-        command.env_remove("LIBTORCH");
-    }
     command
 }
 

@@ -1,0 +1,263 @@
+//! The house rules that a compiler does not check: who may depend on whom, modules in reading
+//! order, a header on every file, files of a readable length, nothing left half-done.
+//!
+//! Each rule is a function from text to its breaches, tried on a made-up text first, so that a rule
+//! which finds nothing is known to be able to.
+
+use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+
+/// Lines a file may have.
+const LONGEST_FILE: usize = 600;
+
+#[test]
+fn crates_depend_on_whom_they_may() {
+    let metadata = MetadataCommand::new()
+        .manifest_path(root().join("Cargo.toml"))
+        .no_deps()
+        .exec()
+        .expect("cargo metadata");
+    let packages = metadata.workspace_packages();
+    assert!(packages.len() > 8, "the workspace has its crates: {}", packages.len());
+    let breaches: Vec<String> = packages.iter().flat_map(|it| dependency_breaches(it)).collect();
+    assert_none(&breaches);
+}
+
+#[test]
+fn modules_use_only_modules_listed_above_them() {
+    check_sources(|file| {
+        match Module::of(file) {
+            // Tests may look at everything.
+            Some(module) if !is_test_only(file) => {
+                order_breaches(&module.listed, &module.name, &read(file))
+            }
+            _ => Vec::new(),
+        }
+    });
+}
+
+#[test]
+fn a_module_used_before_its_turn_is_found() {
+    let listed = ["error", "text", "run"].map(str::to_owned);
+    let check = |name: &str, text: &str| order_breaches(&listed, name, text).len();
+    assert_eq!(check("run", "use crate::error::Error;\nuse crate::text;"), 0);
+    assert_eq!(check("text", "use crate::run::Run;"), 1);
+    assert_eq!(check("text", "use crate::{Error, error, run::{Run, Epoch}, text::Text};"), 1);
+    assert_eq!(check("error", "fn f(x: &crate::text::Text, y: crate::run::Run) {}"), 2);
+    assert_eq!(check("error", "/// See [`crate::run`].\n// crate::run\n//! crate::run"), 0);
+    assert_eq!(check("error", "#[cfg(test)]\nmod tests {\n    use crate::run::Run;\n}"), 0);
+}
+
+#[test]
+fn every_file_says_first_what_it_is() {
+    check_sources(|file| {
+        let first = read(file).lines().next().unwrap_or_default().to_owned();
+        if first.starts_with("//! ") { Vec::new() } else { vec![format!("starts with `{first}`")] }
+    });
+}
+
+#[test]
+fn files_can_be_read_in_one_go() {
+    check_sources(|file| {
+        let lines = read(file).lines().count();
+        if lines <= LONGEST_FILE { Vec::new() } else { vec![format!("has {lines} lines")] }
+    });
+}
+
+#[test]
+fn nothing_is_left_half_done() {
+    assert_eq!(half_done(&format!("fn f() {{ {}!() }}", "todo")).len(), 1);
+    assert_eq!(half_done("fn f() { done() }").len(), 0);
+    check_sources(|file| half_done(&read(file)));
+}
+
+/// What of a package's manifest breaks the dependency rule of `host/README.md`.
+fn dependency_breaches(package: &Package) -> Vec<String> {
+    let name = package.name.as_str();
+    let is_plugin = package
+        .manifest_path
+        .ancestors()
+        .nth(2)
+        .is_some_and(|it| it.ends_with("plugins") || it.ends_with("bad-plugins"));
+    let may_use: &[&str] = match name {
+        "iterit-abi" | "xtask" => &[],
+        "iterit-sdk" => &["iterit-abi"],
+        "iterit-core" => &["iterit-sdk"],
+        "iterit-torch" => &["iterit-core"],
+        "iterit-host" => &["iterit-abi", "iterit-core", "iterit-sdk", "iterit-torch"],
+        _ if is_plugin => &["iterit-sdk"],
+        // The tests call what needs no libtorch; the rest they reach through the binary.
+        "iterit-tests" => &["iterit-core", "iterit-sdk", "iterit-plugin-*"],
+        _ => return vec![format!("{name}: no rule says what it may depend on")],
+    };
+    let guarded = [
+        ("tch", &["iterit-torch"][..]),
+        ("torch-sys", &["iterit-torch"]),
+        ("abi_stable", &["iterit-abi", "iterit-host"]),
+        ("libloading", &["iterit-host"]),
+    ];
+    let mut breaches = Vec::new();
+    for dependency in &package.dependencies {
+        let used = dependency.name.as_str();
+        let used_as = if used.starts_with("iterit-plugin-") { "iterit-plugin-*" } else { used };
+        if used.starts_with("iterit-") && !may_use.contains(&used_as) {
+            breaches.push(format!("{name} must not depend on {used}"));
+        }
+        if guarded.iter().any(|(it, users)| *it == used && !users.contains(&name)) {
+            breaches.push(format!("{name} must not depend on {used}"));
+        }
+        let is_core_on_sdk = name == "iterit-core"
+            && used == "iterit-sdk"
+            && dependency.kind == DependencyKind::Normal;
+        if is_core_on_sdk && dependency.uses_default_features {
+            breaches.push("iterit-core must take iterit-sdk without the ABI".into());
+        }
+    }
+    breaches
+}
+
+/// A module of a crate, and the crate's modules in the order its root lists them.
+struct Module {
+    name: String,
+    listed: Vec<String>,
+}
+
+impl Module {
+    /// The module that a file belongs to; nothing for crate roots, build scripts and examples.
+    fn of(file: &Path) -> Option<Self> {
+        let src = file.ancestors().find(|it| it.ends_with("src"))?;
+        let crate_root =
+            ["lib.rs", "main.rs"].map(|it| src.join(it)).into_iter().find(|it| it.exists())?;
+        let first = file.strip_prefix(src).ok()?.components().next()?;
+        let name = Path::new(&first).file_stem()?.to_str()?.to_owned();
+        let listed = modules_of(&read(&crate_root));
+        listed.contains(&name).then_some(Self { name, listed })
+    }
+}
+
+fn modules_of(crate_root: &str) -> Vec<String> {
+    let declared = crate_root.lines().filter_map(|line| {
+        let line = line.strip_suffix(';')?;
+        let line = line.strip_prefix("pub(crate) ").or(line.strip_prefix("pub ")).unwrap_or(line);
+        line.strip_prefix("mod ")
+    });
+    declared.map(str::to_owned).collect()
+}
+
+/// Whether the module that declares this file's does so under `#[cfg(test)]`.
+fn is_test_only(file: &Path) -> bool {
+    let (Some(folder), Some(stem)) = (file.parent(), file.file_stem()) else { return false };
+    let parents = ["lib.rs", "main.rs", "mod.rs"].map(|it| folder.join(it));
+    let declared = format!("mod {};", stem.display());
+    parents.into_iter().chain([folder.with_extension("rs")]).filter(|it| it.exists()).any(|it| {
+        let text = read(&it);
+        text.match_indices("#[cfg(test)]\n").any(|(at, found)| {
+            let next = text[at + found.len()..].lines().next().unwrap_or_default();
+            next == declared || next.ends_with(&format!(" {declared}"))
+        })
+    })
+}
+
+/// The modules that `text`, a file of module `name`, uses though they are listed below it.
+fn order_breaches(listed: &[String], name: &str, text: &str) -> Vec<String> {
+    let place = |name: &str| listed.iter().position(|it| it == name);
+    let (text, _unit_tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
+    let code: Vec<&str> = text.lines().filter(|it| !it.trim_start().starts_with("//")).collect();
+    let used = modules_used(&code.join("\n"));
+    let below = used.iter().filter(|&used| place(used) > place(name));
+    below.map(|used| format!("module `{name}` uses `{used}`, which is listed below it")).collect()
+}
+
+/// The first names after every `crate::`, also in `crate::{a, b::{c, d}}`.
+fn modules_used(code: &str) -> BTreeSet<String> {
+    let mut used = BTreeSet::new();
+    for (at, found) in code.match_indices("crate::") {
+        if code[..at].ends_with('$') {
+            continue;
+        }
+        let rest = &code[at + found.len()..];
+        match rest.strip_prefix('{') {
+            Some(group) => used.extend(first_names_of_group(group)),
+            None => used.extend([first_name(rest)]),
+        }
+    }
+    used
+}
+
+fn first_names_of_group(group: &str) -> Vec<String> {
+    let (mut depth, mut start, mut names) = (0, 0, Vec::new());
+    for (at, character) in group.char_indices() {
+        match character {
+            '{' => depth += 1,
+            '}' if depth > 0 => depth -= 1,
+            ',' | '}' if depth == 0 => {
+                names.push(first_name(group[start..at].trim_start()));
+                start = at + 1;
+                if character == '}' {
+                    break;
+                }
+            }
+            _ => {}
+        }
+    }
+    names
+}
+
+fn first_name(path: &str) -> String {
+    path.chars().take_while(|it| it.is_alphanumeric() || *it == '_').collect()
+}
+
+/// Signs of work not finished. They are put together here so that this file does not have them.
+fn half_done(text: &str) -> Vec<String> {
+    let signs = [
+        concat!("to", "do!("),
+        concat!("unimpl", "emented!("),
+        concat!("FIX", "ME"),
+        concat!("XX", "X:"),
+        concat!("#[ig", "nore"),
+        concat!("db", "g!("),
+    ];
+    signs.iter().filter(|it| text.contains(**it)).map(|it| format!("has `{it}`")).collect()
+}
+
+/// Applies a rule to every source file of the workspace.
+fn check_sources(breaches_of: impl Fn(&Path) -> Vec<String>) {
+    let root = root();
+    let mut files = Vec::new();
+    gather_sources(&root, &mut files);
+    assert!(files.len() > 40, "the sources were found: {}", files.len());
+    let breaches: Vec<String> = files
+        .iter()
+        .flat_map(|file| {
+            let name = file.strip_prefix(&root).unwrap_or(file).display().to_string();
+            breaches_of(file).into_iter().map(move |it| format!("{name} {it}"))
+        })
+        .collect();
+    assert_none(&breaches);
+}
+
+fn gather_sources(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the workspace") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        // Cargo marks the folders it builds in, whatever they are called.
+        if path.is_dir() && !name.starts_with('.') && !path.join("CACHEDIR.TAG").exists() {
+            gather_sources(&path, files);
+        } else if name.ends_with(".rs") {
+            files.push(path);
+        }
+    }
+}
+
+fn assert_none(breaches: &[String]) {
+    assert!(breaches.is_empty(), "{}", breaches.join("\n"));
+}
+
+fn read(file: &Path) -> String {
+    std::fs::read_to_string(file).unwrap_or_else(|it| panic!("`{}`: {it}", file.display()))
+}
+
+fn root() -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace").to_owned()
+}

@@ -1,0 +1,123 @@
+//! Whether two folders of goldens say the same: JSON by value, with room for the last digits, in
+//! which no two processors agree; everything else to the byte.
+
+use crate::error::{Error, Result};
+use serde_json::Value;
+use std::fs;
+use std::path::Path;
+
+/// How far two numbers may lie apart, relative to the larger.
+const TOLERANCE: f64 = 1e-6;
+
+/// Where `fresh` differs from `committed`; files that are only in `fresh` differ too.
+pub(crate) fn folders(committed: &Path, fresh: &Path) -> Result<Vec<String>> {
+    let mut differences = Vec::new();
+    let mut names = Vec::new();
+    for folder in [committed, fresh] {
+        for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+            names.push(entry.map_err(Error::io("read", folder))?.file_name());
+        }
+    }
+    names.sort();
+    names.dedup();
+    for name in names.iter().filter(|it| *it != "__pycache__") {
+        let (one, two) = (committed.join(name), fresh.join(name));
+        if !one.exists() || !two.exists() {
+            differences.push(format!("`{}` is only in one of both", one.display()));
+        } else if one.is_dir() {
+            differences.extend(folders(&one, &two)?);
+        } else if let Some(difference) = files(&one, &two)? {
+            differences.push(format!("`{}`{difference}", one.display()));
+        }
+    }
+    Ok(differences)
+}
+
+fn files(committed: &Path, fresh: &Path) -> Result<Option<String>> {
+    let read = |path: &Path| fs::read(path).map_err(Error::io("read", path));
+    let (one, two) = (read(committed)?, read(fresh)?);
+    if one == two {
+        return Ok(None);
+    }
+    if committed.extension().is_none_or(|it| it != "json") {
+        return Ok(Some(" has other bytes".into()));
+    }
+    let parse = |bytes: &[u8], path: &Path| {
+        serde_json::from_slice::<Value>(bytes)
+            .map_err(|error| Error::Told(format!("`{}`: {error}", path.display())))
+    };
+    Ok(values(&parse(&one, committed)?, &parse(&two, fresh)?))
+}
+
+/// The first place at which two values differ, as in `.rows[3].ifd: 0.9, fresh 0.8`.
+fn values(committed: &Value, fresh: &Value) -> Option<String> {
+    match (committed, fresh) {
+        (Value::Number(one), Value::Number(two)) => {
+            let (one, two) = (one.as_f64()?, two.as_f64()?);
+            let close = (one - two).abs() <= TOLERANCE * one.abs().max(two.abs());
+            (!close).then(|| format!(": {one}, fresh {two}"))
+        }
+        (Value::Array(one), Value::Array(two)) if one.len() == two.len() => {
+            let mut pairs = one.iter().zip(two).enumerate();
+            pairs.find_map(|(at, (one, two))| Some(format!("[{at}]{}", values(one, two)?)))
+        }
+        (Value::Object(one), Value::Object(two)) if one.keys().eq(two.keys()) => {
+            let mut pairs = one.iter().zip(two.values());
+            pairs.find_map(|((key, one), two)| Some(format!(".{key}{}", values(one, two)?)))
+        }
+        _ => {
+            (committed != fresh).then(|| format!(": {}, fresh {}", short(committed), short(fresh)))
+        }
+    }
+}
+
+fn short(value: &Value) -> String {
+    let text = value.to_string();
+    let mut start: String = text.chars().take(60).collect();
+    if start.len() < text.len() {
+        start.push('…');
+    }
+    start
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use serde_json::json;
+
+    #[test]
+    fn values_differ_where_they_do() {
+        let same = json!({"a": [1.0, "x"], "b": null});
+        assert_eq!(values(&same, &same), None);
+        let check = |fresh: Value, said: &str| {
+            let found = values(&same, &fresh).unwrap_or_default();
+            assert!(found.starts_with(said), "{found}");
+        };
+        assert_eq!(values(&same, &json!({"a": [1.000_000_5, "x"], "b": null})), None);
+        check(json!({"a": [1.00001, "x"], "b": null}), ".a[0]: 1, fresh 1.00001");
+        check(json!({"a": [1.0, "y"], "b": null}), r#".a[1]: "x", fresh "y""#);
+        check(json!({"a": [1.0], "b": null}), r#".a: [1.0,"x"], fresh [1.0]"#);
+        check(json!({"a": [1.0, "x"]}), ": {");
+    }
+
+    #[test]
+    fn folders_are_compared_to_the_last_file() {
+        let home = tempfile::tempdir().unwrap();
+        let [one, two] = ["one", "two"].map(|it| home.path().join(it));
+        for folder in [&one, &two] {
+            fs::create_dir_all(folder.join("deep")).unwrap();
+            fs::write(folder.join("deep/numbers.json"), "[1.0]").unwrap();
+            fs::write(folder.join("bytes"), "abc").unwrap();
+        }
+        assert_eq!(folders(&one, &two).unwrap().len(), 0);
+        fs::write(two.join("deep/numbers.json"), "[1.5]").unwrap();
+        fs::write(two.join("bytes"), "abd").unwrap();
+        fs::write(two.join("new"), "").unwrap();
+        let differences = folders(&one, &two).unwrap();
+        let said = ["bytes` has other bytes", "numbers.json`[0]: 1, fresh 1.5", "new` is only"];
+        assert_eq!(differences.len(), said.len(), "{differences:?}");
+        for (difference, said) in differences.iter().zip(said) {
+            assert!(difference.contains(said), "{difference}");
+        }
+    }
+}
