@@ -152,6 +152,9 @@ pub(crate) enum Plugins {
     Check {
         /// The plugin's file
         path: PathBuf,
+        /// Its options, as JSON
+        #[arg(long, default_value = "{}", value_name = "JSON")]
+        options: String,
         /// Seconds it may take
         #[arg(long, default_value_t = 60)]
         timeout: u64,

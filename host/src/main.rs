@@ -1,2 +1,52 @@
-//! The host.
-fn main() {}
+//! The program: parse, dispatch, exit code. Data goes to stdout, talk to stderr.
+//!
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
+
+mod cli;
+mod progress;
+
+#[allow(unsafe_code)]
+mod plugins;
+
+mod wiring;
+mod commands;
+
+use cli::Command;
+use iterit_core::Error;
+use std::process::ExitCode;
+
+fn main() -> ExitCode {
+    let (cli, settings) = cli::parse();
+    let done = settings.and_then(|settings| match &cli.command {
+        None => commands::train::run(&cli.train, &settings),
+        Some(Command::Check(args)) => commands::check::run(args, &settings),
+        Some(Command::Score(args)) => commands::score::run(args, &settings),
+        Some(Command::Select(args)) => commands::select::run(args, &settings),
+        Some(Command::Eval(args)) => commands::eval::run(args, &settings),
+        Some(Command::Export(args)) => commands::export::run(args),
+        Some(Command::Report(args)) => commands::report::run(args),
+        Some(Command::Doctor(_)) => commands::doctor::run(),
+        Some(Command::Plugins(args)) => commands::plugins::run(args),
+    });
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(Error::Cancelled) => ExitCode::from(130),
+        Err(error) => {
+            anstream::eprintln!("{}", in_red(&error.to_string()));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// Every fault a line that begins with `error:`; its hint follows it.
+fn in_red(message: &str) -> String {
+    let red = anstyle::AnsiColor::Red.on_default().bold();
+    message
+        .lines()
+        .map(|line| match line.starts_with("hint:") || line.starts_with(' ') {
+            true => line.to_owned(),
+            false => format!("{red}error:{red:#} {line}"),
+        })
+        .collect::<Vec<_>>()
+        .join("\n")
+}

@@ -46,6 +46,8 @@ enum Event {
 pub(crate) struct Report {
     library: String,
     tried: Vec<Tried>,
+    /// Whether the child came to its end.
+    finished: bool,
 }
 
 #[derive(Debug)]
@@ -69,7 +71,7 @@ pub(crate) fn check(path: &Path, options: &str, limit: Duration) -> Result<Repor
         .map_err(|error| cannot("start the process to check in", &error))?;
     let ending = wait(&mut child, limit).map_err(|error| cannot("wait for the check", &error))?;
     let told = fs::read_to_string(events.path()).map_err(|error| cannot("read events", &error))?;
-    Ok(Report { library, tried: tried(&told, &ending) })
+    Ok(Report::of(library, &told, &ending))
 }
 
 fn cannot(what: &str, error: &io::Error) -> Error {
@@ -117,34 +119,32 @@ fn in_words(status: ExitStatus) -> String {
     }
 }
 
-/// What was tried, from what the child told before it ended.
-fn tried(told: &str, ending: &str) -> Vec<Tried> {
-    let mut tried: Vec<Tried> = Vec::new();
-    let mut done = false;
-    for line in told.lines() {
-        match serde_json::from_str(line) {
-            Ok(Event::Begin { scorer, check }) => {
-                let failure = Some(ending.to_owned()); // until its end is told
-                tried.push(Tried { scorer, check, failure });
-            }
-            Ok(Event::End { failure }) => {
-                if let Some(last) = tried.last_mut() {
-                    last.failure = failure;
-                }
-            }
-            Ok(Event::Done) => done = true,
-            Err(_) => break, // cut off in the middle of a line
-        }
-    }
-    let cut_off = tried.last().is_none_or(|last| last.failure.is_none()) && !done;
-    if cut_off {
-        let (scorer, check) = (String::new(), "comes to an end".to_owned());
-        tried.push(Tried { scorer, check, failure: Some(ending.to_owned()) });
-    }
-    tried
-}
-
 impl Report {
+    /// From what the child told before it ended, and how it did.
+    fn of(library: String, told: &str, ending: &str) -> Self {
+        let (mut tried, mut finished) = (Vec::<Tried>::new(), false);
+        for line in told.lines() {
+            match serde_json::from_str(line) {
+                Ok(Event::Begin { scorer, check }) => {
+                    let failure = Some(ending.to_owned()); // until its end is told
+                    tried.push(Tried { scorer, check, failure });
+                }
+                Ok(Event::End { failure }) => {
+                    if let Some(last) = tried.last_mut() {
+                        last.failure = failure;
+                    }
+                }
+                Ok(Event::Done) => finished = true,
+                Err(_) => break, // cut off in the middle of a line
+            }
+        }
+        if !finished && tried.last().is_none_or(|last| last.failure.is_none()) {
+            let (scorer, check) = (String::new(), "comes to an end".to_owned());
+            tried.push(Tried { scorer, check, failure: Some(ending.to_owned()) });
+        }
+        Self { library, tried, finished }
+    }
+
     /// Whether nothing was wrong.
     pub(crate) fn passed(&self) -> bool {
         self.tried.iter().all(|tried| tried.failure.is_none())
@@ -154,24 +154,31 @@ impl Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.library)?;
-        let mut scorer = "";
+        let (mut scorer, mut before) = ("", None);
         for tried in &self.tried {
             if tried.scorer != scorer {
-                scorer = &tried.scorer;
+                (scorer, before) = (&tried.scorer, None);
                 writeln!(f, "{scorer}")?;
             }
             match &tried.failure {
                 None => writeln!(f, "  ok    {}", tried.check)?,
+                // One fault often fails many checks; it is told once.
+                Some(failure) if before == Some(failure) => {
+                    writeln!(f, "  FAIL  {}: as above", tried.check)?;
+                }
                 Some(failure) => {
-                    let failure = failure.replace('\n', "\n        ");
-                    writeln!(f, "  FAIL  {}: {failure}", tried.check)?;
+                    let indented = failure.replace('\n', "\n        ");
+                    writeln!(f, "  FAIL  {}: {indented}", tried.check)?;
                 }
             }
+            before = tried.failure.as_ref().or(before);
         }
         let all = self.tried.len();
-        match self.tried.iter().filter(|tried| tried.failure.is_some()).count() {
-            0 => writeln!(f, "{all} checks passed"),
-            failed => writeln!(f, "{failed} of {all} checks failed"),
+        let failed = self.tried.iter().filter(|tried| tried.failure.is_some()).count();
+        match (failed, self.finished) {
+            (0, _) => writeln!(f, "{all} checks passed"),
+            (_, true) => writeln!(f, "{failed} of {all} checks failed"),
+            (_, false) => writeln!(f, "{failed} of {all} checks failed, the rest was not tried"),
         }
     }
 }
@@ -277,7 +284,7 @@ mod tests {
     use super::*;
 
     fn said(told: &str, ending: &str) -> String {
-        Report { library: "p 1.0.0".into(), tried: tried(told, ending) }.to_string()
+        Report::of("p 1.0.0".into(), told, ending).to_string()
     }
 
     #[test]
@@ -289,10 +296,12 @@ mod tests {
         assert_eq!(
             report,
             "p 1.0.0\ns\n  ok    opens\n  FAIL  scores: the process was ended by SIGSEGV\n\
-             1 of 2 checks failed\n"
+             1 of 2 checks failed, the rest was not tried\n"
         );
         let finished = format!("{told}{{\"End\":{{\"failure\":\"a\\nb\"}}}}\n\"Done\"\n");
-        assert!(said(&finished, "").contains("  FAIL  scores: a\n        b\n1 of 2"));
+        assert!(
+            said(&finished, "").ends_with("  FAIL  scores: a\n        b\n1 of 2 checks failed\n")
+        );
     }
 
     #[test]
@@ -301,10 +310,11 @@ mod tests {
             "",
             "{\"Begin\":{\"scorer\":\"\",\"check\":\"opens\"}}\n{\"End\":{\"failure\":null}}\n",
         ] {
-            let tried = tried(told, "the process exited with code 0");
-            let last = tried.last().unwrap();
-            assert_eq!(last.check, "comes to an end");
-            assert_eq!(last.failure.as_deref(), Some("the process exited with code 0"));
+            let report = said(told, "the process exited with code 0");
+            assert!(
+                report.contains("  FAIL  comes to an end: the process exited with code 0\n"),
+                "{report}"
+            );
         }
     }
 }

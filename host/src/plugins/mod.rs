@@ -24,7 +24,7 @@ mod list;
 mod new;
 
 pub(crate) use check::{check, check_child};
-pub(crate) use error::{Error, Result};
+pub(crate) use error::Error;
 pub(crate) use find::{Found, SearchPath, find};
 pub(crate) use list::list;
 pub(crate) use load::{Loaded, open};

@@ -33,10 +33,13 @@ mod checkpoint;
 
 mod learner;
 
+mod doctor;
+
 #[cfg(test)]
 mod testing;
 
 pub use config::Config;
+pub use doctor::diagnose;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
 pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
 pub use optim::AdamWOptions;

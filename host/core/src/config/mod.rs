@@ -109,6 +109,12 @@ impl Config {
         toml::to_string(self).expect("a configuration holds only what TOML can say")
     }
 
+    /// The name of every key, in the order of the documentation; `selection.weights.NAME` and
+    /// `plugins.NAME.KEY` are not among them.
+    pub fn keys() -> impl Iterator<Item = &'static str> {
+        keys::KEYS.iter().map(|key| key.name)
+    }
+
     /// The model's folder.
     ///
     /// # Errors

@@ -77,6 +77,11 @@ impl Corpus {
         &self.samples[..self.num_samples]
     }
 
+    /// The samples that are only read and scored.
+    pub fn target_samples(&self) -> &[Sample] {
+        &self.samples[self.num_samples..]
+    }
+
     /// One sample. Panics past the last id, as a slice does.
     pub fn sample(&self, id: SampleId) -> &Sample {
         &self.samples[id as usize]

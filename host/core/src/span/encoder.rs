@@ -194,7 +194,10 @@ impl Encoder {
     fn cut(&self, text: &Text, start: usize) -> Result<Cut> {
         let mut tokens = self.tokenizer.encode(&text.text)?;
         let lost = tokens.len().saturating_sub(self.max_length);
-        tokens.truncate(self.max_length);
+        if lost > 0 {
+            tokens.truncate(self.max_length);
+            tokens.shrink_to_fit();
+        }
         // The first tokens of a response may merge with the prefix, never with all of it.
         Ok(Cut { start: start.min(tokens.len()), tokens, lost })
     }

@@ -1,0 +1,132 @@
+//! `check`: everything but the training. Shows texts with the tokens that carry loss, counts what
+//! is cut or empty, audits the end of a response, and refuses a training that would do nothing.
+
+use crate::cli::Check;
+use crate::progress::{Screen, bytes, count};
+use crate::wiring::{self, Choosers};
+use iterit_core::config::{Config, Setting, budget};
+use iterit_core::corpus::{Corpus, Lengths, TextReport};
+use iterit_core::learner::Sequence;
+use iterit_core::{Error, Result};
+
+pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
+    let config = wiring::config(&args.common, settings)?;
+    let screen = Screen::new();
+    let choosers = Choosers::find(&config, &screen)?;
+    let (corpus, _) = wiring::corpora(&config, &screen)?;
+    for id in 0..corpus.num_samples().min(args.show as u64) {
+        show_sample(&corpus, id)?;
+    }
+    let report = corpus.report().expect("a corpus with a tokenizer has a report");
+    show_report(report);
+    show_special(&corpus);
+    show_plan(&config, &corpus)?;
+    let models = wiring::models(&config, &corpus, &screen)?;
+    choosers.require(&models.offered(&corpus))?;
+    choosers.open(&config)?;
+    let facts = models.ask(|learner| learner.facts());
+    anstream::println!(
+        "model       {} of {} parameters, {} on {}; weights, gradients and optimizer {}",
+        facts.architecture,
+        count(facts.parameters),
+        facts.dtype,
+        facts.device,
+        bytes(facts.resident_bytes)
+    );
+    verdict(report, &facts)
+}
+
+/// The training text of a sample; tokens that carry loss are green, and stand in brackets for eyes
+/// and terminals without colour.
+fn show_sample(corpus: &Corpus, id: u64) -> Result<()> {
+    let encoder = corpus.encoder().expect("a corpus with a tokenizer has an encoder");
+    let Sequence { tokens, scored } = &corpus.encoded(id).training;
+    let text = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
+    let green = anstyle::AnsiColor::Green.on_default();
+    anstream::println!(
+        "── sample {id}: {} tokens, {} carry loss ──\n{}{green}⟦{}⟧{green:#}\n",
+        tokens.len(),
+        scored.len(),
+        text(&tokens[..scored.start])?,
+        text(&tokens[scored.clone()])?
+    );
+    Ok(())
+}
+
+fn show_report(report: &TextReport) {
+    anstream::println!("samples     {}, texts cut at {} tokens", report.samples, report.max_length);
+    show_lengths("training", &report.training);
+    show_lengths("scoring", &report.conditional);
+    match &report.unconditional {
+        Some(lengths) => show_lengths("alone", lengths),
+        None => anstream::println!("alone       the template refuses a response without a prompt"),
+    }
+    anstream::println!(
+        "loss        {} tokens carry loss; {} samples carry none, {} responses are empty, {} are \
+         cut off",
+        count(report.trained_tokens),
+        report.zero_loss,
+        report.empty_responses,
+        report.cut_responses
+    );
+    let end = &report.end;
+    anstream::println!(
+        "end         `{}`; {} of {} whole training texts do not end in a token that stops \
+         generation ({:?})",
+        end.text,
+        end.missed,
+        end.checked,
+        end.stop_ids
+    );
+}
+
+fn show_lengths(name: &str, lengths: &Lengths) {
+    anstream::println!(
+        "{name:<12}{} to {} tokens, mean {:.0}, nine in ten up to {}; {} are cut",
+        lengths.min,
+        lengths.max,
+        lengths.mean,
+        lengths.p90,
+        lengths.truncated
+    );
+}
+
+fn show_special(corpus: &Corpus) {
+    let encoder = corpus.encoder().expect("a corpus with a tokenizer has an encoder");
+    let special = encoder.tokenizer().special();
+    for (name, token) in [("bos", &special.bos), ("eos", &special.eos), ("pad", &special.pad)] {
+        match token {
+            Some(token) => anstream::println!("{name:<12}`{}` is {:?}", token.text, token.id),
+            None => anstream::println!("{name:<12}none"),
+        }
+    }
+    anstream::println!("template    {}", encoder.template().name());
+}
+
+fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
+    let budget = budget(config.selection.ratio, corpus.num_samples())?;
+    let per_epoch = budget.div_ceil(config.train.gradient_accumulation as u64);
+    anstream::println!(
+        "plan        {budget} of {} samples an epoch, {} epochs, {per_epoch} steps each where the \
+         strategy keeps that budget",
+        corpus.num_samples(),
+        config.train.epochs,
+    );
+    Ok(())
+}
+
+fn verdict(report: &TextReport, facts: &iterit_core::learner::ModelFacts) -> Result<()> {
+    if report.zero_loss == report.samples {
+        return Err(Error::Run(
+            "no sample carries loss, so training would change nothing\nhint: raise model.max_length, \
+             or look at the template"
+                .into(),
+        ));
+    }
+    anstream::println!(
+        "verdict     {} samples can be trained on by this {}",
+        report.samples - report.zero_loss,
+        facts.architecture
+    );
+    Ok(())
+}

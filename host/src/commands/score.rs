@@ -1,0 +1,54 @@
+//! `score`: what complexity scorers say of samples, one JSON line each.
+
+use crate::cli::Score;
+use crate::progress::Screen;
+use crate::wiring::{self, Choosers};
+use iterit_core::config::Setting;
+use iterit_core::record::ScoreLine;
+use iterit_core::run::{History, Lender, score};
+use iterit_core::score_table::ScoreTable;
+use iterit_core::{Error, Result, SampleId, whole_file};
+use std::io::Write;
+
+pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
+    let config = wiring::config(&args.common, settings)?;
+    let screen = Screen::new();
+    let choosers = Choosers::find(&config, &screen)?;
+    if !choosers.score_anything() {
+        return Err(Error::config(format!(
+            "--plugins {} names no complexity scorer, so there is nothing to score by\n\
+             hint: --plugins ifd",
+            config.selection.plugins.join(",")
+        )));
+    }
+    let corpus = wiring::corpus(&config, args.limit, &screen)?;
+    let models = wiring::models(&config, &corpus, &screen)?;
+    choosers.require(&models.offered(&corpus))?;
+    let plugins = choosers.open(&config)?;
+    let ids: Vec<SampleId> = (0..corpus.num_samples()).collect();
+    let lender = Lender {
+        corpus: &corpus,
+        models: &models,
+        seed: config.seed,
+        threads: wiring::threads(),
+        observer: &screen,
+    };
+    let mut table = ScoreTable::default();
+    let history = History { table: &table, selections: &[] };
+    let scored = score(lender, history, &plugins.complexity, &ids, None)?;
+    table.update(0, &ids, &scored);
+    let lines = table.at(0);
+    match &config.output.path {
+        Some(path) => whole_file::write_json_lines(path, lines),
+        None => print(lines),
+    }
+}
+
+fn print(lines: &[ScoreLine]) -> Result<()> {
+    let mut out = std::io::stdout().lock();
+    for line in lines {
+        let json = serde_json::to_string(line).expect("a score line serializes");
+        writeln!(out, "{json}").map_err(Error::io("write", "standard output"))?;
+    }
+    Ok(())
+}

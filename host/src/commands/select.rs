@@ -1,0 +1,130 @@
+//! `select`: the greedy pick by scores made before, without a model.
+
+use crate::cli::Select;
+use crate::progress::Screen;
+use crate::wiring::{self, Choosers};
+use iterit_core::config::Setting;
+use iterit_core::greedy::Candidate;
+use iterit_core::learner::NoModel;
+use iterit_core::observer::Observer;
+use iterit_core::record::{ScoreLine, Selection};
+use iterit_core::run::{History, Lender, pick};
+use iterit_core::run_directory::read_json_lines;
+use iterit_core::score_table::ScoreTable;
+use iterit_core::sdk::LogLevel;
+use iterit_core::services::{Models, pickable};
+use iterit_core::{Error, Result, whole_file};
+use serde::Deserialize;
+use std::path::Path;
+
+/// What is read of a row; everything else in it is passed over.
+#[derive(Deserialize)]
+struct Row {
+    id: u64,
+    score: Option<f64>,
+    eligible: bool,
+}
+
+pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
+    let config = wiring::config(&args.common, settings)?;
+    let screen = Screen::new();
+    let choosers = Choosers::find(&config, &screen)?;
+    let corpus = wiring::bare_corpus(&config)?;
+    let scores = read_scores(&args.scores, corpus.num_samples())?;
+    if args.budget == 0 || args.budget > corpus.num_samples() {
+        return Err(Error::config(format!(
+            "--budget is {}, expected 1 to {}, the number of samples",
+            args.budget,
+            corpus.num_samples()
+        )));
+    }
+    // There are texts and nothing else: a scorer that asks a model must be named with one.
+    choosers.require(&[])?;
+    let mut plugins = choosers.open(&config)?;
+    let models = Models::new(Box::new(NoModel));
+    let lender = Lender {
+        corpus: &corpus,
+        models: &models,
+        seed: config.seed,
+        threads: wiring::threads(),
+        observer: &screen,
+    };
+    let candidates: Vec<Candidate> = scores
+        .iter()
+        .filter(|line| pickable(line))
+        .map(|line| Candidate { id: line.id, complexity: line.value() })
+        .collect();
+    warn_if_short(&candidates, args.budget, &screen)?;
+    let mut table = ScoreTable::default();
+    table.insert(0, scores);
+    let history = History { table: &table, selections: &[] };
+    let diversity = plugins.diversity.as_mut();
+    let picks = pick(lender, history, diversity, &candidates, args.budget, None)?;
+    let selection = Selection {
+        epoch: 0,
+        budget: args.budget,
+        selected: picks.candidates.iter().map(|&place| candidates[place].id).collect(),
+        values: picks.values,
+        gains: picks.gains,
+    };
+    match &config.output.path {
+        Some(path) => whole_file::write_json(path, &selection),
+        None => {
+            let json = serde_json::to_string_pretty(&selection).expect("a selection serializes");
+            anstream::println!("{json}");
+            Ok(())
+        }
+    }
+}
+
+fn warn_if_short(candidates: &[Candidate], budget: u64, screen: &Screen) -> Result<()> {
+    if candidates.is_empty() {
+        return Err(Error::Run("no sample is eligible, so there is nothing to pick from".into()));
+    }
+    if (candidates.len() as u64) < budget {
+        let num = candidates.len();
+        let message = format!("only {num} samples are eligible, so all of them are picked");
+        screen.say(LogLevel::Warn, "", &message);
+    }
+    Ok(())
+}
+
+/// A score for every sample of the data, each once.
+fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
+    if !path.is_file() {
+        return Err(Error::config(format!("--scores `{}` is no file", path.display())));
+    }
+    let rows: Vec<Row> = read_json_lines(path)?;
+    let mut lines: Vec<Option<ScoreLine>> = vec![None; num_samples as usize];
+    for (number, row) in rows.into_iter().enumerate() {
+        let fault = |message: String| Error::file(path, format!("line {}: {message}", number + 1));
+        let Some(place) = lines.get_mut(row.id as usize) else {
+            return Err(fault(format!("`id` is {}, but the data has {num_samples} samples", row.id)));
+        };
+        if place.is_some() {
+            return Err(fault(format!("`id` {} occurs twice", row.id)));
+        }
+        if row.score.is_some_and(|score| score < 0.0) {
+            return Err(fault(format!("`score` is {:?}, expected 0 or more", row.score)));
+        }
+        *place = Some(ScoreLine {
+            id: row.id,
+            score: row.score,
+            eligible: row.eligible,
+            scored_at: 0,
+            parts: Default::default(),
+        });
+    }
+    let missing: Vec<usize> =
+        (0..lines.len()).filter(|&id| lines[id].is_none()).take(6).collect();
+    if let Some(first) = missing.first() {
+        return Err(Error::file(
+            path,
+            format!(
+                "has no score of sample {first}{}, expected one for each of {num_samples}",
+                if missing.len() > 1 { " and others" } else { "" }
+            ),
+        ));
+    }
+    Ok(lines.into_iter().flatten().collect())
+}

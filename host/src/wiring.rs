@@ -1,0 +1,46 @@
+//! From a configuration to the things a command works on: texts, models, plugins. Nothing here
+//! decides anything; the configuration says it all.
+
+mod choosers;
+mod model;
+mod texts;
+
+pub(crate) use choosers::Choosers;
+pub(crate) use model::models;
+pub(crate) use texts::{bare_corpus, corpora, corpus};
+
+use iterit_core::config::{Config, Setting};
+use iterit_core::{Error, Result};
+use sha2::{Digest, Sha256};
+use std::fs::File;
+use std::io::Read;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// The configuration of a command: defaults, file, flags and `--set` in order.
+pub(crate) fn config(common: &crate::cli::Common, settings: &[Setting]) -> Result<Config> {
+    Config::load(common.config.as_deref(), settings)
+}
+
+/// Threads this process may use: `OMP_NUM_THREADS` where set, as for libtorch, else all cores.
+pub(crate) fn threads() -> usize {
+    std::env::var("OMP_NUM_THREADS")
+        .ok()
+        .and_then(|threads| threads.parse::<NonZeroUsize>().ok())
+        .or_else(|| std::thread::available_parallelism().ok())
+        .map_or(1, NonZeroUsize::get)
+}
+
+/// The sha256 of a file, in hexadecimal.
+pub(crate) fn sha256(path: &Path) -> Result<String> {
+    let mut file = File::open(path).map_err(Error::io("read", path))?;
+    let mut hash = Sha256::new();
+    let mut buffer = vec![0; 1 << 16];
+    loop {
+        let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
+        if read == 0 {
+            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+        }
+        hash.update(&buffer[..read]);
+    }
+}

@@ -1,0 +1,170 @@
+//! The configuration's plugins: found, checked against what the run offers, opened, made from their
+//! options. Every fault of a step is reported at once.
+
+use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
+use iterit_core::config::Config;
+use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
+use iterit_core::record::PluginRecord;
+use iterit_core::sdk::{LogLevel, PluginKind, Service};
+use iterit_core::observer::Observer;
+use iterit_core::{Error, Result};
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+use std::time::Duration;
+
+/// The strategy that is added where `--plugins` names none.
+const DEFAULT_STRATEGY: &str = "iterative";
+
+/// Plugins that were found and fit together; none of their code has run.
+pub(crate) struct Choosers {
+    found: Vec<Found>,
+}
+
+impl Choosers {
+    /// What `selection.plugins` names.
+    pub(crate) fn find(config: &Config, observer: &dyn Observer) -> Result<Self> {
+        let search_path = SearchPath::new(&config.selection.plugin_path).map_err(faults)?;
+        let mut found = plugins::find(&config.selection.plugins, &search_path).map_err(faults)?;
+        for warning in found.iter().filter_map(|found| found.warning.as_deref()) {
+            observer.say(LogLevel::Warn, "", warning);
+        }
+        if !found.iter().any(|found| found.kind() == PluginKind::Strategy) {
+            let default = [DEFAULT_STRATEGY.to_owned()];
+            found.extend(plugins::find(&default, &search_path).map_err(faults)?);
+            observer.say(
+                LogLevel::Info,
+                "",
+                &format!("--plugins names no update strategy, so `{DEFAULT_STRATEGY}` is added"),
+            );
+        }
+        let choosers = Self { found };
+        choosers.check(config)?;
+        Ok(choosers)
+    }
+
+    /// At most one diversity scorer, exactly one strategy, and no options for a plugin not in use.
+    fn check(&self, config: &Config) -> Result<()> {
+        let mut faults = Vec::new();
+        for kind in [PluginKind::Diversity, PluginKind::Strategy] {
+            let names: Vec<_> = self.of(kind).map(|found| format!("`{}`", found.scorer.name)).collect();
+            if names.len() > 1 {
+                faults.push(format!(
+                    "--plugins names {} {} plugins, {}, expected one",
+                    names.len(),
+                    kind.name(),
+                    names.join(" and ")
+                ));
+            }
+        }
+        let unused = |name: &str| !self.found.iter().any(|found| found.scorer.name == name);
+        for name in config.selection.weights.keys().filter(|name| unused(name)) {
+            faults.push(format!(
+                "`selection.weights.{name}`: no plugin `{name}` is in use\nhint: name it in --plugins"
+            ));
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
+    }
+
+    fn of(&self, kind: PluginKind) -> impl Iterator<Item = &Found> {
+        self.found.iter().filter(move |found| found.kind() == kind)
+    }
+
+    /// Whether any of them scores samples.
+    pub(crate) fn score_anything(&self) -> bool {
+        self.of(PluginKind::Complexity).next().is_some()
+    }
+
+    /// Refuses a plugin that needs what this run cannot give.
+    pub(crate) fn require(&self, offered: &[Service]) -> Result<()> {
+        plugins::require(&self.found, offered).map_err(faults)
+    }
+
+    /// What the run's manifest says of them.
+    pub(crate) fn records(&self) -> Vec<PluginRecord> {
+        self.found
+            .iter()
+            .map(|found| PluginRecord {
+                name: found.scorer.name.clone(),
+                kind: found.kind().name().to_owned(),
+                version: found.manifest.version.clone(),
+                path: found.path.display().to_string(),
+            })
+            .collect()
+    }
+
+    /// Their files.
+    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
+        self.found.iter().map(|found| &found.path)
+    }
+
+    /// Opens them and makes each from its options.
+    pub(crate) fn open(self, config: &Config) -> Result<PluginSet> {
+        let watchdog = match config.selection.plugin_timeout {
+            0 => Watchdog::off(),
+            seconds => Watchdog::new(Duration::from_secs(seconds)),
+        };
+        let loaded = plugins::open(self.found, &watchdog).map_err(faults)?;
+        let mut set = Unfinished::default();
+        let mut faults = Vec::new();
+        for plugin in &loaded {
+            let options = options(config, &plugin.name);
+            if let Err(fault) = set.add(plugin, &options, config) {
+                faults.push(format!("[plugins.{}]: {}: {fault}", plugin.name, plugin.label()));
+            }
+        }
+        match (set.strategy, faults.is_empty()) {
+            (Some(strategy), true) => {
+                Ok(PluginSet { complexity: set.complexity, diversity: set.diversity, strategy })
+            }
+            _ => Err(Error::Config(faults)),
+        }
+    }
+}
+
+#[derive(Default)]
+struct Unfinished {
+    complexity: Vec<WeightedScorer>,
+    diversity: Option<Named<dyn iterit_core::sdk::DiversityScorer>>,
+    strategy: Option<Named<dyn iterit_core::sdk::UpdateStrategy>>,
+}
+
+impl Unfinished {
+    fn add(
+        &mut self,
+        plugin: &Loaded,
+        options: &str,
+        config: &Config,
+    ) -> iterit_core::sdk::Result<()> {
+        match plugin.kind {
+            PluginKind::Complexity => {
+                let scorer = named(plugin, plugin.new_complexity(options)?);
+                let weight = config.selection.weight(&plugin.name);
+                self.complexity.push(WeightedScorer { scorer, weight });
+            }
+            PluginKind::Diversity => {
+                self.diversity = Some(named(plugin, plugin.new_diversity(options)?));
+            }
+            PluginKind::Strategy => {
+                self.strategy = Some(named(plugin, plugin.new_strategy(options)?));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn named<P: ?Sized>(loaded: &Loaded, plugin: Box<P>) -> Named<P> {
+    Named { name: loaded.name.clone(), version: loaded.manifest.version.clone(), plugin }
+}
+
+/// A plugin's section of the configuration, as it crosses the boundary.
+fn options(config: &Config, plugin: &str) -> String {
+    let none = BTreeMap::<String, String>::new();
+    match config.plugins.get(plugin) {
+        Some(table) => serde_json::to_string(table).expect("a TOML table is JSON"),
+        None => serde_json::to_string(&none).expect("an empty map is JSON"),
+    }
+}
+
+fn faults(error: plugins::Error) -> Error {
+    Error::Config(error.faults)
+}
