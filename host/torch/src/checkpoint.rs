@@ -65,8 +65,7 @@ pub(crate) fn restore(
         let mut optimizer = optimizer();
         let file = TensorFile::open(&folder.join(OPTIMIZER))?;
         let places = moments(parameters, &optimizer);
-        let values =
-            read_all(&file, places.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;
+        let values = read_all(&file, places.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;
         copy(places.into_iter().map(|(_, tensor)| tensor), &values);
         optimizer.steps = state.steps;
         Some(optimizer)
@@ -100,7 +99,9 @@ fn moments<'a>(parameters: &Parameters, optimizer: &'a AdamW) -> Vec<(String, &'
             parameters.iter().map(|(name, _)| format!("{moment}.{name}")).collect();
         names.into_iter().zip(tensors)
     };
-    named("exp_avg", &optimizer.exp_avgs).chain(named("exp_avg_sq", &optimizer.exp_avg_sqs)).collect()
+    named("exp_avg", &optimizer.exp_avgs)
+        .chain(named("exp_avg_sq", &optimizer.exp_avg_sqs))
+        .collect()
 }
 
 /// Every tensor of a file, which must be exactly those that are expected.
@@ -112,8 +113,7 @@ fn read_all<'a>(
         .map(|(name, like)| {
             let found = file.read(name)?;
             if found.size() != like.size() || found.kind() != like.kind() {
-                let [found, expected] =
-                    [&found, like].map(|tensor| (tensor.kind(), tensor.size()));
+                let [found, expected] = [&found, like].map(|tensor| (tensor.kind(), tensor.size()));
                 let message = format!("tensor `{name}` is {found:?}: expected {expected:?}");
                 return Err(Error::file(file.path(), message));
             }

@@ -142,7 +142,8 @@ impl Config {
             faults.push(unsupported("attention_dropout", &fields.attention_dropout, "0"));
         }
         let inner = fields.rope_parameters.as_ref().and_then(|rope| rope.partial_rotary_factor);
-        if let Some(factor) = fields.partial_rotary_factor.or(inner).filter(|&factor| factor != 1.0) {
+        if let Some(factor) = fields.partial_rotary_factor.or(inner).filter(|&factor| factor != 1.0)
+        {
             faults.push(unsupported("partial_rotary_factor", &factor, "1"));
         }
         if fields.quantization_config.is_some() {

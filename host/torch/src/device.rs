@@ -46,7 +46,9 @@ impl FromStr for DeviceChoice {
             Some(("cuda", index)) if index.parse::<u8>().is_ok() => {
                 Ok(Self::Cuda(index.parse().expect("parsed before")))
             }
-            _ => Err(format!("unknown device `{text}`: expected `auto`, `cpu`, `cuda` or `cuda:N`")),
+            _ => {
+                Err(format!("unknown device `{text}`: expected `auto`, `cpu`, `cuda` or `cuda:N`"))
+            }
         }
     }
 }
@@ -142,7 +144,10 @@ mod tests {
             assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
         }
         for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "CUDA"] {
-            assert!(text.parse::<DeviceChoice>().unwrap_err().contains("expected `auto`"), "{text}");
+            assert!(
+                text.parse::<DeviceChoice>().unwrap_err().contains("expected `auto`"),
+                "{text}"
+            );
         }
     }
 

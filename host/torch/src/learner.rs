@@ -262,7 +262,9 @@ impl Learner for TorchLearner {
     fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
         self.check(samples)?;
         if samples.iter().all(|sample| sample.scored.is_empty()) {
-            return Err(Error::Model("no sample of this step has a token that carries loss".into()));
+            return Err(Error::Model(
+                "no sample of this step has a token that carries loss".into(),
+            ));
         }
         self.reach(samples);
         let outcome = guarded(|| {

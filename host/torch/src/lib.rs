@@ -39,8 +39,8 @@ mod doctor;
 mod testing;
 
 pub use config::Config;
-pub use doctor::diagnose;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
+pub use doctor::diagnose;
 pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
 pub use optim::AdamWOptions;
 pub use precision::Precision;

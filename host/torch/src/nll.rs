@@ -43,8 +43,8 @@ pub(crate) struct Scorer<'a> {
 
 /// Logits at some scored tokens.
 struct Chunk<'a> {
-    logits: &'a Tensor,          // [n, V]
-    targets: &'a Tensor,         // [n]
+    logits: &'a Tensor,           // [n, V]
+    targets: &'a Tensor,          // [n]
     owners: &'a [(usize, usize)], // n: sequence, and place among its scored tokens
 }
 

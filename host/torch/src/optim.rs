@@ -144,8 +144,10 @@ mod tests {
         let parameters = two_parameters();
         let options = AdamWOptions { betas: [0.8, 0.95], eps: 1e-7, weight_decay: 0.1 };
         let mut adamw = AdamW::new(&parameters, options);
-        let start: Vec<Vec<f64>> =
-            parameters.iter().map(|(_, w)| Vec::try_from(w.to_kind(Kind::Double)).unwrap()).collect();
+        let start: Vec<Vec<f64>> = parameters
+            .iter()
+            .map(|(_, w)| Vec::try_from(w.to_kind(Kind::Double)).unwrap())
+            .collect();
         let mut expected = start.clone();
         let mut moments: Vec<Vec<[f64; 2]>> =
             start.iter().map(|weights| vec![[0.0; 2]; weights.len()]).collect();
@@ -154,7 +156,8 @@ mod tests {
             set_gradients(&parameters, f64::from(step));
             for (index, (name, tensor)) in parameters.iter().enumerate() {
                 let decay = if name.contains("norm") { 0.0 } else { 0.1 };
-                let gradient: Vec<f64> = Vec::try_from(tensor.grad().to_kind(Kind::Double)).unwrap();
+                let gradient: Vec<f64> =
+                    Vec::try_from(tensor.grad().to_kind(Kind::Double)).unwrap();
                 for (i, g) in gradient.into_iter().enumerate() {
                     let [m, v] = &mut moments[index][i];
                     *m = 0.8 * *m + 0.2 * g;

@@ -80,9 +80,10 @@ impl TensorFile {
 
     /// One tensor as it is stored.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
-        let info = self.metadata.info(name).ok_or_else(|| {
-            Error::file(&self.path, format!("tensor `{name}` is missing"))
-        })?;
+        let info = self
+            .metadata
+            .info(name)
+            .ok_or_else(|| Error::file(&self.path, format!("tensor `{name}` is missing")))?;
         let kind = kind_of(info.dtype).ok_or_else(|| {
             let found = info.dtype;
             Error::file(

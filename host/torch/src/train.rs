@@ -11,8 +11,8 @@ use crate::models::decoder::{Decoder, Place};
 use crate::nll::Budget;
 use crate::padded::{self, Padded};
 use crate::shim;
-use iterit_core::learner::{LossNormalization, Sequence};
 use iterit_core::Result;
+use iterit_core::learner::{LossNormalization, Sequence};
 use tch::{Device, Tensor};
 
 /// What stays in memory between forward and backward.
@@ -71,7 +71,8 @@ impl Trainer<'_> {
 
     /// Token losses of a micro-batch, in the order of its owners; its gradient is added.
     fn micro_batch(&self, padded: &Padded, weights: &[f32]) -> Result<Vec<f32>> {
-        let row_weights: Vec<f32> = padded.owners.iter().map(|&(sample, _)| weights[sample]).collect();
+        let row_weights: Vec<f32> =
+            padded.owners.iter().map(|&(sample, _)| weights[sample]).collect();
         let row_weights = Tensor::from_slice(&row_weights).to_device(self.device());
         let place = Place::start(self.rotations, padded.length);
         let losses = match self.activations {

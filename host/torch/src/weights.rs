@@ -141,7 +141,9 @@ fn faults(shards: &[TensorFile], expected: &[(String, Vec<i64>)]) -> Vec<String>
         let found = shards.iter().find_map(|shard| Some((shard, shard.info(name)?)));
         match found {
             None => missing.push(format!("tensor `{name}` is missing: expected shape {shape:?}")),
-            Some((shard, info)) if !info.shape.iter().copied().eq(shape.iter().map(|&n| n as usize)) => {
+            Some((shard, info))
+                if !info.shape.iter().copied().eq(shape.iter().map(|&n| n as usize)) =>
+            {
                 let file = shard.path().file_name().unwrap_or_default().to_string_lossy();
                 wrong.push(format!(
                     "tensor `{name}` in {file} has shape {:?}: expected {shape:?}",
@@ -221,11 +223,8 @@ mod tests {
     fn all_faults_are_named_at_once() {
         let folder = tempfile::tempdir().unwrap();
         save(folder.path(), &parameters(), Kind::Float, 70).unwrap();
-        let expected: Vec<(String, Vec<i64>)> = vec![
-            ("a".into(), vec![4, 2]),
-            ("b".into(), vec![3, 4]),
-            ("d".into(), vec![7]),
-        ];
+        let expected: Vec<(String, Vec<i64>)> =
+            vec![("a".into(), vec![4, 2]), ("b".into(), vec![3, 4]), ("d".into(), vec![7])];
         let message = load_f32(folder.path(), &expected).err().unwrap().to_string();
         for fault in [
             "tensor `d` is missing: expected shape [7]",

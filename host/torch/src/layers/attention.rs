@@ -165,9 +165,9 @@ mod tests {
         let [batch, length, heads, dim] = queries.size()[..] else { panic!("four dimensions") };
         let group = heads / keys.size()[2];
         let out = Tensor::zeros([batch, length, heads, dim], DOUBLE);
-        for (b, t, h) in (0..batch).flat_map(|b| {
-            (0..length).flat_map(move |t| (0..heads).map(move |h| (b, t, h)))
-        }) {
+        for (b, t, h) in (0..batch)
+            .flat_map(|b| (0..length).flat_map(move |t| (0..heads).map(move |h| (b, t, h))))
+        {
             let seen = prefix + t + 1;
             let query = queries.get(b).get(t).get(h);
             let keys = keys.get(b).narrow(0, 0, seen).select(1, h / group); // [seen, Dh]

@@ -26,8 +26,7 @@ impl Linear {
     pub(crate) fn new(source: &mut Source<'_>, name: &str, size: [i64; 2], bias: Bias) -> Self {
         let [out_features, in_features] = size;
         let weight = source(&format!("{name}.weight"), &[out_features, in_features]);
-        let bias =
-            (bias == Bias::With).then(|| source(&format!("{name}.bias"), &[out_features]));
+        let bias = (bias == Bias::With).then(|| source(&format!("{name}.bias"), &[out_features]));
         Self { weight, bias }
     }
 

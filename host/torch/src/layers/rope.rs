@@ -124,9 +124,9 @@ mod tests {
         let values: Vec<f32> = (0..length * heads * dim).map(|i| (i as f32 * 0.37).sin()).collect();
         let x = Tensor::from_slice(&values).view([1, length, heads, dim]);
         let y = rotations.apply(&x);
-        for (t, h, i) in (0..length).flat_map(|t| {
-            (0..heads).flat_map(move |h| (0..dim / 2).map(move |i| (t, h, i)))
-        }) {
+        for (t, h, i) in (0..length)
+            .flat_map(|t| (0..heads).flat_map(move |h| (0..dim / 2).map(move |i| (t, h, i))))
+        {
             let angle = (start as f64 + t as f64) * 10_000f64.powf(-2.0 * i as f64 / 8.0);
             let at = |tensor: &Tensor, i: i64| tensor.double_value(&[0, t, h, i]);
             let (a, b) = (at(&x, i), at(&x, i + dim / 2));

@@ -183,7 +183,8 @@ fn gradients_do_not_depend_on_how_a_step_is_cut() {
             let options = StepOptions { loss_normalization: normalization, ..STEP };
             for micro_batch in [MicroBatch::Auto, MicroBatch::Samples(non_zero(1))] {
                 for activations in [Activations::Keep, Activations::Recompute] {
-                    learner.options = LearnerOptions { micro_batch, activations, ..learner.options };
+                    learner.options =
+                        LearnerOptions { micro_batch, activations, ..learner.options };
                     learner.accumulate(&samples, &options).unwrap();
                     let difference = distance(&take_gradients(&learner), &expected);
                     assert!(difference < 2e-5, "{difference} {micro_batch:?} {activations:?}");
@@ -287,7 +288,8 @@ fn an_export_loads_again() {
         let mut loaded = TorchLearner::load(folder.path(), LearnerOptions::default()).unwrap();
         assert_eq!(weights(&loaded), weights(&learner));
         assert_eq!(loaded.facts(), learner.facts());
-        let nll = |learner: &mut TorchLearner| learner.token_nll(&sequences(5), &Unwatched).unwrap();
+        let nll =
+            |learner: &mut TorchLearner| learner.token_nll(&sequences(5), &Unwatched).unwrap();
         assert_eq!(nll(&mut loaded), nll(&mut learner));
 
         let file = std::fs::read(folder.path().join("model.safetensors")).unwrap();
@@ -419,12 +421,12 @@ fn losses_agree_with_the_published_program() {
     let mut expected = Vec::new();
     for prompt in prompts["prompts"].as_array().unwrap() {
         let row = &scores["rows"][prompt["id"].as_u64().unwrap() as usize];
-        for (ids, start, loss) in [
-            ("whole_ids", "cond_start", "cond_loss"),
-            ("direct_ids", "prior_start", "prior_loss"),
-        ] {
+        for (ids, start, loss) in
+            [("whole_ids", "cond_start", "cond_loss"), ("direct_ids", "prior_start", "prior_loss")]
+        {
             let tokens: Vec<u32> = serde_json::from_value(prompt[ids].clone()).unwrap();
-            let [start, length] = [start, "answer_len"].map(|it| row[it].as_u64().unwrap() as usize);
+            let [start, length] =
+                [start, "answer_len"].map(|it| row[it].as_u64().unwrap() as usize);
             sequences.push(Sequence { tokens, scored: start..start + length });
             expected.push(row[loss].as_f64().unwrap());
         }

@@ -109,8 +109,7 @@ mod tests {
             (json!({"head_dim": 3}), "`head_dim`"),
             (json!({"num_attention_heads": 3}), "`hidden_size`"),
         ] {
-            let message =
-                shape(&config(Some("LlamaForCausalLM"), "llama", more)).unwrap_err();
+            let message = shape(&config(Some("LlamaForCausalLM"), "llama", more)).unwrap_err();
             assert!(message.contains(fault), "{message}");
         }
     }
