@@ -44,3 +44,8 @@ pub use traits::{
 
 /// Re-exported so that a plugin needs no line of its own for it: `#[serde(crate = "iterit_sdk::serde")]`.
 pub use serde;
+
+/// The README's examples are tests.
+#[cfg(all(doctest, feature = "export"))]
+#[doc = include_str!("../README.md")]
+struct Readme;

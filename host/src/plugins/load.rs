@@ -42,12 +42,22 @@ pub(crate) struct Loaded {
 ///
 /// Every library that was built for another ABI, or that the dynamic linker refuses.
 pub(crate) fn open(plugins: Vec<Found>, watchdog: &Arc<Watchdog>) -> Result<Vec<Loaded>> {
-    all_or_faults(plugins.into_iter().map(|found| {
-        let root = root_of(&found).map_err(|error| named(&found, error))?;
+    let mut roots: Vec<(PathBuf, Option<PluginRootRef>)> = Vec::new();
+    let opened = plugins.into_iter().filter_map(|found| {
+        let known = roots.iter().find(|(path, _)| *path == found.path).map(|(_, root)| *root);
+        let root = match known {
+            Some(None) => return None, // its fault was told with its first scorer
+            Some(Some(root)) => Ok(root),
+            None => root_of(&found).map_err(|error| named(&found, error)),
+        };
+        if known.is_none() {
+            roots.push((found.path.clone(), root.as_ref().ok().copied()));
+        }
         let Found { path, manifest, scorer, .. } = found;
-        let (name, kind) = (scorer.name, scorer.kind);
-        Ok(Loaded { name, kind, path, manifest, root, watchdog: watchdog.clone() })
-    }))
+        let (name, kind, watchdog) = (scorer.name, scorer.kind, watchdog.clone());
+        Some(root.map(|root| Loaded { name, kind, path, manifest, root, watchdog }))
+    });
+    all_or_faults(opened)
 }
 
 fn named(found: &Found, error: Error) -> Error {
@@ -252,27 +262,24 @@ fn first_mismatch(report: &str, age: Age) -> String {
     }
     match way_to(&lines[..error]) {
         way if way.is_empty() => message,
-        way => format!("{message} in {}", way.join(" / ")),
+        way => format!("{message} in {}", way.join(" → ")),
     }
 }
 
-/// The fields that lead to the last block of errors, from the outside in.
+/// The fields that lead to the last block of errors, from the outside in. Names that abi_stable
+/// gives to its own wrapping are left out.
 fn way_to(lines: &[&str]) -> Vec<String> {
+    const WRAPPING: [&str; 5] = ["0", "field_0", "obj", "vtable", "buffer"];
     let block = lines.iter().rposition(|line| line.contains("error(s)inside:")).unwrap_or(0);
     let end = lines[block..]
         .iter()
         .position(|line| line.starts_with("Layout of expected type"))
         .map_or(lines.len(), |length| block + length);
-    let steps = lines[block..end].windows(2).filter_map(|pair| {
-        let field = pair[0].strip_prefix("field_name:")?;
-        let of = pair[1].strip_prefix("type:")?;
-        match field == "0" || field.starts_with("__") {
-            false => Some(field.to_owned()),
-            true if of.contains("AFunctionPointer") => None,
-            true => Some(format!("<{}>", of.trim())),
-        }
-    });
-    steps.collect()
+    let fields = lines[block..end].iter().filter_map(|line| line.strip_prefix("field_name:"));
+    fields
+        .filter(|field| !WRAPPING.contains(field) && !field.starts_with("__"))
+        .map(|field| format!("`{field}`"))
+        .collect()
 }
 
 #[cfg(test)]

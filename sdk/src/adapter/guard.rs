@@ -129,11 +129,14 @@ impl<T> Drop for Guarded<T> {
             // Its invariants are unknown, so its own `Drop` must not run.
             mem::forget(value);
         } else {
-            // The call is over and nobody is left to tell.
-            let _ = guard(|| {
+            let dropped = guard(|| {
                 drop(value);
                 Ok(())
             });
+            if let Err(error) = dropped {
+                // No call is left that could answer with it, and it does no harm.
+                eprintln!("warning: a plugin's `Drop` {error}");
+            }
         }
     }
 }

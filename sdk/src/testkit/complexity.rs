@@ -14,6 +14,7 @@ suite!(ComplexityScorer, CHECKS);
 
 const CHECKS: &[Check<Scorer>] = &[
     ("returns one score a sample", returns_one_score_a_sample),
+    ("lets some sample be picked", lets_some_sample_be_picked),
     ("gives the same scores again", gives_the_same_scores_again),
     ("scores a sample alike in any company", scores_alike_in_any_company),
     ("follows the current model", follows_the_current_model),
@@ -39,6 +40,15 @@ fn returns_one_score_a_sample(subject: &Scorer) -> Outcome {
     score(&*scorer, &host, &IDS).succeeds("score")?;
     score(&*scorer, &host, &[]).succeeds("score of no sample")?;
     Ok(())
+}
+
+fn lets_some_sample_be_picked(subject: &Scorer) -> Outcome {
+    let host = subject.host(1);
+    let all: Vec<_> = (0..host.num_samples()).collect();
+    let scores = score(&*subject.make()?, &host, &all).succeeds("score")?;
+    ensure(scores.iter().any(|score| score.eligible), || {
+        format!("of {} samples none was eligible", all.len())
+    })
 }
 
 fn gives_the_same_scores_again(subject: &Scorer) -> Outcome {

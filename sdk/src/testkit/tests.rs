@@ -76,6 +76,7 @@ impl ComplexityScorer for Losses {
                 "looks around" => value + ids.len() as f64,
                 _ => value,
             };
+            let value = if self.flaw == "refuses all" { f64::NAN } else { value };
             scores.push(match value.is_nan() && self.flaw != "returns NaN" {
                 true => Score::ineligible(value),
                 false => Score::eligible(value),
@@ -108,6 +109,7 @@ fn finds_each_flaw_of_a_complexity_scorer() {
                 "goes on after a restore",
             ],
         ),
+        ("refuses all", &["lets some sample be picked", "follows the current model"]),
         ("looks around", &["scores a sample alike in any company"]),
         ("caches", &["follows the current model", "goes on after a restore"]),
         ("asks for more", &["asks only for its samples"]),
