@@ -28,6 +28,8 @@ pub(crate) struct Watchdog {
 /// One plugin's signs of life.
 pub(super) struct Pulse {
     label: String,
+    /// Keeps it watching for as long as there is something to watch.
+    _watchdog: Arc<Watchdog>,
     /// The [`Call`] begun last.
     call: AtomicU8,
     /// Calls now running in the low half, beats in the high half, so that one addition does both.
@@ -94,6 +96,7 @@ impl Watchdog {
     pub(super) fn pulse(self: &Arc<Self>, label: &str) -> Arc<Pulse> {
         let pulse = Arc::new(Pulse {
             label: label.to_owned(),
+            _watchdog: self.clone(),
             call: AtomicU8::new(Call::New as u8),
             state: AtomicU64::new(0),
             services: AtomicU64::new(0),
@@ -204,6 +207,7 @@ mod tests {
         let limit = Duration::from_millis(200);
         let watchdog = Watchdog::with(Some(limit), remember);
         let pulse = watchdog.pulse("plugin `slow` 1.0.0");
+        drop(watchdog); // whoever made the plugins need not keep it
         thread::sleep(2 * limit); // nothing runs
         pulse.during(Call::Score, || {
             for _ in 0..8 {
