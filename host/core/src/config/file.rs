@@ -9,7 +9,7 @@ use toml::Spanned;
 use toml::Value;
 use toml::de::{DeTable, DeValue, ValueDeserializer};
 
-/// Reads a file; what is not TOML is added to `faults`, and the rest is read nevertheless.
+/// Reads a file; where it is not TOML, `faults` says so and there are no settings.
 pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Result<Vec<Setting>> {
     let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
     Ok(settings(&text, &path.display().to_string(), faults))
@@ -19,11 +19,17 @@ pub(super) fn read(path: &Path, faults: &mut Vec<String>) -> Result<Vec<Setting>
 pub(super) fn settings(text: &str, file: &str, faults: &mut Vec<String>) -> Vec<Setting> {
     let line = |offset: usize| 1 + text[..offset].matches('\n').count();
     let (table, errors) = DeTable::parse_recoverable(text);
-    for error in errors {
-        let line = error.span().map_or(1, |span| line(span.start));
-        faults.push(format!("{file}:{line}: {}", error.message()));
-    }
     let mut settings = Vec::new();
+    if !errors.is_empty() {
+        let place = |error: &toml::de::Error| error.span().map_or(0, |span| span.start);
+        let mut errors: Vec<_> = errors.iter().map(|error| (place(error), error)).collect();
+        errors.sort_by_key(|(place, _)| *place);
+        let fault = |(place, error): &(usize, &toml::de::Error)| {
+            format!("{file}:{}: not TOML: {}", line(*place), error.message())
+        };
+        faults.extend(errors.iter().map(fault));
+        return settings;
+    }
     walk(table.into_inner(), "", &mut |key, offset, value| {
         let origin = format!("{file}:{}", line(offset));
         settings.push(Setting { origin, key, value, bare: None });

@@ -44,10 +44,11 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
     faults.extend(outcome.err().map(|fault| format!("{origin}: {fault}")));
 }
 
-/// `--set data.eos_text=1` means the text, though 1 alone is a number to TOML: a value from the
-/// command line that the key does not take is tried as a bare string.
+/// `--set data.eos_text=1` means the text, though 1 alone is a number to TOML: a single value from
+/// the command line that the key does not take is tried as a bare string.
 fn put(config: &mut Config, key: &Key, value: Value, bare: Option<String>) -> Result<(), String> {
     let found = value.to_string();
+    let bare = bare.filter(|_| !value.is_array() && !value.is_table());
     if (key.put)(config, value) || bare.is_some_and(|bare| (key.put)(config, Value::String(bare))) {
         return Ok(());
     }

@@ -67,6 +67,6 @@ fn report(mut faults: Vec<(u64, Error)>) -> Error {
         .map(|(id, error)| format!("sample {id}: {error}"))
         .collect();
     let more = faults.len().saturating_sub(SHOWN_FAULTS);
-    let more = if more > 0 { format!("\nand {more} samples more") } else { String::new() };
+    let more = if more > 0 { format!("\nand {more} more") } else { String::new() };
     Error::Text(shown.join("\n") + &more)
 }

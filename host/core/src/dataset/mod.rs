@@ -69,7 +69,7 @@ fn load_file(path: &Path, format: DataFormat, samples: &mut Vec<Sample>) -> Resu
         Err(reader::Failure::Content(message)) => lines.push(message),
     }
     if num_faults > SHOWN_FAULTS {
-        lines.push(format!("and {} rows more", num_faults - SHOWN_FAULTS));
+        lines.push(format!("and {} more", num_faults - SHOWN_FAULTS));
     }
     let total = format!("{num_faults} of {num_rows} rows cannot be read");
     Err(Error::file(path, format!("{total}\n  {}", lines.join("\n  "))))
@@ -87,7 +87,7 @@ struct FileReader<'a> {
 impl FileReader<'_> {
     fn take(&mut self, place: &str, row: Result<Value, String>) {
         self.num_rows += 1;
-        let sample = row.and_then(|row| row::object(row)).and_then(|fields| {
+        let sample = row.and_then(row::object).and_then(|fields| {
             if self.format == DataFormat::Auto {
                 self.format = DataFormat::detect(&fields)?;
             }
