@@ -65,7 +65,7 @@ pub(crate) struct Common {
     #[arg(long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
     /// Samples an epoch: a share up to 1, a count above
-    #[arg(long, value_name = "R")]
+    #[arg(long, value_name = "R", allow_negative_numbers = true)]
     ratio: Option<String>,
     /// auto, cpu, cuda or cuda:N
     #[arg(long, value_name = "DEVICE")]

@@ -5,19 +5,19 @@ use serde_json::Value;
 use std::path::{Path, PathBuf};
 
 /// A golden committed in `tests/golden`.
-pub fn committed(name: &str) -> Value {
+pub(crate) fn committed(name: &str) -> Value {
     read_json(&Path::new(env!("CARGO_MANIFEST_DIR")).join("golden").join(name))
 }
 
 /// A file below `ITERIT_TEST_DATA`, unpacked if it ends in `.zst`; `None`, with the reason printed,
 /// where the variable is not set.
-pub fn shared(name: &str) -> Option<Value> {
+pub(crate) fn shared(name: &str) -> Option<Value> {
     shared_path(name).map(|path| read_json(&path))
 }
 
 /// Where a file or folder below `ITERIT_TEST_DATA` lies; `None`, with the reason printed, where the
 /// variable is not set.
-pub fn shared_path(name: &str) -> Option<PathBuf> {
+pub(crate) fn shared_path(name: &str) -> Option<PathBuf> {
     let Some(root) = std::env::var_os("ITERIT_TEST_DATA") else {
         eprintln!("skipped: ITERIT_TEST_DATA is not set, so there is no `{name}`");
         return None;
@@ -36,17 +36,17 @@ fn read_json(path: &Path) -> Value {
 }
 
 /// The array at `key`.
-pub fn array<'a>(golden: &'a Value, key: &str) -> &'a [Value] {
+pub(crate) fn array<'a>(golden: &'a Value, key: &str) -> &'a [Value] {
     golden[key].as_array().unwrap_or_else(|| panic!("golden has no array `{key}`"))
 }
 
 /// The numbers at `key`; `null` and `"nan"` are NaN, `"inf"` is infinite.
-pub fn numbers(golden: &Value, key: &str) -> Vec<f64> {
+pub(crate) fn numbers(golden: &Value, key: &str) -> Vec<f64> {
     array(golden, key).iter().map(number).collect()
 }
 
 /// One number, in any of those spellings.
-pub fn number(value: &Value) -> f64 {
+pub(crate) fn number(value: &Value) -> f64 {
     match value.as_str() {
         Some("inf") => f64::INFINITY,
         Some(_) => f64::NAN,
@@ -55,12 +55,12 @@ pub fn number(value: &Value) -> f64 {
 }
 
 /// The positions at `key`.
-pub fn positions(golden: &Value, key: &str) -> Vec<usize> {
+pub(crate) fn positions(golden: &Value, key: &str) -> Vec<usize> {
     let position = |value: &Value| value.as_u64().expect("a position") as usize;
     array(golden, key).iter().map(position).collect()
 }
 
 /// The texts at `key`.
-pub fn texts(golden: &Value, key: &str) -> Vec<String> {
+pub(crate) fn texts(golden: &Value, key: &str) -> Vec<String> {
     array(golden, key).iter().map(|value| value.as_str().expect("a text").to_owned()).collect()
 }

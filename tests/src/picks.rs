@@ -95,7 +95,7 @@ fn edge_cases_of_the_published_program() {
 }
 
 /// Responses with the eos text behind them: what the published program measures diversity on.
-pub fn alpaca_targets(golden: &Value) -> Option<Vec<String>> {
+pub(crate) fn alpaca_targets(golden: &Value) -> Option<Vec<String>> {
     let data = golden::shared(&format!("alpaca/{}", golden["input"].as_str().expect("a name")))?;
     let (first_n, eos_text) = (golden["first_n"].as_u64(), golden["eos_text"].as_str());
     let rows = data.as_array()?.iter().take(first_n.expect("a count") as usize);
@@ -118,7 +118,7 @@ fn pick_eligible(golden: &Value, texts: &[String], scores: &[f64]) -> (Vec<usize
 }
 
 /// The greedy pick of texts with these scores, by complexity × diversity.
-pub fn pick(texts: &[String], scores: &[f64], decay: f64, budget: usize) -> Picks {
+pub(crate) fn pick(texts: &[String], scores: &[f64], decay: f64, budget: usize) -> Picks {
     let mut words = WordTexts::default();
     words.push(texts, 2);
     let mut rows = Rows(DecayedRows::new(Tfidf::fit(&words, 2), decay));

@@ -23,8 +23,7 @@ fn list(plugin_path: &[PathBuf]) -> Result<()> {
 }
 
 fn check(path: &Path, options: &str, seconds: u64) -> Result<()> {
-    let report =
-        plugins::check(path, options, Duration::from_secs(seconds)).map_err(faults)?;
+    let report = plugins::check(path, options, Duration::from_secs(seconds)).map_err(faults)?;
     anstream::print!("{report}");
     match report.passed() {
         true => Ok(()),

@@ -99,7 +99,10 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
     for (number, row) in rows.into_iter().enumerate() {
         let fault = |message: String| Error::file(path, format!("line {}: {message}", number + 1));
         let Some(place) = lines.get_mut(row.id as usize) else {
-            return Err(fault(format!("`id` is {}, but the data has {num_samples} samples", row.id)));
+            return Err(fault(format!(
+                "`id` is {}, but the data has {num_samples} samples",
+                row.id
+            )));
         };
         if place.is_some() {
             return Err(fault(format!("`id` {} occurs twice", row.id)));
@@ -115,8 +118,7 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
             parts: Default::default(),
         });
     }
-    let missing: Vec<usize> =
-        (0..lines.len()).filter(|&id| lines[id].is_none()).take(6).collect();
+    let missing: Vec<usize> = (0..lines.len()).filter(|&id| lines[id].is_none()).take(6).collect();
     if let Some(first) = missing.first() {
         return Err(Error::file(
             path,

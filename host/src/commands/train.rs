@@ -103,10 +103,7 @@ fn begin_or_resume(
     match directory.checkpoints()?.last() {
         Some(checkpoint) => {
             run.restore(&checkpoint.folder)?;
-            screen.line(&format!(
-                "resuming at epoch {}, step {}",
-                run.state.epoch, run.state.step
-            ));
+            screen.line(&format!("resuming at epoch {}, step {}", run.state.epoch, run.state.step));
         }
         None => {
             directory.rewind(0, 0)?;
@@ -147,11 +144,12 @@ fn differences(begun: &RunManifest, now: &RunManifest) -> Vec<String> {
 /// The sha256 of data, weights and plugins, by path.
 fn fingerprints(config: &Config, plugins: &[PathBuf]) -> Result<BTreeMap<String, String>> {
     let model = config.model_path()?;
-    let mut files: Vec<PathBuf> = [&config.data.path, &config.data.eval_path, &config.data.target_path]
-        .into_iter()
-        .flatten()
-        .cloned()
-        .collect();
+    let mut files: Vec<PathBuf> =
+        [&config.data.path, &config.data.eval_path, &config.data.target_path]
+            .into_iter()
+            .flatten()
+            .cloned()
+            .collect();
     files.extend(plugins.iter().cloned());
     let entries = std::fs::read_dir(model).map_err(Error::io("read", model))?;
     for entry in entries {
@@ -161,10 +159,7 @@ fn fingerprints(config: &Config, plugins: &[PathBuf]) -> Result<BTreeMap<String,
             files.push(path);
         }
     }
-    files
-        .iter()
-        .map(|path| Ok((path.display().to_string(), wiring::sha256(path)?)))
-        .collect()
+    files.iter().map(|path| Ok((path.display().to_string(), wiring::sha256(path)?))).collect()
 }
 
 /// Cut and empty responses, and ends that stop nothing: counted, never silent.
@@ -243,14 +238,14 @@ fn estimate(run: &Run<'_>, corpus: &Corpus) -> Result<Estimate> {
 
 /// Forward tokens a second over samples spread through the data.
 fn speed(learner: &mut dyn Learner, corpus: &Corpus) -> Result<f64> {
-    const PROBES: u64 = 16;
+    const PROBES: u64 = 64;
     let stride = (corpus.num_samples() / PROBES).max(1) as usize;
     let probes: Vec<Sequence> = (0..corpus.num_samples())
         .step_by(stride)
         .map(|id| corpus.encoded(id).conditional.clone())
         .collect();
-    // The first pass of a process pays for what later ones find ready.
-    learner.token_nll(&probes[..1], &Unwatched)?;
+    // The first passes of a process pay for what later ones find ready.
+    learner.token_nll(&probes, &Unwatched)?;
     let clock = Instant::now();
     learner.token_nll(&probes, &Unwatched)?;
     let tokens: usize = probes.iter().map(|probe| probe.tokens.len()).sum();

@@ -27,8 +27,6 @@ pub(crate) struct Loaded {
     pub name: String,
     /// What it is.
     pub kind: PluginKind,
-    /// The library.
-    pub path: PathBuf,
     /// What the library says of itself.
     pub manifest: Manifest,
     root: PluginRootRef,
@@ -53,9 +51,9 @@ pub(crate) fn open(plugins: Vec<Found>, watchdog: &Arc<Watchdog>) -> Result<Vec<
         if known.is_none() {
             roots.push((found.path.clone(), root.as_ref().ok().copied()));
         }
-        let Found { path, manifest, scorer, .. } = found;
+        let Found { manifest, scorer, .. } = found;
         let (name, kind, watchdog) = (scorer.name, scorer.kind, watchdog.clone());
-        Some(root.map(|root| Loaded { name, kind, path, manifest, root, watchdog }))
+        Some(root.map(|root| Loaded { name, kind, manifest, root, watchdog }))
     });
     all_or_faults(opened)
 }

@@ -3,10 +3,10 @@
 
 use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
 use iterit_core::config::Config;
+use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
 use iterit_core::record::PluginRecord;
 use iterit_core::sdk::{LogLevel, PluginKind, Service};
-use iterit_core::observer::Observer;
 use iterit_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -46,7 +46,8 @@ impl Choosers {
     fn check(&self, config: &Config) -> Result<()> {
         let mut faults = Vec::new();
         for kind in [PluginKind::Diversity, PluginKind::Strategy] {
-            let names: Vec<_> = self.of(kind).map(|found| format!("`{}`", found.scorer.name)).collect();
+            let names: Vec<_> =
+                self.of(kind).map(|found| format!("`{}`", found.scorer.name)).collect();
             if names.len() > 1 {
                 faults.push(format!(
                     "--plugins names {} {} plugins, {}, expected one",

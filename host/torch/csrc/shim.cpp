@@ -9,8 +9,13 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <dlfcn.h>
+#include <cstdio>
+#include <cstdlib>
 #include <cstring>
 #include <exception>
+#include <mutex>
+#include <set>
+#include <string>
 #include <vector>
 
 using at::Tensor;
@@ -37,6 +42,18 @@ std::vector<Tensor> list(Tensor* const* tensors, size_t count) {
   for (size_t i = 0; i < count; i++) result.push_back(*tensors[i]);
   return result;
 }
+
+// libtorch repeats some warnings with every call; this says each once, in one line.
+struct WarnOnce : c10::WarningHandler {
+  void process(const c10::Warning& warning) override {
+    const std::string& message = warning.msg();
+    const std::lock_guard<std::mutex> lock(mutex);
+    if (!said.insert(message).second) return;
+    fprintf(stderr, "warning: libtorch: %s\n", message.substr(0, message.find('\n')).c_str());
+  }
+  std::mutex mutex;
+  std::set<std::string> said;
+};
 
 }  // namespace
 
@@ -66,9 +83,16 @@ char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Te
   });
 }
 
-// Where an operator has a deterministic form, it is used; the others warn.
+// Where an operator has a deterministic form, it is used; the others warn. To be called before the
+// first CUDA operator: cuBLAS reads its variable when it starts.
 char* iterit_prefer_deterministic() {
-  return guarded([] { at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true); });
+  return guarded([] {
+    setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
+    at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
+    at::globalContext().setDeterministicFillUninitializedMemory(false);
+    static WarnOnce warn_once;
+    c10::WarningUtils::set_warning_handler(&warn_once);
+  });
 }
 
 // Loads a library for every other one to see.

@@ -67,6 +67,8 @@ pub struct TorchLearner {
     options: LearnerOptions,
     device: Device,
     parameters: Parameters,
+    /// The weights in the type they compute in, to ask; forgotten when the weights change.
+    cast: Option<Parameters>,
     /// Made by the first step.
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
@@ -118,7 +120,7 @@ impl TorchLearner {
         parameters: Parameters,
     ) -> Self {
         let rotations = shape.rope.rotations(0, options.precision.compute(), device);
-        Self { config, shape, options, device, parameters, optimizer: None, rotations }
+        Self { config, shape, options, device, parameters, cast: None, optimizer: None, rotations }
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -131,19 +133,18 @@ impl TorchLearner {
         self.reach(sequences);
         guarded(|| {
             let _no_grad = tch::no_grad_guard();
-            let decoder = self.computing().decoder(&self.shape);
+            let compute = self.options.precision.compute();
+            let parameters = &self.parameters;
+            let cast = self.cast.get_or_insert_with(|| parameters.cast(compute));
+            let decoder = cast.decoder(&self.shape);
             let budget = self.budget();
             ask(&Scorer { decoder: &decoder, rotations: &self.rotations, budget })
         })
     }
 
-    /// The weights in the type they compute in; gradients flow back to the stored ones.
-    fn computing(&self) -> Parameters {
-        self.parameters.cast(self.options.precision.compute())
-    }
-
     fn accumulate(&self, samples: &[Sequence], options: &StepOptions) -> Result<Losses> {
-        let decoder = self.computing().decoder(&self.shape);
+        // Gradients flow back through the cast to the stored weights.
+        let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
         let trainer = Trainer {
             decoder: &decoder,
             rotations: &self.rotations,
@@ -267,6 +268,7 @@ impl Learner for TorchLearner {
             ));
         }
         self.reach(samples);
+        self.cast = None;
         let outcome = guarded(|| {
             let losses = self.accumulate(samples, options)?;
             let grad_norm = self.apply(&losses, options)?;
@@ -285,6 +287,7 @@ impl Learner for TorchLearner {
         let (parameters, adamw) = (&self.parameters, self.options.adamw);
         let fresh = || AdamW::new(parameters, adamw);
         let precision = self.options.precision;
+        self.cast = None;
         self.optimizer = guarded(|| checkpoint::restore(folder, parameters, precision, fresh))?;
         Ok(())
     }

@@ -90,9 +90,10 @@ pub(crate) fn fused_adamw(
     })
 }
 
-/// Makes operators choose their deterministic form where they have one.
+/// Makes operators choose their deterministic form where they have one; the others warn, each once.
 pub(crate) fn prefer_deterministic() -> Result<()> {
-    // SAFETY: sets a flag of libtorch's global context.
+    // SAFETY: sets flags of libtorch's global context, and an environment variable while the process
+    // opens its device, before it starts threads of its own that would read the environment.
     check(unsafe { iterit_prefer_deterministic() })
 }
 

@@ -60,9 +60,14 @@ impl Axis {
         self
     }
 
-    /// The same axis with about two marks, for low charts.
-    pub(crate) fn with_few_ticks(self) -> Self {
-        self.with_round_ticks(2)
+    /// The same axis with about so many marks.
+    pub(crate) fn with_ticks(self, count: usize) -> Self {
+        self.with_round_ticks(count)
+    }
+
+    /// The marks: where, and what they say.
+    pub(crate) fn ticks(&self) -> impl Iterator<Item = (f64, &str)> {
+        self.ticks.iter().map(|(value, text)| (*value, text.as_str()))
     }
 
     fn with_round_ticks(mut self, count: usize) -> Self {
@@ -81,7 +86,7 @@ impl Axis {
     }
 
     /// Where a value stands, from 0 to 1.
-    fn place(&self, value: f64) -> f64 {
+    pub(crate) fn place(&self, value: f64) -> f64 {
         (value - self.low) / (self.high - self.low)
     }
 }

@@ -4,16 +4,28 @@
 //! People look before they read, so a page leads with what happened, then charts, then tables. It
 //! works from disk without a network, in light and dark, on paper and with a screen reader.
 
+pub mod format;
+
 mod chart;
 mod embed;
 mod escape;
-pub mod format;
-mod mix_table;
 mod page;
+mod table;
+
+mod lane;
+mod mix_table;
 mod run_charts;
+
+mod comparison_page;
 mod run_page;
+mod text;
+
+pub use text::{
+    comparison_json, comparison_markdown, comparison_table, run_json, run_markdown, run_table,
+};
 
 use crate::Sample;
+use crate::compare::{ArmResult, Comparison};
 use crate::record::RunRecord;
 use serde::Serialize;
 
@@ -38,6 +50,16 @@ pub fn run_html(record: &RunRecord, samples: &[Sample]) -> String {
 /// The page of one run or of several side by side.
 pub fn html(views: &[RunView<'_>]) -> String {
     run_page::render(views)
+}
+
+/// The page of a comparison. `results` are what it was computed from; `samples` the pool, where it
+/// can be shown.
+pub fn comparison_html(
+    comparison: &Comparison,
+    results: &[ArmResult],
+    samples: Option<&[Sample]>,
+) -> String {
+    comparison_page::render(comparison, results, samples)
 }
 
 /// The sample browser: its data once, and the script that reads it.

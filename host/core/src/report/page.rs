@@ -89,12 +89,16 @@ fn environment() -> Environment<'static> {
         ("layout.html", include_str!("assets/layout.html")),
         ("parts.html", include_str!("assets/parts.html")),
         ("run.html", include_str!("assets/run.html")),
+        ("comparison.html", include_str!("assets/comparison.html")),
     ] {
         environment.add_template(name, source).expect("the pages' templates parse");
     }
     environment.add_filter("count", |value: Value| match u64::try_from(value) {
         Ok(value) => format::count(value),
         Err(_) => format::NOTHING.into(),
+    });
+    environment.add_filter("whole", |value: Value| {
+        number(&value).map_or(format::NOTHING.into(), |value| format::count(value.round() as u64))
     });
     environment.add_filter("decimals", |value: Value, places: usize| {
         number(&value).map_or(format::NOTHING.into(), |value| format::decimals(value, places))

@@ -95,7 +95,7 @@ pub(crate) fn learning_rate_chart(record: &RunRecord) -> String {
     Chart {
         description: format!("Learning rate, at most {}", format::significant(most, 3)),
         x: step_axis(record.steps.len() as u64),
-        y: Axis::over(points.iter().map(|p| p.1), "learning rate").with_zero().with_few_ticks(),
+        y: Axis::over(points.iter().map(|p| p.1), "learning rate").with_zero().with_ticks(2),
         series: vec![Series { mark: Mark::Line { colour: 7 }, points }],
         dividers: epoch_ends(record),
         height: 5.5,

@@ -12,10 +12,15 @@ pub fn normal_quantile(p: f64) -> f64 {
     invert(normal_cdf, p)
 }
 
-/// Student's t: F(t) = 1 − ½ I_{ν / (ν + t²)}(ν/2, ½) for t ≥ 0, and by symmetry below.
+/// Student's t: F(t) = 1 − ½ I_{ν / (ν + t²)}(ν/2, ½) for t ≥ 0, and by symmetry below. Near zero
+/// the other end, ½ + ½ I_{t² / (ν + t²)}(½, ν/2), keeps its precision.
 pub fn student_t_cdf(t: f64, degrees_of_freedom: f64) -> f64 {
-    let nu = degrees_of_freedom;
-    let tail = 0.5 * regularized_incomplete_beta(0.5 * nu, 0.5, nu / (nu + t * t));
+    let (nu, square) = (degrees_of_freedom, t * t);
+    let tail = if square < nu {
+        0.5 - 0.5 * regularized_incomplete_beta(0.5, 0.5 * nu, square / (nu + square))
+    } else {
+        0.5 * regularized_incomplete_beta(0.5 * nu, 0.5, nu / (nu + square))
+    };
     if t < 0.0 { tail } else { 1.0 - tail }
 }
 

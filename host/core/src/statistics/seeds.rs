@@ -48,8 +48,8 @@ pub fn welch_satterthwaite(sources: &[Source]) -> f64 {
 /// (seeds averaged), and each arm's means over its seeds. None where an arm has one seed: its
 /// spread is then unknown.
 ///
-/// The two overlap in the noise that is both a sample's and a seed's, which makes the interval a
-/// little too wide, never too narrow.
+/// They overlap in the noise that is both a sample's and a seed's. The interval is therefore too
+/// wide where that noise is all there is (by √2 at most), and never too narrow.
 pub fn across_seeds(
     differences: &[f64],
     arm_means: &[f64],

@@ -130,21 +130,24 @@ fn after(prefix: &Tensor, rows: &Tensor) -> Tensor {
 
 /// Causal without a mask. // [B, T, H, Dh], [B, P+T, Hk, Dh] -> [B, T, H, Dh]
 fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor, mask: Option<&Tensor>) -> Tensor {
-    let [queries, keys, values] = [queries, keys, values].map(|x| x.transpose(1, 2));
-    let (heads, key_heads) = (queries.size()[1], keys.size()[1]);
+    let [queries, mut keys, mut values] = [queries, keys, values].map(|x| x.transpose(1, 2));
+    let group = queries.size()[1] / keys.size()[1];
     let causal = mask.is_none();
-    Tensor::scaled_dot_product_attention(
-        &queries,
-        &keys,
-        &values,
-        mask,
-        0.0,
-        causal,
-        None,
-        heads != key_heads,
-    )
-    .transpose(1, 2)
+    let mut grouped = group > 1;
+    let kernel = Tensor::internal_fused_sdp_choice(
+        &queries, &keys, &values, mask, 0.0, causal, None, grouped,
+    );
+    // A kernel that takes one key head for each query head is better than none.
+    if grouped && kernel == NO_FUSED_KERNEL {
+        [keys, values] = [keys, values].map(|x| x.repeat_interleave_self_int(group, 1, None));
+        grouped = false;
+    }
+    Tensor::scaled_dot_product_attention(&queries, &keys, &values, mask, 0.0, causal, None, grouped)
+        .transpose(1, 2)
 }
+
+/// What libtorch answers when it would compute attention from plain operators, all scores in memory.
+const NO_FUSED_KERNEL: i64 = 0;
 
 #[cfg(test)]
 mod tests {

@@ -159,7 +159,7 @@ fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool)
             0.0,
         );
         let divisor = if token { num_tokens } else { num_samples * count as usize };
-        total = total + losses / divisor as f64;
+        total += losses / divisor as f64;
     }
     total.backward();
     take_gradients(learner)
@@ -223,9 +223,19 @@ fn training_in_every_precision_lowers_the_loss() {
         for activations in [Activations::Keep, Activations::Recompute] {
             let options = LearnerOptions { precision, activations, ..LearnerOptions::default() };
             let mut learner = learner(&json!({"tie_word_embeddings": true}), options);
-            let mut step = || learner.step(&samples, &STEP).unwrap().loss;
-            let first = step();
-            let last = (0..15).map(|_| step()).last().unwrap();
+            let asked = |learner: &mut TorchLearner| {
+                let losses = learner.token_nll(&samples, &Unwatched).unwrap();
+                let means = losses.iter().map(|row| row.iter().sum::<f32>() / row.len() as f32);
+                f64::from(means.sum::<f32>()) / samples.len() as f64
+            };
+            let first = asked(&mut learner);
+            for _ in 0..15 {
+                // Asking between steps sees the weights as they are then.
+                let before = asked(&mut learner);
+                let trained = learner.step(&samples, &STEP).unwrap().loss;
+                assert!((before - trained).abs() < 1e-3 * trained, "{precision}");
+            }
+            let last = asked(&mut learner);
             assert!(last < 0.6 * first, "{precision} {first} {last}");
         }
     }
@@ -436,5 +446,45 @@ fn losses_agree_with_the_published_program() {
     for (losses, expected) in got.iter().zip(expected) {
         let mean = losses.iter().map(|&loss| f64::from(loss)).sum::<f64>() / losses.len() as f64;
         assert!((mean - expected).abs() < 2e-6 * expected, "{mean} {expected}");
+    }
+}
+
+/// Losses and logits that transformers gives on committed checkpoints, one of each architecture.
+#[test]
+fn every_architecture_agrees_with_transformers() {
+    let models = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/models");
+    for name in ["llama-tied", "llama-untied", "llama-untied-5", "mistral", "qwen2", "qwen3"] {
+        let folder = models.join(name);
+        let mut learner = TorchLearner::load(&folder, LearnerOptions::default()).unwrap();
+        let expected = std::fs::read(folder.join("expected.json")).unwrap();
+        let expected: Value = serde_json::from_slice(&expected).unwrap();
+        for sequence in expected["sequences"].as_array().unwrap() {
+            let values = |field: &str| -> Vec<f64> {
+                serde_json::from_value(sequence[field].clone()).unwrap()
+            };
+            let tokens: Vec<u32> = serde_json::from_value(sequence["tokens"].clone()).unwrap();
+            let asked = [Sequence { scored: 1..tokens.len(), tokens }];
+            let got = learner.token_nll(&asked, &Unwatched).unwrap();
+            close(name, &got[0], &values("nll"));
+            close(name, &last_logits(&learner, &asked[0].tokens), &values("last_logits"));
+        }
+    }
+}
+
+fn last_logits(learner: &TorchLearner, tokens: &[u32]) -> Vec<f32> {
+    let _no_grad = tch::no_grad_guard();
+    let decoder = learner.parameters.decoder(&learner.shape);
+    let place = crate::models::decoder::Place::start(&learner.rotations, tokens.len());
+    let (tokens, length) = crate::padded::stack([tokens].into_iter(), Device::Cpu);
+    let hidden = decoder.hidden_after(decoder.num_layers(), &tokens, &place);
+    let last = hidden.select(1, length as i64 - 1); // [1, D]
+    let logits = crate::cross_entropy::logits(&last, decoder.head());
+    Vec::try_from(logits.flatten(0, 1)).unwrap()
+}
+
+fn close(name: &str, got: &[f32], expected: &[f64]) {
+    assert_eq!(got.len(), expected.len());
+    for (&got, expected) in got.iter().zip(expected) {
+        assert!((f64::from(got) - expected).abs() < 2e-5, "{name}: {got} {expected}");
     }
 }

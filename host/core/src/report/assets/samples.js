@@ -157,5 +157,15 @@
   previous.addEventListener('click', () => { page -= 1; show(); });
   next.addEventListener('click', () => { page += 1; show(); });
   document.getElementById('samples-browser').hidden = false;
-  update();
+  // A link that ends in #sample-17 opens that sample.
+  const follow = () => {
+    const linked = /^#sample-(\d+)$/.exec(location.hash);
+    if (linked) control.search.value = `#${linked[1]}`;
+    update();
+    if (!linked || !list.firstChild) return;
+    list.querySelector('details').open = true;
+    list.scrollIntoView();
+  };
+  addEventListener('hashchange', follow);
+  follow();
 })();

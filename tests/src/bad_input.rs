@@ -1,0 +1,297 @@
+//! What goes wrong at a user's hands: one clear error, exit code 1, nothing written.
+
+use crate::support::{Outcome, Project, data};
+use serde_json::json;
+use std::path::Path;
+
+/// A command that would train, but for what a case changes.
+struct Attempt {
+    project: Project,
+    model: String,
+    data: String,
+    plugins: String,
+    more: Vec<String>,
+}
+
+impl Attempt {
+    fn new() -> Self {
+        Self {
+            project: Project::new(),
+            model: text(&data("demo/model")),
+            data: text(&data("demo/instructions.json")),
+            plugins: "ifd,diversity".into(),
+            more: Vec::new(),
+        }
+    }
+
+    /// Data of its own.
+    fn data(mut self, name: &str, content: impl AsRef<[u8]>) -> Self {
+        self.data = text(&self.project.write(name, content));
+        self
+    }
+
+    fn more(mut self, arguments: &[&str]) -> Self {
+        self.more.extend(arguments.iter().map(|argument| (*argument).to_owned()));
+        self
+    }
+
+    /// A copy of the demo's model with one file changed.
+    fn model_with(mut self, name: &str, change: impl FnOnce(Vec<u8>) -> Vec<u8>) -> Self {
+        let origin = data("demo/model");
+        for entry in std::fs::read_dir(&origin).expect("the demo's model") {
+            let path = entry.expect("an entry").path();
+            let file = path.file_name().expect("a name").to_string_lossy().into_owned();
+            self.project.write(&format!("model/{file}"), std::fs::read(&path).expect("a file"));
+        }
+        let changed = change(std::fs::read(origin.join(name)).expect("a file"));
+        self.project.write(&format!("model/{name}"), changed);
+        self.model = text(&self.project.path("model"));
+        self
+    }
+
+    /// Runs into exit code 1 with each of these words, and leaves no run behind.
+    fn fails(self, said: &[&str]) {
+        let mut arguments = vec!["--model", &self.model, "--data", &self.data, "--out", "run"];
+        arguments.extend(["--plugins", &self.plugins, "--device", "cpu"]);
+        arguments.extend(self.more.iter().map(String::as_str));
+        let outcome = self.project.run(arguments).failed(1, said);
+        assert_eq!(outcome.stdout, "", "stdout is for data");
+        assert!(!outcome.stderr.contains("panicked"), "{outcome}");
+        assert!(!self.project.path("run").exists(), "a failed start left a run behind");
+    }
+
+    /// As [`fails`](Self::fails), for faults that only scoring can find: the run has begun.
+    fn fails_while_running(self, said: &[&str]) {
+        let mut arguments = vec!["--model", &self.model, "--data", &self.data, "--out", "run"];
+        arguments.extend(["--plugins", &self.plugins, "--device", "cpu"]);
+        arguments.extend(self.more.iter().map(String::as_str));
+        self.project.run(arguments).failed(1, said);
+        assert!(!self.project.path("run/model").exists(), "a model of a failed run");
+    }
+}
+
+fn text(path: &Path) -> String {
+    path.to_str().expect("a path of UTF-8").to_owned()
+}
+
+fn alpaca(rows: &[(&str, &str)]) -> String {
+    let row = |&(instruction, output): &(&str, &str)| json!({"instruction": instruction, "input": "", "output": output});
+    serde_json::Value::from_iter(rows.iter().map(row)).to_string()
+}
+
+#[test]
+fn data_that_is_none() {
+    let mut missing = Attempt::new();
+    missing.data = "nowhere.json".into();
+    missing.fails(&["nowhere.json", "No such file"]);
+    Attempt::new()
+        .data("cut.json", r#"[{"instruction": "a", "output": "b"}, {"instr"#)
+        .fails(&["cut.json"]);
+    Attempt::new().data("empty.json", "").fails(&["empty.json", "no sample"]);
+    Attempt::new().data("none.json", "[]").fails(&["none.json", "no sample"]);
+    Attempt::new().data("text.json", "hello").fails(&["text.json"]);
+    Attempt::new()
+        .data(
+            "types.json",
+            r#"[{"instruction": "a", "output": "b"}, {"instruction": 7, "output": "b"}]"#,
+        )
+        .fails(&["types.json", "row 1", "`instruction`"]);
+    Attempt::new()
+        .data(
+            "rows.jsonl",
+            "{\"instruction\": \"a\", \"output\": \"b\"}\n{\"instruction\": \"a\"}\n",
+        )
+        .fails(&["rows.jsonl", "`output`"]);
+}
+
+#[test]
+fn data_that_is_too_much_for_the_model() {
+    let long = "word ".repeat(5000);
+    Attempt::new()
+        .data("long.json", alpaca(&[(&long, "yes"), (&long, "no")]))
+        .more(&["--ratio", "1"])
+        .fails_while_running(&["none of 2 candidates is eligible"]);
+}
+
+#[test]
+fn budgets_that_pick_nothing_or_more_than_there_is() {
+    Attempt::new().more(&["--ratio", "0"]).fails(&[
+        "--ratio",
+        "selection.ratio",
+        "expected a share",
+    ]);
+    Attempt::new().more(&["--ratio", "0.0001"]).fails(&["0 of 2000 samples an epoch"]);
+    Attempt::new().more(&["--ratio", "5000"]).fails(&["5000 of 2000 samples an epoch"]);
+    Attempt::new().more(&["--ratio", "-1"]).fails(&["selection.ratio"]);
+}
+
+#[test]
+fn keys_that_are_unknown() {
+    Attempt::new()
+        .more(&[
+            "--set",
+            "train.epoch=3",
+            "--set",
+            "selection.ration=0.1",
+            "--set",
+            "train.epochs=many",
+        ])
+        .fails(&[
+            "--set train.epoch: unknown key `train.epoch`, the nearest is `train.epochs`",
+            "`selection.ration`, the nearest is `selection.ratio`",
+            "`train.epochs` is \"many\", expected a whole number, 1 or more",
+        ]);
+    Attempt::new()
+        .more(&["--set", "plugins.ifd.defnition=ppl_ratio", "--set", "plugins.diversity.decay=x"])
+        .fails(&["[plugins.ifd]", "defnition", "[plugins.diversity]", "decay"]);
+    let attempt = Attempt::new();
+    let config = attempt.project.write("iterit.toml", "seed = 1\n\n[train]\nlearning_rte = 1e-3\n");
+    attempt.more(&["--config", &text(&config)]).fails(&["iterit.toml", "4", "train.learning_rate"]);
+}
+
+#[test]
+fn plugins_that_are_none() {
+    let with = |plugins: &str| Attempt { plugins: plugins.into(), ..Attempt::new() };
+    with("idf,diversity").fails(&["unknown plugin `idf`", "did you mean `ifd`?"]);
+    with("ifd,ifd").fails(&["plugin `ifd` is listed twice"]);
+    with("ifd,random,static").fails(&["2 strategy plugins", "`random` and `static`"]);
+    with("./nowhere.so").fails(&["./nowhere.so"]);
+
+    let attempt = Attempt::new();
+    attempt.project.write("text.so", "not a library");
+    let ours = std::fs::read(crate::support::built().plugins.join("libiterit_plugin_ifd.so"));
+    let ours = ours.expect("the plugin");
+    attempt.project.write("truncated.so", &ours[..ours.len() / 2]);
+    let mut foreign = ours.clone();
+    foreign[18] = 183; // e_machine: AArch64
+    attempt.project.write("foreign.so", foreign);
+    Attempt { plugins: "./text.so,./truncated.so,./foreign.so".into(), ..attempt }.fails(&[
+        "text.so",
+        "truncated.so",
+        "foreign.so",
+        "aarch64",
+    ]);
+
+    let libm = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/libm.so.6"];
+    if let Some(libm) = libm.iter().find(|path| Path::new(path).exists()) {
+        with(libm).fails(&[libm, "not an iterit plugin"]);
+    }
+}
+
+#[test]
+fn models_that_are_none() {
+    let mut missing = Attempt::new();
+    missing.model = "nowhere".into();
+    missing.fails(&["nowhere"]);
+    Attempt::new()
+        .model_with("config.json", |bytes| {
+            let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            config["architectures"] = json!(["MambaForCausalLM"]);
+            config.to_string().into_bytes()
+        })
+        .fails(&["MambaForCausalLM", "LlamaForCausalLM"]);
+    Attempt::new()
+        .model_with("model.safetensors", |bytes| bytes[..bytes.len() / 2].to_vec())
+        .fails(&["model.safetensors"]);
+    let edit = |from: &'static str, to: &'static str| {
+        move |bytes: Vec<u8>| {
+            // The header is text; both names are equally long, so no offset moves.
+            let place = bytes.windows(from.len()).position(|window| window == from.as_bytes());
+            let place = place.expect("the tensor is there");
+            let mut changed = bytes.clone();
+            changed[place..place + from.len()].copy_from_slice(to.as_bytes());
+            changed
+        }
+    };
+    Attempt::new()
+        .model_with("model.safetensors", edit("model.norm.weight", "model.morn.weight"))
+        .fails(&["model.norm.weight", "model.morn.weight"]);
+    Attempt::new()
+        .model_with("config.json", |bytes| {
+            let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
+            config["intermediate_size"] = json!(77);
+            config.to_string().into_bytes()
+        })
+        .fails(&["mlp", "77"]);
+}
+
+#[test]
+fn folders_that_are_in_use() {
+    let attempt = Attempt::new();
+    attempt.project.write("run/thesis.tex", "precious");
+    let arguments = ["--model", &attempt.model, "--data", &attempt.data, "--out", "run"];
+    attempt.project.run(arguments).failed(1, &["`run` is not empty", "--resume"]);
+    assert_eq!(attempt.project.files(), ["run/thesis.tex"]);
+    let resume = arguments.into_iter().chain(["--resume"]);
+    attempt.project.run(resume).failed(1, &["holds no run"]);
+}
+
+#[test]
+fn scores_that_do_not_fit_the_data() {
+    let project = Project::new();
+    project.write("data.json", alpaca(&[("a", "alpha beta"), ("b", "gamma delta")]));
+    let select = |scores: &str, budget: &str| -> Outcome {
+        project.write("scores.jsonl", scores);
+        project.run([
+            "select",
+            "--data",
+            "data.json",
+            "--scores",
+            "scores.jsonl",
+            "--plugins",
+            "diversity",
+            "--budget",
+            budget,
+            "--out",
+            "selection.json",
+            "--set",
+            "data.eos_text=</s>",
+        ])
+    };
+    let row = |id: u32| format!("{{\"id\": {id}, \"score\": 0.5, \"eligible\": true}}\n");
+    select(&row(0), "1").failed(1, &["no score of sample 1"]);
+    select(&(row(0) + &row(0)), "1").failed(1, &["line 2", "`id` 0 occurs twice"]);
+    select(&(row(0) + &row(7)), "1").failed(1, &["line 2", "`id` is 7"]);
+    select("{\"score\": 0.5, \"eligible\": true}\n", "1").failed(1, &["line 1", "`id`"]);
+    let both = row(0) + &row(1);
+    select(&both, "0").failed(1, &["--budget is 0, expected 1 to 2"]);
+    select(&both, "3").failed(1, &["--budget is 3, expected 1 to 2"]);
+    assert!(!project.path("selection.json").exists());
+    select(&both, "2").succeeded();
+}
+
+/// A disk of 256 KiB: the model is larger, so the first write that does not fit fails.
+#[test]
+fn a_disk_that_is_full() {
+    let project = Project::new();
+    std::fs::create_dir(project.path("disk")).expect("a folder");
+    let mounted = std::process::Command::new("mount")
+        .args(["-t", "tmpfs", "-o", "size=256k", "tmpfs"])
+        .arg(project.path("disk"))
+        .output();
+    if !mounted.is_ok_and(|output| output.status.success()) {
+        eprintln!("skipped: a small disk cannot be mounted without root");
+        return;
+    }
+    let outcome = project.run([
+        "--model",
+        &text(&data("demo/model")),
+        "--data",
+        &text(&data("demo/instructions.json")),
+        "--plugins",
+        "random",
+        "--ratio",
+        "8",
+        "--out",
+        "disk/run",
+        "--device",
+        "cpu",
+        "--set",
+        "train.epochs=1",
+    ]);
+    let left = project.files();
+    let unmounted = std::process::Command::new("umount").arg(project.path("disk")).status();
+    assert!(unmounted.is_ok_and(|status| status.success()));
+    outcome.failed(1, &["No space left on device"]);
+    assert!(left.iter().all(|file| !file.contains(".partial")), "half-written: {left:?}");
+}
