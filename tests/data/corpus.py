@@ -7,7 +7,7 @@ what was asked. Without that, IFD would compare noise with noise.
 
 import random
 
-from world import (ANIMALS, COLOURS, FACTS, LANDS, OPPOSITES, PEOPLE, PLACES, QUALITIES, SEASONS,
+from world import (ANIMALS, COLOURS, FACTS, OPPOSITES, PEOPLE, PLACES, QUALITIES, SEASONS,
                    THINGS, TOWNS, TRADES, VERBS, WEATHER, a, capital_of, joined, sentence_of,
                    upper_first)
 

@@ -12,13 +12,12 @@ import sys
 import tempfile
 from pathlib import Path
 
+import ifd
 import torch
-from demo import response_losses, whole
 from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
-SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 
 
 def main():
@@ -47,15 +46,10 @@ def check(host, model, data, rows, out):
     assert not left, f"{model.name}: {left}"
     worst = 0.0
     for line, row in zip(scores.read_text().splitlines(), rows):
-        parts = json.loads(line)["parts"]["ifd"]
-        user = row["instruction"] + (f"\nInput: {row['input']}" if row["input"] else "")
-        for name, prompt in [
-            ("conditional_nll", [SYSTEM, {"role": "user", "content": user}]),
-            ("unconditional_nll", []),
-        ]:
-            losses = response_losses(loaded.eval(), whole(tokenizer, prompt, row["output"]))
-            if parts["tokens"] == len(losses):
-                worst = max(worst, abs(parts[name] - sum(losses) / len(losses)))
+        found, expected = json.loads(line)["parts"]["ifd"], ifd.scores(tokenizer, loaded.eval(), row)
+        assert found["tokens"] == expected["tokens"], f"{model.name}: {found}, expected {expected}"
+        for name in ["conditional_nll", "unconditional_nll"]:
+            worst = max(worst, abs(found[name] - expected[name]))
     assert 0 < worst < 1e-4, f"{model.name}: a mean loss differs by {worst:.1e}"
     stops = GenerationConfig.from_pretrained(exported).eos_token_id
     print(f"{model.name}: loads, mean losses agree to {worst:.1e}, stops at {stops}", file=sys.stderr)

@@ -3,8 +3,8 @@ them, so that ordinary tests prove parity without Python.
 
     python tests/golden/models.py        (packages: tests/golden/requirements.txt)
 
-Per model: the files Hugging Face would load, and `expected.json` with logits and losses of fixed
-tokens, computed in float64 from the float32 weights. `llama-untied` comes twice, with the
+Per model: the files Hugging Face would load, and `expected.json` with losses and logits, computed in
+float64 from the float32 weights. `llama-untied` comes twice, with the
 `config.json` of transformers 4 and of 5.
 """
 
@@ -12,11 +12,12 @@ import json
 import shutil
 from pathlib import Path
 
+import ifd
 import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM
+from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
 
 HERE = Path(__file__).parent / "models"
 
@@ -111,7 +112,7 @@ def write(name, config, seed, shards):
     write_weights(folder, model, shards)
     # From the files, so that what is tested is what they say.
     loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
-    write_json(folder / "expected.json", expected(loaded.eval()))
+    write_json(folder / "expected.json", expected(loaded.eval(), AutoTokenizer.from_pretrained(folder)))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, {size:,} bytes")
 
@@ -169,14 +170,18 @@ def write_tokenizer(folder):
     )
 
 
+def demo_rows():
+    return json.loads((HERE.parent.parent / "data/demo/instructions.json").read_text(encoding="utf-8"))
+
+
 def training_text():
-    rows = json.loads((HERE.parent.parent / "data/demo/instructions.json").read_text())
-    return [text for row in rows[:200] for text in (row["instruction"], row["input"], row["output"])]
+    return [text for row in demo_rows()[:200] for text in (row["instruction"], row["input"], row["output"])]
 
 
 @torch.no_grad()
-def expected(model):
-    """Two token sequences, one past the length at which llama3 RoPE begins to stretch."""
+def expected(model, tokenizer):
+    """Losses of the first samples of the demo, and of two sequences of drawn tokens, one of them past
+    the length at which llama3 RoPE begins to stretch."""
     rng = np.random.default_rng(7)
     sequences = []
     for length in (150, 17):
@@ -191,7 +196,8 @@ def expected(model):
                 "last_logits": [float(f"{x:.9g}") for x in logits[-1].tolist()],
             }
         )
-    return {"sequences": sequences}
+    rows = demo_rows()[:8]
+    return {"samples": [ifd.scores(tokenizer, model, row) for row in rows], "sequences": sequences}
 
 
 def write_json(path, value):
