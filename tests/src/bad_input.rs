@@ -174,7 +174,7 @@ fn plugins_that_are_none() {
 
     let libm = ["/lib/x86_64-linux-gnu/libm.so.6", "/lib64/libm.so.6"];
     if let Some(libm) = libm.iter().find(|path| Path::new(path).exists()) {
-        with(libm).fails(&[libm, "not an iterit plugin"]);
+        with(libm).fails(&[libm, "no iterit plugin"]);
     }
 }
 

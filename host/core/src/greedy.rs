@@ -57,8 +57,8 @@ pub fn pick_by_complexity(budget: usize, candidates: &[Candidate]) -> Picks {
 /// Who made the pick fail.
 #[derive(Debug)]
 pub enum PickError {
-    /// The diversity scorer.
-    Diversity(iterit_sdk::Error),
+    /// The diversity scorer, at this call.
+    Diversity(&'static str, iterit_sdk::Error),
     /// The host: cancelled, say.
     Host(Error),
 }
@@ -67,6 +67,10 @@ impl From<Error> for PickError {
     fn from(error: Error) -> Self {
         Self::Host(error)
     }
+}
+
+fn at(call: &'static str) -> impl FnOnce(iterit_sdk::Error) -> PickError {
+    move |error| PickError::Diversity(call, error)
 }
 
 fn pick_lazily(
@@ -91,7 +95,7 @@ fn pick_lazily(
         let Some(top) = heap.pop() else { break };
         if top.picks == picks.candidates.len() {
             proceed(top.picks)?;
-            diversity.pick(top.candidate).map_err(PickError::Diversity)?;
+            diversity.pick(top.candidate).map_err(at("pick"))?;
             picks.push(top.candidate, top.value, top.gain);
         } else {
             let gain = checked_gain(diversity, candidates, top.candidate)?;
@@ -114,11 +118,10 @@ fn pick_naively(
     while picks.candidates.len() < budget && !open.is_empty() {
         proceed(picks.candidates.len())?;
         gains.truncate(open.len());
-        diversity.gains(&open, &mut gains).map_err(PickError::Diversity)?;
+        diversity.gains(&open, &mut gains).map_err(at("gains"))?;
         let mut best = 0;
         for (place, &candidate) in open.iter().enumerate() {
-            check::gain(candidates[candidate as usize].id, gains[place])
-                .map_err(PickError::Diversity)?;
+            check::gain(candidates[candidate as usize].id, gains[place]).map_err(at("gains"))?;
             let value = |place: usize| candidates[open[place] as usize].complexity * gains[place];
             if value(place) > value(best) {
                 best = place;
@@ -126,7 +129,7 @@ fn pick_naively(
         }
         // `remove` keeps the order, on which ties depend.
         let candidate = open.remove(best) as usize;
-        diversity.pick(candidate).map_err(PickError::Diversity)?;
+        diversity.pick(candidate).map_err(at("pick"))?;
         picks.push(candidate, candidates[candidate].complexity * gains[best], gains[best]);
     }
     Ok(picks)
@@ -181,9 +184,9 @@ fn all_gains(
 ) -> Result<Vec<f64>, PickError> {
     let places: Vec<u32> = (0..candidates.len() as u32).collect();
     let mut gains = vec![0.0; candidates.len()];
-    diversity.gains(&places, &mut gains).map_err(PickError::Diversity)?;
+    diversity.gains(&places, &mut gains).map_err(at("gains"))?;
     for (candidate, &gain) in candidates.iter().zip(&gains) {
-        check::gain(candidate.id, gain).map_err(PickError::Diversity)?;
+        check::gain(candidate.id, gain).map_err(at("gains"))?;
     }
     Ok(gains)
 }
@@ -193,8 +196,8 @@ fn checked_gain(
     candidates: &[Candidate],
     place: usize,
 ) -> Result<f64, PickError> {
-    let gain = diversity.gain(place).map_err(PickError::Diversity)?;
-    check::gain(candidates[place].id, gain).map_err(PickError::Diversity)?;
+    let gain = diversity.gain(place).map_err(at("gain"))?;
+    check::gain(candidates[place].id, gain).map_err(at("gain"))?;
     Ok(gain)
 }
 
@@ -270,6 +273,8 @@ mod tests {
         let mut bad = words(Lazy::Declared);
         bad.weights[0] = f64::NAN;
         let error = pick(1, &candidates([1.0; 200]), &mut bad, &mut |_| Ok(())).unwrap_err();
-        assert!(matches!(error, PickError::Diversity(error) if error.message().contains("is NaN")));
+        assert!(
+            matches!(error, PickError::Diversity(_, error) if error.message().contains("is NaN"))
+        );
     }
 }

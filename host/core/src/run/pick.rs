@@ -45,11 +45,9 @@ fn ask(
         lender.observer.progress(picked as u64, total);
         if lender.observer.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     };
-    let failed = diversity.failed("gain");
-    greedy::pick(budget, candidates, diversity.plugin.as_mut(), &mut proceed).map_err(|error| {
-        match error {
-            PickError::Host(error) => error,
-            PickError::Diversity(error) => failed(error),
-        }
+    let picks = greedy::pick(budget, candidates, diversity.plugin.as_mut(), &mut proceed);
+    picks.map_err(|error| match error {
+        PickError::Host(error) => error,
+        PickError::Diversity(call, error) => diversity.failed(call)(error),
     })
 }
