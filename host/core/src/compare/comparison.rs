@@ -21,8 +21,8 @@ use serde::{Deserialize, Serialize};
 
 /// The probability with which the smallest detectable difference would be found.
 const POWER: f64 = 0.8;
-/// Arms whose tokens differ by more than this share are not equal in cost.
-const EQUAL_TOKENS: f64 = 0.05;
+/// Arms that trained on so much more than another, as a share, did not have equal budgets.
+const UNEQUAL: f64 = 0.05;
 
 /// Everything a report of a comparison says.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
@@ -382,11 +382,16 @@ fn notes(arms: &[ArmSummary]) -> Vec<String> {
     let samples = |arm: &ArmSummary| arm.cost.samples_trained;
     let tokens = |arm: &ArmSummary| arm.cost.tokens_trained;
     for (what, spent) in [("samples", samples as fn(&ArmSummary) -> f64), ("tokens", tokens)] {
-        let least = arms.iter().map(spent).fold(f64::INFINITY, f64::min);
-        let most = arms.iter().map(spent).fold(0.0, f64::max);
-        if most > least * (1.0 + EQUAL_TOKENS) {
+        let by_cost = |a: &&ArmSummary, b: &&ArmSummary| spent(a).total_cmp(&spent(b));
+        let (least, most) = (arms.iter().min_by(by_cost), arms.iter().max_by(by_cost));
+        if let (Some(least), Some(most)) = (least, most)
+            && spent(most) > spent(least) * (1.0 + UNEQUAL)
+        {
             notes.push(format!(
-                "The arms did not train on equally many {what}: from {least:.0} to {most:.0} a run."
+                "The arms did not train on equally many {what}: {} had {:.2} times those of {}.",
+                most.name,
+                spent(most) / spent(least),
+                least.name
             ));
         }
     }

@@ -1,17 +1,19 @@
-//! An arm's course over its runs: the mean of its seeds, and the band between them.
+//! An arm's course over its runs: the mean of its seeds, and the band between them. Time is counted
+//! in epochs, so that an arm that trains on all the data and one that trains on a few per cent of it
+//! fit into one chart.
 
 use super::result::ArmResult;
 use crate::statistics::summary::mean;
 use serde::{Deserialize, Serialize};
 
-/// Points of a curve, at most; a page has no room for more.
-const MOST_POINTS: usize = 240;
+/// Points of a training curve, at most: each the mean of enough steps to show a course.
+const MOST_POINTS: usize = 60;
 
 /// The seeds of an arm at one place.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct Band {
-    /// Optimizer steps done.
-    pub step: f64,
+    /// Epochs done.
+    pub epochs: f64,
     /// The mean over seeds.
     pub mean: f64,
     /// The lowest seed.
@@ -36,17 +38,18 @@ pub(super) fn curves(results: &[&ArmResult]) -> Curves {
 
 fn training(results: &[&ArmResult]) -> Vec<Band> {
     let steps = results.iter().map(|result| result.record.steps.len()).min().unwrap_or(0);
+    let epochs = results.iter().map(|result| result.record.epochs.len()).min().unwrap_or(0);
     let width = steps.div_ceil(MOST_POINTS).max(1);
     (0..steps)
         .step_by(width)
         .map(|first| {
             let last = (first + width).min(steps);
             let of_seed = |result: &&ArmResult| {
-                let losses: Vec<f64> =
-                    result.record.steps[first..last].iter().map(|step| step.loss).collect();
-                mean(&losses)
+                let part = &result.record.steps[first..last];
+                mean(&part.iter().map(|step| step.loss).collect::<Vec<f64>>())
             };
-            band((first + last + 1) as f64 / 2.0, results.iter().map(of_seed).collect())
+            let done = (first + last) as f64 / 2.0 / steps as f64;
+            band(done * epochs as f64, results.iter().map(of_seed).collect())
         })
         .collect()
 }
@@ -55,17 +58,16 @@ fn held_out(results: &[&ArmResult]) -> Vec<Band> {
     let epochs = results.iter().map(|result| result.record.epochs.len()).min().unwrap_or(0);
     (0..epochs)
         .filter_map(|epoch| {
-            let records = results.iter().map(|result| &result.record.epochs[epoch]);
-            let losses: Option<Vec<f64>> = records.clone().map(|epoch| epoch.eval_loss).collect();
-            let steps: Vec<f64> = records.map(|epoch| epoch.steps as f64).collect();
-            losses.map(|losses| band(mean(&steps), losses))
+            let of_seed = |result: &&ArmResult| result.record.epochs[epoch].eval_loss;
+            let losses: Option<Vec<f64>> = results.iter().map(of_seed).collect();
+            losses.map(|losses| band(epoch as f64 + 1.0, losses))
         })
         .collect()
 }
 
-fn band(step: f64, values: Vec<f64>) -> Band {
+fn band(epochs: f64, values: Vec<f64>) -> Band {
     Band {
-        step,
+        epochs,
         mean: mean(&values),
         low: values.iter().copied().fold(f64::INFINITY, f64::min),
         high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),

@@ -36,12 +36,13 @@ pub struct Verdict {
 /// Judges a pair whose figures are complete.
 pub(super) fn verdict(pair: &Pair, design: &Design) -> Verdict {
     let evidence = evidence(pair, design);
-    let (arm, baseline) = (&pair.arm, &pair.baseline);
+    let (arm, baseline) = (format!("“{}”", pair.arm), format!("“{}”", pair.baseline));
     let direction = if pair.difference < 0.0 { "lower" } else { "higher" };
     let headline = match evidence {
         Evidence::Better => format!("{arm} is better than {baseline}"),
         Evidence::Worse => format!("{arm} is worse than {baseline}"),
-        Evidence::SeedsDiffer | Evidence::OneSeed | Evidence::None => {
+        Evidence::OneSeed => format!("One seed cannot settle {arm} against {baseline}"),
+        Evidence::SeedsDiffer | Evidence::None => {
             format!("No evidence of a difference between {arm} and {baseline}")
         }
     };

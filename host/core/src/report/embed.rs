@@ -9,8 +9,10 @@ use std::collections::HashSet;
 
 /// Bytes of JSON that the texts may take.
 const TEXT_BUDGET: usize = 7_000_000;
-/// Characters to which a picked sample's prompt and response are kept, where there is room.
-const PICKED_CHARACTERS: usize = 4_000;
+/// Characters to which a picked sample's prompt and response are kept: the first that leaves room.
+const PICKED_CHARACTERS: [usize; 3] = [4_000, 1_000, 300];
+/// Characters by which a sample can still be told from others.
+const RECOGNISABLE_CHARACTERS: usize = 40;
 /// Scores embedded over all runs; later runs come without.
 const SCORE_BUDGET: usize = 200_000;
 
@@ -191,11 +193,13 @@ fn fitting_cut(samples: &[Sample], prompts: &[String], is_picked: &[bool]) -> Op
     if bytes(Cut { picked: usize::MAX, others: usize::MAX }) <= TEXT_BUDGET {
         return None;
     }
-    let generous = |others: usize| Cut { picked: PICKED_CHARACTERS.max(others), others };
-    let even = |others: usize| Cut { picked: others, others };
-    let cut_to = if bytes(generous(80)) <= TEXT_BUDGET { generous } else { even };
+    // What was picked is kept as long as the rest can still be recognised.
+    let longest = PICKED_CHARACTERS
+        .into_iter()
+        .find(|&picked| bytes(Cut { picked, others: RECOGNISABLE_CHARACTERS }) <= TEXT_BUDGET);
+    let cut_to = |others: usize| Cut { picked: longest.unwrap_or(0).max(others), others };
     let mut fits = 0;
-    let mut too_long = PICKED_CHARACTERS * 2;
+    let mut too_long = 2 * PICKED_CHARACTERS[0];
     while too_long - fits > 1 {
         let middle = fits.midpoint(too_long);
         if bytes(cut_to(middle)) <= TEXT_BUDGET {

@@ -64,6 +64,7 @@ pub fn seconds(value: f64) -> String {
     }
     let whole = value.round() as u64;
     match value {
+        0.0 => "0 s".into(),
         value if value < 0.0995 => format!("{} ms", decimals(1000.0 * value, 0)),
         value if value < 9.95 => format!("{} s", decimals(value, 1)),
         value if value < 59.5 => format!("{whole} s"),
@@ -97,6 +98,7 @@ mod tests {
         assert_eq!(significant(1234.5, 3), "1234");
         assert_eq!(percent(0.05), "5.0 %");
         assert_eq!(percent(0.5), "50 %");
+        assert_eq!(seconds(0.0), "0 s");
         assert_eq!(seconds(0.012), "12 ms");
         assert_eq!(seconds(83.2), "1 min 23 s");
         assert_eq!(seconds(3600.0), "1 h 00 min");

@@ -90,7 +90,7 @@ struct OverviewRow {
 pub(crate) fn render(views: &[RunView<'_>]) -> String {
     let browser = browser(views);
     let runs: Vec<RunModel<'_>> = views.iter().map(run_model).collect();
-    let overview = (views.len() > 1).then(|| overview(views));
+    let overview = (views.len() != 1).then(|| overview(views));
     let title = match views {
         [only] => only.name.to_owned(),
         views => format!("{} runs", views.len()),

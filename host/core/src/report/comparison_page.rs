@@ -1,0 +1,264 @@
+//! The page of a comparison.
+
+use super::chart::{Axis, Chart, Mark, Series};
+use super::embed::sample_data;
+use super::format::{count, percent};
+use super::lane::{Lane, Scale};
+use super::mix_table::{MixTable, mix_table};
+use super::page::{self, Fact, LegendItem, MatrixTable, Section};
+use super::{Browser, RunView};
+use crate::compare::{ArmResult, ArmSummary, Band, Comparison, Evidence, Pair};
+use crate::observe::mix::mixes;
+use crate::{Sample, SampleId};
+use serde::Serialize;
+
+/// The style sheet has this many colours.
+const COLOURS: usize = 8;
+
+#[derive(Serialize)]
+struct Page<'a> {
+    version: &'static str,
+    style: &'static str,
+    title: String,
+    eyebrow: &'static str,
+    sections: Vec<Section>,
+    lead: String,
+    facts: Vec<Fact>,
+    comparison: &'a Comparison,
+    verdicts: Vec<VerdictModel<'a>>,
+    forest: Vec<Lane>,
+    forest_scale: Scale,
+    seeds: Vec<Lane>,
+    seeds_scale: Scale,
+    legend: Vec<LegendItem>,
+    held_out_chart: Option<String>,
+    training_chart: Option<String>,
+    overlap: MatrixTable,
+    score_agreement: Option<MatrixTable>,
+    mix: Option<MixTable>,
+    browser: Option<Browser>,
+}
+
+#[derive(Serialize)]
+struct VerdictModel<'a> {
+    class: &'static str,
+    headline: &'a str,
+    text: &'a str,
+}
+
+/// The page as HTML.
+pub(crate) fn render(
+    comparison: &Comparison,
+    results: &[ArmResult],
+    samples: Option<&[Sample]>,
+) -> String {
+    let names: Vec<String> = comparison.arms.iter().map(|arm| arm.name.clone()).collect();
+    let firsts = first_runs(comparison, results);
+    let samples = samples.filter(|samples| !samples.is_empty());
+    let forest_scale = forest_scale(&comparison.pairs);
+    let seeds_scale = seeds_scale(&comparison.arms);
+    let held_out = |arm: &'_ ArmSummary| arm.curves.held_out.clone();
+    let training = |arm: &'_ ArmSummary| arm.curves.training.clone();
+    let scored = comparison.score_agreement.iter().flatten().any(Option::is_some);
+    let mix = samples.map(|samples| mix(samples, &firsts, &names));
+    let browser = samples.map(|samples| browser(samples, &firsts));
+    let page = Page {
+        version: page::VERSION,
+        style: page::STYLE,
+        title: "Does selection help?".into(),
+        eyebrow: "iterit comparison",
+        sections: sections(browser.is_some()),
+        lead: lead(comparison),
+        facts: facts(comparison),
+        comparison,
+        verdicts: comparison.pairs.iter().map(verdict).collect(),
+        forest: comparison.pairs.iter().map(|pair| forest_lane(pair, &forest_scale)).collect(),
+        forest_scale,
+        seeds: comparison.arms.iter().map(|arm| seeds_lane(arm, &seeds_scale)).collect(),
+        seeds_scale,
+        legend: names
+            .iter()
+            .enumerate()
+            .map(|(at, name)| LegendItem::new(format!("line c{}", at % COLOURS), name.as_str()))
+            .collect(),
+        held_out_chart: chart(&comparison.arms, held_out, "Held-out loss after each epoch"),
+        training_chart: chart(&comparison.arms, training, "Training loss by epoch"),
+        overlap: MatrixTable {
+            caption:
+                "Jaccard’s index of two arms’ picks, averaged over epochs and equal seeds; on \
+                      the diagonal, an arm with itself under another seed"
+                    .into(),
+            names: names.clone(),
+            rows: comparison.overlap.clone(),
+        },
+        score_agreement: scored.then(|| MatrixTable {
+            caption: "Spearman’s ρ of two arms’ scores before any training".into(),
+            names: names.clone(),
+            rows: comparison.score_agreement.clone(),
+        }),
+        mix,
+        browser,
+    };
+    page::render("comparison.html", &page)
+}
+
+fn sections(samples: bool) -> Vec<Section> {
+    let mut sections = vec![
+        Section::new("verdicts", "Verdicts"),
+        Section::new("differences", "Differences"),
+        Section::new("seeds", "Seeds"),
+        Section::new("losses", "Losses"),
+        Section::new("picks", "What was picked"),
+        Section::new("cost", "Cost"),
+        Section::new("method", "Method"),
+    ];
+    sections.extend(samples.then(|| Section::new("samples", "Samples")));
+    sections
+}
+
+/// The answer in a sentence or two.
+fn lead(comparison: &Comparison) -> String {
+    let number =
+        |evidence| comparison.pairs.iter().filter(|pair| pair.verdict.evidence == evidence).count();
+    let (better, worse) = (number(Evidence::Better), number(Evidence::Worse));
+    let open = comparison.pairs.len() - better - worse;
+    let mut parts = Vec::new();
+    let mut part = |count: usize, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} found {what}"));
+        }
+    };
+    part(better, "better");
+    part(worse, "worse");
+    part(open, "without evidence of a difference");
+    let total = comparison.pairs.len();
+    let plural = if total == 1 { "" } else { "s" };
+    format!("{total} comparison{plural}: {}.", parts.join(", "))
+}
+
+fn facts(comparison: &Comparison) -> Vec<Fact> {
+    let runs: usize = comparison.arms.iter().map(|arm| arm.seeds.len()).sum();
+    let seeds: Vec<usize> = comparison.arms.iter().map(|arm| arm.seeds.len()).collect();
+    let (least, most) =
+        (seeds.iter().min().copied().unwrap_or(0), seeds.iter().max().copied().unwrap_or(0));
+    let seeds = if least == most { most.to_string() } else { format!("{least} to {most}") };
+    vec![
+        Fact::new("Arms", comparison.arms.len().to_string(), format!("{runs} runs")),
+        Fact::new("Seeds an arm", seeds, ""),
+        Fact::new(
+            "Held-out samples",
+            count(comparison.held_out.samples),
+            format!("{} response tokens", count(comparison.held_out.tokens)),
+        ),
+        Fact::new("Confidence", percent(comparison.design.confidence), "after Holm’s correction"),
+    ]
+}
+
+fn verdict(pair: &Pair) -> VerdictModel<'_> {
+    let class = match pair.verdict.evidence {
+        Evidence::Better => "better",
+        Evidence::Worse => "worse",
+        Evidence::SeedsDiffer | Evidence::OneSeed | Evidence::None => "open",
+    };
+    VerdictModel { class, headline: &pair.verdict.headline, text: &pair.verdict.text }
+}
+
+fn forest_scale(pairs: &[Pair]) -> Scale {
+    let ends = pairs.iter().flat_map(|pair| {
+        let across = pair.across_seeds.map(|across| across.interval);
+        let intervals = [Some(pair.interval), across].into_iter().flatten();
+        intervals.flat_map(|interval| [interval.low, interval.high]).chain([pair.difference])
+    });
+    Scale::over(ends.chain([0.0]))
+}
+
+fn forest_lane(pair: &Pair, scale: &Scale) -> Lane {
+    let across = pair.across_seeds.map(|across| across.interval);
+    Lane::new(scale)
+        .with_zero()
+        .with_wide(across)
+        .with_sure(pair.interval)
+        .with_mark(pair.difference)
+}
+
+fn seeds_scale(arms: &[ArmSummary]) -> Scale {
+    Scale::over(arms.iter().flat_map(|arm| arm.seeds.iter().map(|seed| seed.held_out_loss)))
+}
+
+fn seeds_lane(arm: &ArmSummary, scale: &Scale) -> Lane {
+    let dots = arm.seeds.iter().map(|seed| seed.held_out_loss);
+    Lane::new(scale).with_mark(arm.held_out_loss).with_dots(dots)
+}
+
+/// Means as lines, seeds as bands; none where no arm has a point.
+fn chart(
+    arms: &[ArmSummary],
+    curve: impl Fn(&ArmSummary) -> Vec<Band>,
+    description: &str,
+) -> Option<String> {
+    let curves: Vec<Vec<Band>> = arms.iter().map(curve).collect();
+    let all = || curves.iter().flatten();
+    let last = all().map(|band| band.epochs).fold(0.0, f64::max);
+    if last == 0.0 {
+        return None;
+    }
+    let numbered = || curves.iter().enumerate().map(|(at, bands)| (at % COLOURS, bands));
+    let mut series: Vec<Series> = numbered().map(|(colour, bands)| band(colour, bands)).collect();
+    for (colour, bands) in numbered() {
+        let points: Vec<(f64, f64)> = bands.iter().map(|band| (band.epochs, band.mean)).collect();
+        if points.len() <= 12 {
+            series.push(Series { mark: Mark::Dots { colour }, points: points.clone() });
+        }
+        series.push(Series { mark: Mark::Line { colour }, points });
+    }
+    let chart = Chart {
+        description: format!(
+            "{description}: {} arms, means over seeds with their range",
+            arms.len()
+        ),
+        x: Axis::over([0.0, last.ceil()], "epochs").with_whole_ticks(),
+        y: Axis::over(all().flat_map(|band| [band.low, band.high]), "nats a token").padded(0.06),
+        series,
+        dividers: Vec::new(),
+        height: 18.0,
+    };
+    Some(chart.render())
+}
+
+/// Forth along the upper edge, back along the lower.
+fn band(colour: usize, bands: &[Band]) -> Series {
+    let upper = bands.iter().map(|band| (band.epochs, band.high));
+    let lower = bands.iter().rev().map(|band| (band.epochs, band.low));
+    Series { mark: Mark::Band { colour }, points: upper.chain(lower).collect() }
+}
+
+/// The first run of every arm.
+fn first_runs<'a>(comparison: &Comparison, results: &'a [ArmResult]) -> Vec<&'a ArmResult> {
+    let first = |arm: &ArmSummary| results.iter().find(|result| result.arm == arm.name);
+    comparison.arms.iter().filter_map(first).collect()
+}
+
+fn mix(samples: &[Sample], firsts: &[&ArmResult], names: &[String]) -> MixTable {
+    let picks: Vec<Vec<SampleId>> = firsts
+        .iter()
+        .map(|result| result.record.selections.iter().flat_map(|s| s.selected.clone()).collect())
+        .map(|mut ids: Vec<SampleId>| {
+            ids.sort_unstable();
+            ids.dedup();
+            ids
+        })
+        .collect();
+    let picks: Vec<&[SampleId]> = picks.iter().map(Vec::as_slice).collect();
+    mix_table(&mixes(samples, &picks), names)
+}
+
+fn browser(samples: &[Sample], firsts: &[&ArmResult]) -> Browser {
+    let views = firsts.iter().map(|result| RunView {
+        name: &result.arm,
+        record: &result.record,
+        samples: Some(samples),
+    });
+    let same = |view: &RunView<'_>| view.record.manifest.num_samples == samples.len() as u64;
+    let runs: Vec<_> = views.filter(same).map(|view| (view.name, view.record)).collect();
+    Browser::new(sample_data(samples, &runs))
+}
