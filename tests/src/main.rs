@@ -1,5 +1,8 @@
 //! Tests across crates, in one binary: a module a feature.
 
+// In a single binary `pub` can only mean: for the other modules.
+#![allow(unreachable_pub)]
+
 mod golden;
 mod support;
 mod foreign;
@@ -9,6 +12,8 @@ mod bad_input;
 mod loop_goldens;
 mod scoring;
 mod selecting;
+mod parity;
+mod demo;
 mod training;
 mod picks;
 mod strategies;
@@ -20,5 +25,8 @@ mod templates;
 
 mod plugins;
 mod evolution;
+
+mod statistics;
+mod report;
 
 mod tidy;

@@ -280,7 +280,11 @@ fn verdicts_say_which_way_and_why_not() {
         Evidence::Better,
         "“a” is better than “random”",
     );
-    check_verdict(&with([arm(1, 0.1), arm(2, 0.11)]), Evidence::Worse, "“a” is worse than “random”");
+    check_verdict(
+        &with([arm(1, 0.1), arm(2, 0.11)]),
+        Evidence::Worse,
+        "“a” is worse than “random”",
+    );
     check_verdict(&with([arm(1, -0.2), arm(2, 0.15)]), Evidence::SeedsDiffer, "seeds of one arm");
     check_verdict(&with([arm(1, 0.0), arm(2, 0.0)]), Evidence::None, "No evidence of a difference");
     check_verdict(&[arm(1, -0.1), random(1), random(2)], Evidence::OneSeed, "with one seed");

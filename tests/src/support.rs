@@ -2,6 +2,7 @@
 //! run's outcome.
 
 use cargo_metadata::{Message, TargetKind};
+use serde_json::Value;
 use std::ffi::OsStr;
 use std::fmt;
 use std::path::{Path, PathBuf};
@@ -128,6 +129,16 @@ impl fmt::Display for Outcome {
 /// A file of `tests/data`, such as `demo/model`.
 pub(crate) fn data(name: &str) -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("data").join(name)
+}
+
+/// A model of `tests/golden/models`.
+pub(crate) fn checkpoint(name: &str) -> PathBuf {
+    Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/models").join(name)
+}
+
+/// The lines of a `scores.jsonl`.
+pub(crate) fn scores_of(text: &str) -> Vec<Value> {
+    text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
 fn build() -> Built {

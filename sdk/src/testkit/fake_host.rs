@@ -36,6 +36,7 @@ pub struct FakeHost {
     offers: Vec<Service>,
     failing_after: u64,
     cancelled_after: u64,
+    panicking_in: &'static str,
     calls: AtomicU64,
     asked: Mutex<BTreeSet<SampleId>>,
     progress: Mutex<Vec<(u64, u64)>>,
@@ -65,6 +66,7 @@ impl FakeHost {
             offers: Service::ALL.to_vec(),
             failing_after: u64::MAX,
             cancelled_after: u64::MAX,
+            panicking_in: "",
             calls: AtomicU64::default(),
             asked: Mutex::default(),
             progress: Mutex::default(),
@@ -113,6 +115,17 @@ impl FakeHost {
     pub fn cancelled_after(mut self, calls: u64) -> Self {
         self.cancelled_after = calls;
         self
+    }
+
+    /// Panics in `token_counts` or `progress`, to see that the boundary holds.
+    #[cfg(test)]
+    pub(super) fn panicking_in(mut self, service: &'static str) -> Self {
+        self.panicking_in = service;
+        self
+    }
+
+    fn panic_if_told_to(&self, service: &str) {
+        assert!(self.panicking_in != service, "the fake host was told to panic");
     }
 
     /// Adds scores made at one epoch.
@@ -208,6 +221,7 @@ impl Services for FakeHost {
     }
 
     fn token_counts(&self, ids: &[SampleId]) -> Result<Vec<TokenCounts>> {
+        self.panic_if_told_to("token_counts");
         self.enter(ids)?;
         let counts = ids.iter().map(|&id| TokenCounts {
             prompt: words(&prompt(id)),
@@ -303,6 +317,7 @@ impl Services for FakeHost {
     }
 
     fn progress(&self, done: u64, total: u64) {
+        self.panic_if_told_to("progress");
         lock(&self.progress).push((done, total));
     }
 

@@ -1,10 +1,10 @@
 //! The suites on plugins with one flaw each: a good plugin passes, and every flaw is found by the
 //! check that was made for it.
 
-use super::{Subject, Verdict};
+use super::{FakeHost, Subject, Verdict};
 use crate::{
-    Action, ComplexityScorer, DiversityScorer, Epoch, Host, Model, Plugin, Result, RunShape,
-    SampleId, Score, ScoreRow, Service, Update, UpdateStrategy,
+    Action, ComplexityScorer, DiversityScorer, Epoch, ErrorKind, Host, Model, Plugin, Result,
+    RunShape, SampleId, Score, ScoreRow, Service, Update, UpdateStrategy,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{
@@ -305,3 +305,35 @@ fn finds_options_that_take_anything_unless_told_not_to_look() {
 }
 
 crate::conformance!(the_macro_makes_a_test: complexity Careless, except: ["refuses unknown options"]);
+
+/// Asks and reports, and hides what it is answered.
+struct Asks;
+
+impl Plugin for Asks {
+    type Options = AnyOptions;
+
+    fn new(_: AnyOptions) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl ComplexityScorer for Asks {
+    fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
+        host.progress(0, 1);
+        host.token_counts(ids)?;
+        Ok(vec![Score::eligible(1.0); ids.len()])
+    }
+}
+
+#[test]
+fn a_panic_in_a_service_is_the_hosts_error_and_no_fault_of_the_plugin() {
+    let scorer = super::complexity::<Asks>("").unwrap();
+    for service in ["token_counts", "progress"] {
+        let host = FakeHost::new(1).panicking_in(service);
+        let error = scorer.score(&Host::new(&host), &[1]).unwrap_err();
+        assert_eq!(error.kind(), ErrorKind::Host);
+        let begins = format!("the host's service `{service}` panicked at ");
+        assert!(error.message().starts_with(&begins), "{error}");
+    }
+    assert!(scorer.score(&Host::new(&FakeHost::new(1)), &[1]).is_ok(), "the plugin can go on");
+}

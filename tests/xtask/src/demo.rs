@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::Instant;
 
-/// Sets up, builds, trains for three epochs and says where the results lie.
+/// Sets up, builds, trains for three epochs and returns the page that shows the run.
 pub(crate) fn run() -> Result<PathBuf> {
     setup::run()?;
     let artifacts = artifacts::build("dev")?;
@@ -33,10 +33,8 @@ pub(crate) fn run() -> Result<PathBuf> {
     process::run(&mut host)?;
 
     eprintln!("\n{}", picks::table(&data, &out)?);
-    eprintln!("\ntrained in {:.0} s; the trained model, the records and the scores are in", {
-        started.elapsed().as_secs_f64()
-    });
-    Ok(out)
+    eprintln!("\nin {:.0} s; all there is to see on one page:", started.elapsed().as_secs_f64());
+    Ok(out.join("report.html"))
 }
 
 /// The first of `demo`, `demo-2`, `demo-3` … that is not there: a run is never overwritten.
