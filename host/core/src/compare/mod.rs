@@ -8,25 +8,33 @@
 //!
 //! Nothing here trains: [`drive`] is given a function that runs one arm with one seed.
 
-mod arm;
-mod cache;
-mod comparison;
-mod curves;
 mod design;
-mod drive;
-mod ledger;
+
+mod arm;
 mod plan;
 mod plan_file;
+
 mod result;
+mod ledger;
+mod cache;
+mod drive;
+
+mod group;
+mod curves;
+mod arm_summary;
+mod pair;
 mod verdict;
+mod paired;
+mod comparison;
 
 pub use arm::{Arm, Run};
+pub use arm_summary::{ArmSummary, Cost, SeedSummary};
 pub use cache::{ScoreCache, ScoreCacheKey};
-pub use comparison::{ArmSummary, Comparison, Cost, HeldOut, Pair, SeedSummary, compare};
+pub use comparison::{Comparison, HeldOut, compare};
 pub use curves::{Band, Curves};
 pub use design::{Design, Pairs};
 pub use drive::drive;
 pub use ledger::Ledger;
+pub use pair::{Evidence, Pair, Verdict};
 pub use plan::{Budget, Plan};
 pub use result::ArmResult;
-pub use verdict::{Evidence, Verdict};

@@ -2,11 +2,9 @@
 
 use super::arm::{Arm, Run};
 use super::design::{Design, Pairs};
-use super::plan_file;
 use crate::config::{Config, Setting};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
-use std::path::Path;
 
 /// What every arm may spend an epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -62,23 +60,6 @@ impl Plan {
             name: "--config".to_owned(),
         };
         plan.with_added(seeds, &[]).checked()
-    }
-
-    /// Reads the file that `compare` is given.
-    ///
-    /// # Errors
-    /// A file that cannot be read, or [`Error::Config`] with every fault.
-    pub fn load(path: &Path) -> Result<Self> {
-        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::parse(&text, &path.display().to_string())
-    }
-
-    /// Reads a TOML text with a `[compare]` section; `name` is what messages call it.
-    ///
-    /// # Errors
-    /// [`Error::Config`] with every fault.
-    pub fn parse(text: &str, name: &str) -> Result<Self> {
-        plan_file::parse(text, name)
     }
 
     /// Every run, a seed at a time over all arms, so that an interrupted comparison has whole seeds.

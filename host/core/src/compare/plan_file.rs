@@ -13,6 +13,7 @@ use crate::nearest::nearest;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
+use std::path::Path;
 use toml::{Table, Value};
 
 const KEYS: [&str; 10] = [
@@ -50,7 +51,26 @@ enum ListText {
     Many(Vec<String>),
 }
 
-pub(super) fn parse(text: &str, name: &str) -> Result<Plan> {
+impl Plan {
+    /// Reads the file that `compare` is given.
+    ///
+    /// # Errors
+    /// A file that cannot be read, or [`Error::Config`] with every fault.
+    pub fn load(path: &Path) -> Result<Self> {
+        let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
+        Self::parse(&text, &path.display().to_string())
+    }
+
+    /// Reads a TOML text with a `[compare]` section; `name` is what messages call it.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault.
+    pub fn parse(text: &str, name: &str) -> Result<Self> {
+        parse(text, name)
+    }
+}
+
+fn parse(text: &str, name: &str) -> Result<Plan> {
     let mut table: Table = text
         .parse()
         .map_err(|error| Error::config(format!("{name}: {error}").trim_end().to_owned()))?;

@@ -1,37 +1,8 @@
 //! What the figures of a pair say, in plain words. A difference is arm minus baseline in nats a
 //! token, so below zero the arm is the better one.
 
-use super::comparison::Pair;
 use super::design::Design;
-use serde::{Deserialize, Serialize};
-
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Evidence {
-    /// The arm is better, over held-out samples and over seeds.
-    Better,
-    /// The arm is worse, over held-out samples and over seeds.
-    Worse,
-    /// These models differ, but so do the seeds of one arm among themselves.
-    SeedsDiffer,
-    /// These models differ; with one seed nobody can tell the strategy from its luck.
-    OneSeed,
-    /// Not even these models can be told apart.
-    #[default]
-    None,
-}
-
-/// The answer for one pair.
-#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
-pub struct Verdict {
-    /// What was found.
-    pub evidence: Evidence,
-    /// The same in a few words.
-    pub headline: String,
-    /// The same with its figures.
-    pub text: String,
-}
+use super::pair::{Evidence, Pair, Verdict};
 
 /// Judges a pair whose figures are complete.
 pub(super) fn verdict(pair: &Pair, design: &Design) -> Verdict {

@@ -6,18 +6,19 @@
 
 pub mod format;
 
-mod chart;
-mod embed;
 mod escape;
 mod page;
+
+mod chart;
+mod lane;
 mod table;
 
-mod lane;
+mod embed;
 mod mix_table;
 mod run_charts;
 
-mod comparison_page;
 mod run_page;
+mod comparison_page;
 mod text;
 
 pub use text::{
