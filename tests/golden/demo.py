@@ -14,7 +14,7 @@ from pathlib import Path
 import ifd
 import torch
 from tfidf import greedy
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
@@ -22,7 +22,7 @@ DEMO = HERE.parent / "data" / "demo"
 
 def main():
     rows = json.loads((DEMO / "instructions.json").read_text(encoding="utf-8"))
-    tokenizer = AutoTokenizer.from_pretrained(DEMO / "model")
+    tokenizer = ifd.tokenizer_of(DEMO / "model")
     model = AutoModelForCausalLM.from_pretrained(DEMO / "model", dtype=torch.float32).eval()
     golden = {
         "samples": [sample(index, rows[index], tokenizer, model) for index in range(0, len(rows), 100)],

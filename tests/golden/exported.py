@@ -14,7 +14,7 @@ from pathlib import Path
 
 import ifd
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer, GenerationConfig
+from transformers import AutoModelForCausalLM, GenerationConfig
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
@@ -40,7 +40,7 @@ def check(host, model, data, rows, out):
     run(host, "score", "--model", exported, "--data", data, "--plugins", "ifd", "--out", scores, "--device", "cpu",
         "--set", "model.dtype=float32")
 
-    tokenizer = AutoTokenizer.from_pretrained(exported)
+    tokenizer = ifd.tokenizer_of(exported)
     loaded, loading = AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32, output_loading_info=True)
     left = {key: value for key, value in loading.items() if value}
     assert not left, f"{model.name}: {left}"

@@ -6,9 +6,16 @@ Written from the definitions, in the plainest way; the host's own code looks not
 import math
 
 import torch
+from transformers import PreTrainedTokenizerFast
 
 SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 MARK = "\ue000"
+
+
+def tokenizer_of(folder):
+    """The tokenizer that `tokenizer.json` says. AutoTokenizer puts Qwen 2's own rules for words in the
+    place of those in the file."""
+    return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
 def prompt_of(row):

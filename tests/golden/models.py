@@ -17,7 +17,7 @@ import numpy as np
 import torch
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
-from transformers import AutoConfig, AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoConfig, AutoModelForCausalLM
 
 HERE = Path(__file__).parent / "models"
 
@@ -112,7 +112,7 @@ def write(name, config, seed, shards):
     write_weights(folder, model, shards)
     # From the files, so that what is tested is what they say.
     loaded = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float64, attn_implementation="eager")
-    write_json(folder / "expected.json", expected(loaded.eval(), AutoTokenizer.from_pretrained(folder)))
+    write_json(folder / "expected.json", expected(loaded.eval(), ifd.tokenizer_of(folder)))
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, {size:,} bytes")
 
