@@ -225,7 +225,7 @@ fn equal_arms_are_told_apart_no_more_often_than_promised() {
     // 99 % of binomial counts with n = 2,000 and p = 0.05 lie in 75 ..= 126.
     let [rejected, decided, missed] =
         rejections(NoDifference { samples: 80, seeds: 3, seed_deviation: 0.0 });
-    println!("no seed effect: {rejected} rejected, {decided} decided, {missed} intervals missed");
+    eprintln!("no seed effect: {rejected} rejected, {decided} decided, {missed} intervals missed");
     assert!((75..=126).contains(&rejected), "{rejected}");
     // The bootstrap's coverage of a mean of 80 falls a little short of its promise.
     assert!((75..=150).contains(&missed), "{missed}");
@@ -236,7 +236,7 @@ fn equal_arms_are_told_apart_no_more_often_than_promised() {
 fn lucky_seeds_are_not_taken_for_a_better_strategy() {
     let [rejected, decided, _] =
         rejections(NoDifference { samples: 80, seeds: 3, seed_deviation: 0.03 });
-    println!("seed effect: {rejected} rejected, {decided} decided");
+    eprintln!("seed effect: {rejected} rejected, {decided} decided");
     // The models do differ, and the test of held-out samples says so; the verdict does not.
     assert!(rejected > 600, "{rejected}");
     assert!(decided <= 126, "{decided}");
