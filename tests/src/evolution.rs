@@ -19,7 +19,7 @@ const LATER: &[Change] = &[
         "sdk/abi/src/host.rs",
         "    fn log(&self, level: u32, message: RStr<'_>);",
         "    fn log(&self, level: u32, message: RStr<'_>);\n\
-         fn luck(&self) -> u64 { 7 }",
+         fn luck(&self) -> u64 {\n7\n}",
     ),
     (
         "sdk/abi/src/scorer.rs",
@@ -28,7 +28,7 @@ const LATER: &[Change] = &[
          /// A complexity scorer, owned",
         "    #[sabi(last_prefix_field)]\n    \
              fn restore(&mut self, state: RSlice<'_, u8>) -> AbiResult<()>;\n    \
-             fn luck(&self, _host: HostRef<'_>) -> u64 { 0 }\n}\n\n\
+             fn luck(&self, _host: HostRef<'_>) -> u64 {\n0\n}\n}\n\n\
          /// A complexity scorer, owned",
     ),
     (
