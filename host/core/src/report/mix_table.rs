@@ -1,11 +1,13 @@
 //! The mix of the picks as a table with strips: the same for one run's epochs and for arms.
 
+use super::format;
 use crate::observe::mix::{Mix, Mixes};
 use serde::Serialize;
 
 /// The pool and the picks, ready to be shown.
 #[derive(Debug, Clone, Serialize)]
 pub(crate) struct MixTable {
+    summary: String,
     rows: Vec<Row>,
     scale: u64,
     source_field: String,
@@ -68,10 +70,33 @@ pub(crate) fn mix_table(mixes: &Mixes, names: &[String]) -> MixTable {
             .collect(),
     });
     MixTable {
+        summary: summary(mixes, names),
         rows: named().map(|(name, mix)| row(name, mix, scale)).collect(),
         scale: scale.round() as u64,
         source_field: mixes.source_field.clone().unwrap_or_default(),
         sources: sources.collect(),
+    }
+}
+
+/// What strikes the eye: the set whose length differs most from the pool's.
+fn summary(mixes: &Mixes, names: &[String]) -> String {
+    let Some(pool) = mixes.pool.length.map(|length| length.median.max(1.0)) else {
+        return String::new();
+    };
+    let far = |median: &f64| (median.max(1.0) / pool).ln().abs();
+    let medians = names
+        .iter()
+        .zip(&mixes.picks)
+        .filter_map(|(name, mix)| mix.length.map(|length| (name, length.median)));
+    let furthest = medians.max_by(|(_, a), (_, b)| far(a).total_cmp(&far(b)));
+    match furthest {
+        Some((name, median)) if far(&median) > 1.25_f64.ln() => format!(
+            "Length matters here: the median response of “{name}” has {} characters, that of all \
+             samples {}. A difference between strategies may be one of length.",
+            format::decimals(median, 0),
+            format::decimals(pool, 0)
+        ),
+        _ => "The picks are about as long as the samples they were taken from.".into(),
     }
 }
 

@@ -311,15 +311,12 @@ fn browser(views: &[RunView<'_>]) -> Option<Browser> {
 
 fn overview(views: &[RunView<'_>]) -> Overview {
     use super::chart::{Axis, Chart, Mark, Series};
-    let curves: Vec<Vec<(f64, f64)>> = views
-        .iter()
-        .map(|view| run_charts::trend(&run_charts::curve(view.record, |step| step.loss)))
-        .collect();
-    let steps = views.iter().map(|view| view.record.steps.len() as u64).max().unwrap_or(0);
+    let curves: Vec<Vec<(f64, f64)>> = views.iter().map(|view| by_epoch(view.record)).collect();
+    let epochs = views.iter().map(|view| view.record.epochs.len()).max().unwrap_or(0);
     let values = curves.iter().flatten().map(|point| point.1);
     let chart = Chart {
-        description: format!("Training loss of {} runs by optimizer step", views.len()),
-        x: run_charts::step_axis(steps),
+        description: format!("Training loss of {} runs by epoch", views.len()),
+        x: Axis::over([0.0, epochs.max(1) as f64], "epochs").with_whole_ticks(),
         y: Axis::over(values, "nats a token").padded(0.06),
         series: curves
             .iter()
@@ -351,6 +348,13 @@ fn overview(views: &[RunView<'_>]) -> Overview {
             rows: jaccard_matrix(&sets),
         }),
     }
+}
+
+/// A run's trend over epochs: runs of few steps and of many fit into one chart.
+fn by_epoch(record: &RunRecord) -> Vec<(f64, f64)> {
+    let epochs_a_step = record.epochs.len() as f64 / record.steps.len() as f64;
+    let trend = run_charts::trend(&run_charts::curve(record, |step| step.loss));
+    trend.into_iter().map(|(step, loss)| (step * epochs_a_step, loss)).collect()
 }
 
 fn overview_row(view: &RunView<'_>) -> OverviewRow {
