@@ -92,7 +92,9 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
 
     fn gain(&self, candidate: u64) -> AbiResult<f64> {
         let gain = self.scorer.with(|scorer| {
-            let id = named(&self.candidates, candidate)?;
+            let Some(&id) = self.candidates.get(candidate as usize) else {
+                return Err(no_such_candidate(&self.candidates, candidate));
+            };
             let gain = scorer.gain(candidate as usize)?;
             check::gain(id, gain)?;
             Ok(gain)
@@ -105,19 +107,22 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
             if candidates.len() != gains.len() {
                 return Err(Error::new(ErrorKind::Host, "`gains` was lent too few or many slots"));
             }
-            scorer.gains(&candidates, &mut gains)?;
-            for (&candidate, &gain) in candidates.iter().zip(gains.iter()) {
-                check::gain(named(&self.candidates, candidate.into())?, gain)?;
+            if let Some(&last) = candidates.iter().max()
+                && last as usize >= self.candidates.len()
+            {
+                return Err(no_such_candidate(&self.candidates, last.into()));
             }
-            Ok(())
+            scorer.gains(&candidates, &mut gains)?;
+            check::gains(&self.candidates, &candidates, &gains)
         });
         answer(done, |()| ())
     }
 
     fn pick(&mut self, candidate: u64) -> AbiResult<()> {
-        let named = named(&self.candidates, candidate);
-        let picked =
-            named.and_then(|_| self.scorer.with_mut(|scorer| scorer.pick(candidate as usize)));
+        let picked = match self.candidates.get(candidate as usize) {
+            Some(_) => self.scorer.with_mut(|scorer| scorer.pick(candidate as usize)),
+            None => Err(no_such_candidate(&self.candidates, candidate)),
+        };
         answer(picked, |()| ())
     }
 
@@ -134,12 +139,10 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
     }
 }
 
-/// The sample a candidate stands for.
-fn named(candidates: &[SampleId], candidate: u64) -> Result<SampleId> {
-    candidates.get(candidate as usize).copied().ok_or_else(|| {
-        let count = candidates.len();
-        Error::new(ErrorKind::Host, format!("candidate {candidate} was named, there are {count}"))
-    })
+#[cold]
+fn no_such_candidate(candidates: &[SampleId], candidate: u64) -> Error {
+    let count = candidates.len();
+    Error::new(ErrorKind::Host, format!("candidate {candidate} was named, there are {count}"))
 }
 
 struct Strategy<T>(Guarded<T>);
