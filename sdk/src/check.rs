@@ -89,10 +89,10 @@ fn distinct(list: &str, num_samples: u64, ids: &[SampleId]) -> Result<()> {
     Ok(())
 }
 
-/// NaN fails both comparisons.
+/// NaN is in no range.
 #[inline]
 fn is_amount(value: f64) -> bool {
-    (value >= 0.0) & (value < f64::INFINITY)
+    (0.0..f64::INFINITY).contains(&value)
 }
 
 fn bad<T>(message: String) -> Result<T> {
