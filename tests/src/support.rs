@@ -146,6 +146,9 @@ fn build() -> Built {
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
     cargo
         .args(["build", "--message-format=json-render-diagnostics", "--profile", profile])
+        // With a test among what is built, features are those of `cargo test`. Else both would
+        // write the same libraries with different features, each over the other's.
+        .args(["--workspace", "--lib", "--bins", "--test", "iterit"])
         .current_dir(Path::new(env!("CARGO_MANIFEST_DIR")).join(".."))
         .stderr(Stdio::inherit());
     let output = cargo.output().unwrap_or_else(|it| panic!("cannot start {cargo:?}: {it}"));
@@ -156,6 +159,9 @@ fn build() -> Built {
         let Message::CompilerArtifact(artifact) = message.expect("a message of cargo's") else {
             continue;
         };
+        if artifact.profile.test {
+            continue;
+        }
         if artifact.target.name == "iterit-host" {
             host = artifact.executable.map(PathBuf::from).or(host);
         } else if artifact.target.kind.contains(&TargetKind::CDyLib) {

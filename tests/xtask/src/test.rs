@@ -1,13 +1,12 @@
 //! `cargo xtask test`: from a fresh clone to the last test.
 
 use crate::error::Result;
-use crate::{artifacts, process, setup};
+use crate::{process, setup};
 use std::process::Command;
 
-/// Sets up, builds what the tests start, and runs `cargo test --workspace` with `arguments`.
+/// Sets up, and runs `cargo test --workspace` with `arguments`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     setup::run()?;
-    artifacts::build("dev")?;
     let mut tests = process::cargo(["test", "--workspace"]);
     process::run(on_one_thread_each(tests.args(arguments)))
 }
