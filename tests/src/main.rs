@@ -28,5 +28,6 @@ mod evolution;
 
 mod statistics;
 mod report;
+mod compare;
 
 mod tidy;

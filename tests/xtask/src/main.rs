@@ -19,6 +19,7 @@ mod setup;
 mod venv;
 
 mod bench;
+mod browser;
 mod demo;
 mod install;
 mod oracle;
@@ -66,6 +67,11 @@ enum Verb {
         #[command(subcommand)]
         action: Option<oracle::Action>,
     },
+    /// Open the pages of a small comparison in Chromium, wide and narrow, light and dark
+    Browser {
+        /// Pages to open instead
+        pages: Vec<PathBuf>,
+    },
     /// What CI runs: set-up, format, clippy, docs and the tests
     Ci,
 }
@@ -89,6 +95,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Oracle { action: None } => oracle::compare(),
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
+        Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),
         Verb::Ci => ci::run(),
     }
 }
