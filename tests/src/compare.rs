@@ -207,7 +207,14 @@ fn interrupted_it_says_how_to_go_on() {
     refused(&ARMS, &["`out` holds a comparison already", "--resume"]);
     let resumed = |more: &[&'static str]| [&ARMS[..], &["--resume"], more].concat();
     refused(
-        &resumed(&["--set", "train.epochs=3", "--ratio", "13", "--set", "compare.tie=0.5"]),
+        &resumed(&[
+            "--set",
+            "train.epochs=3",
+            "--set",
+            "selection.ratio=13",
+            "--set",
+            "compare.tie=0.5",
+        ]),
         &[
             "begun with train.epochs 2, now it is 3",
             "begun with selection.ratio 12.0, now it is 13.0",

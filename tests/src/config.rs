@@ -1,5 +1,6 @@
 //! The configuration is strict: every fault is named at once, with its place and what to do.
 
+use iterit_core::compare::Plan;
 use iterit_core::config::{Config, Device, Dtype, MicroBatch, Setting, Shuffle};
 use iterit_core::{Error, Result};
 use std::fs;
@@ -187,11 +188,16 @@ fn the_recipes_load() {
     for entry in fs::read_dir(configs).expect("configs") {
         let path = entry.expect("an entry").path();
         if path.extension().is_some_and(|suffix| suffix == "toml") {
-            Config::load(Some(&path), &[]).unwrap_or_else(|error| panic!("{error}"));
+            // A comparison's file has a section of its own.
+            let loaded = match path.file_stem().is_some_and(|name| name == "compare") {
+                true => Plan::load(&path, &[]).and_then(|plan| plan.config()),
+                false => Config::load(Some(&path), &[]),
+            };
+            loaded.unwrap_or_else(|error| panic!("{error}"));
             names.push(path.file_stem().expect("a name").to_string_lossy().into_owned());
         }
     }
-    for name in ["iterit", "static", "full", "random", "length"] {
+    for name in ["iterit", "static", "full", "random", "length", "compare"] {
         assert!(names.iter().any(|found| found == name), "no recipe `{name}` among {names:?}");
     }
 }

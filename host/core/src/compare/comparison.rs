@@ -66,7 +66,7 @@ pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
         },
         overlap: overlap(&arms),
         score_agreement: score_agreement(&arms),
-        notes: notes(&summaries),
+        notes: notes(design, &summaries),
         pairs: pairs(design, &arms, tokens),
         arms: summaries,
     })
@@ -105,7 +105,7 @@ fn score_agreement(arms: &[Group<'_>]) -> Matrix {
     first_scores.iter().map(|a| first_scores.iter().map(|b| of_pair(a, b)).collect()).collect()
 }
 
-fn notes(arms: &[ArmSummary]) -> Vec<String> {
+fn notes(design: &Design, arms: &[ArmSummary]) -> Vec<String> {
     let mut notes = Vec::new();
     let single: Vec<&str> =
         arms.iter().filter(|arm| arm.seeds.len() == 1).map(|arm| arm.name.as_str()).collect();
@@ -116,19 +116,24 @@ fn notes(arms: &[ArmSummary]) -> Vec<String> {
             single.join("; ")
         ));
     }
+    let Some(baseline) = arms.iter().find(|arm| arm.name == design.baseline).or(arms.first())
+    else {
+        return notes;
+    };
     let samples = |arm: &ArmSummary| arm.cost.samples_trained;
     let tokens = |arm: &ArmSummary| arm.cost.tokens_trained;
     for (what, spent) in [("samples", samples as fn(&ArmSummary) -> f64), ("tokens", tokens)] {
-        let by_cost = |a: &&ArmSummary, b: &&ArmSummary| spent(a).total_cmp(&spent(b));
-        let (least, most) = (arms.iter().min_by(by_cost), arms.iter().max_by(by_cost));
-        if let (Some(least), Some(most)) = (least, most)
-            && spent(most) > spent(least) * (1.0 + UNEQUAL)
-        {
+        let times = |arm: &ArmSummary| spent(arm) / spent(baseline);
+        let unequal: Vec<String> = arms
+            .iter()
+            .filter(|arm| (times(arm) - 1.0).abs() > UNEQUAL)
+            .map(|arm| format!("{} {:.2} times as many", arm.name, times(arm)))
+            .collect();
+        if !unequal.is_empty() {
             notes.push(format!(
-                "The arms did not train on equally many {what}: {} had {:.2} times those of {}.",
-                most.name,
-                spent(most) / spent(least),
-                least.name
+                "The arms did not train on equally many {what}. Beside {}: {}.",
+                baseline.name,
+                unequal.join("; ")
             ));
         }
     }

@@ -26,7 +26,7 @@ pub(super) fn page(browser: &mut Chromium, page: &Path, pictures: &Path) -> Resu
                 json!({ "features": [{ "name": "prefers-color-scheme", "value": scheme }] });
             browser.call("Emulation.setEmulatedMedia", media)?;
             browser.open(page)?;
-            let mut found = on_screen(browser, width)?;
+            let mut found: Vec<String> = on_screen(browser, width)?.into_iter().collect();
             let path = pictures.join(format!("{name}.png"));
             std::fs::write(&path, browser.picture()?).map_err(Error::io("write", &path))?;
             found.extend(by_keyboard(browser)?);
