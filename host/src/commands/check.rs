@@ -12,8 +12,8 @@ use iterit_core::{Error, Result};
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let choosers = Choosers::find(&config, &screen)?;
-    let (corpus, _) = wiring::corpora(&config, &screen)?;
+    let (choosers, (corpus, _)) =
+        Error::both(Choosers::find(&config, &screen), wiring::corpora(&config, &screen))?;
     for id in 0..corpus.num_samples().min(args.show as u64) {
         show_sample(&corpus, id)?;
     }

@@ -13,9 +13,8 @@ use std::sync::Arc;
 
 /// What is trained on, and what the model is measured by where there is such data.
 pub(crate) fn corpora(config: &Config, screen: &Screen) -> Result<(Corpus, Option<Corpus>)> {
-    let (samples, held_out) = samples(config)?;
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    let targets = target_samples(config)?;
+    let data = Error::both(samples(config), target_samples(config));
+    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
     let training = encode(samples, targets, &encoder, screen)?;
     let held_out = match held_out {
         Some(samples) => Some(encode(samples, Vec::new(), &encoder, screen)?),
@@ -26,10 +25,11 @@ pub(crate) fn corpora(config: &Config, screen: &Screen) -> Result<(Corpus, Optio
 
 /// The data alone, as one corpus.
 pub(crate) fn corpus(config: &Config, limit: Option<usize>, screen: &Screen) -> Result<Corpus> {
-    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+    let samples = dataset::load(&config.data.path, config.data.format);
+    let data = Error::both(samples, target_samples(config));
+    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
     samples.truncate(limit.unwrap_or(usize::MAX));
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    encode(samples, target_samples(config)?, &encoder, screen)
+    encode(samples, targets, &encoder, screen)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -87,6 +87,11 @@ fn target_samples(config: &Config) -> Result<Vec<Sample>> {
     }
 }
 
+/// Tokenizer and template of the model to be trained.
+fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
+    Ok(Arc::new(encoder(config, config.model_path()?)?))
+}
+
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
@@ -94,8 +99,9 @@ fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
         target_end: config.train.target_end,
         max_length: config.model.max_length,
     };
+    let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(Tokenizer::open(model)?, template, options)
+    Encoder::new(tokenizer, template, options)
 }
 
 fn encode(

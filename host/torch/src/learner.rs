@@ -1,5 +1,7 @@
 //! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
 
+mod next_logits;
+
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
