@@ -105,6 +105,14 @@ fn data_that_is_none() {
 }
 
 #[test]
+fn independent_faults_are_named_at_once() {
+    let mut attempt = Attempt::new().data("none.json", "[]");
+    attempt.model = "no-model".into();
+    attempt.plugins = "idf,diversity".into();
+    attempt.fails(&["did you mean `ifd`?", "none.json`: no sample", "no-model`: no such folder"]);
+}
+
+#[test]
 fn data_that_is_too_much_for_the_model() {
     let long = "word ".repeat(5000);
     Attempt::new()
