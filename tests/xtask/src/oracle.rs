@@ -45,7 +45,7 @@ pub(crate) fn compare() -> Result<()> {
 
     setup::run()?;
     let host = artifacts::build("dev")?.host;
-    process::run(&mut process::cargo(["build", "-p", "iterit-torch", "--example", "next_logits"]))?;
+    process::run(&mut process::cargo(["build", "--workspace", "--example", "next_logits"]))?;
     let next_logits = host.with_file_name("examples").join("next_logits");
     venv::run(&python, &tests.join("golden/exported.py"), &[&host, &next_logits])
 }
