@@ -14,6 +14,7 @@ pub mod statistics;
 pub mod dataset;
 pub mod learner;
 pub mod record;
+pub mod run_directory;
 
 pub mod observe;
 
@@ -37,7 +38,6 @@ pub mod observer;
 pub mod estimate;
 pub mod services;
 pub mod tensorboard;
-pub mod run_directory;
 pub mod export;
 pub mod run;
 

@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     show_report(report);
     show_special(&corpus);
     show_plan(&config, &corpus)?;
-    let models = wiring::models(&config, &corpus, &screen)?;
+    let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
     choosers.open(&config)?;
     let facts = models.ask(|learner| learner.facts());

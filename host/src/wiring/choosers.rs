@@ -17,6 +17,7 @@ use std::time::Duration;
 const DEFAULT_STRATEGY: &str = "iterative";
 
 /// Plugins that were found and fit together; none of their code has run.
+#[derive(Clone)]
 pub(crate) struct Choosers {
     found: Vec<Found>,
 }
@@ -184,7 +185,7 @@ fn named<P: ?Sized>(loaded: &Loaded, plugin: Box<P>) -> Named<P> {
 }
 
 /// A plugin's section of the configuration, as it crosses the boundary.
-fn options(config: &Config, plugin: &str) -> String {
+pub(crate) fn options(config: &Config, plugin: &str) -> String {
     let none = BTreeMap::<String, String>::new();
     match config.plugins.get(plugin) {
         Some(table) => serde_json::to_string(table).expect("a TOML table is JSON"),
