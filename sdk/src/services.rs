@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// the start. Texts, counts, seed, progress, cancellation and log are always there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Service {
     /// [`Services::response_nll`]
     ResponseNll,
@@ -31,7 +32,7 @@ pub enum Service {
 
 impl Service {
     /// Every service, in declaration order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::ResponseNll,
         Self::TokenNll,
         Self::PromptedNll,

@@ -10,8 +10,15 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 5] =
-    ["python_words.py", "tfidf.py", "statistics/oracle.py", "models.py", "demo.py"];
+const SCRIPTS: [&str; 7] = [
+    "python_words.py",
+    "tfidf.py",
+    "embeddings.py",
+    "dedup.py",
+    "statistics/oracle.py",
+    "models.py",
+    "demo.py",
+];
 
 /// What to do instead of comparing.
 #[derive(Subcommand)]
