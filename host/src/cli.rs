@@ -2,6 +2,7 @@
 
 use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
 use iterit_core::config::Setting;
+use std::num::NonZeroUsize;
 use std::path::PathBuf;
 
 /// Fine-tunes a language model on the few percent of an instruction set worth training on.
@@ -18,6 +19,8 @@ pub(crate) struct Cli {
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Command {
+    /// Train with several selections and seeds, and say whether any is better than another
+    Compare(Compare),
     /// Do everything but the training: show texts, masks, truncation, steps, memory
     Check(Check),
     /// Score samples and write one JSON line each
@@ -76,6 +79,34 @@ pub(crate) struct Common {
     /// Any key of the configuration; the value is TOML, else a bare string
     #[arg(long, value_name = "KEY=VALUE")]
     set: Vec<String>,
+}
+
+impl Common {
+    /// Whether --plugins was given.
+    pub(crate) fn names_plugins(&self) -> bool {
+        !self.plugins.is_empty()
+    }
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Compare {
+    /// A TOML file with a [compare] section; flags and --set come after it
+    #[arg(value_name = "FILE")]
+    pub(crate) plan: Option<PathBuf>,
+    /// The plugins of one arm, comma separated; give one for each arm
+    #[arg(long, value_name = "A,B")]
+    arm: Vec<String>,
+    /// The seeds of every arm, comma separated
+    #[arg(long, value_name = "N,N")]
+    seeds: Option<String>,
+    /// Arms that run side by side
+    #[arg(long, default_value = "1", value_name = "N")]
+    pub(crate) jobs: NonZeroUsize,
+    /// Go on with the comparison in --out
+    #[arg(long)]
+    pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) common: Common,
 }
 
 #[derive(Debug, Args)]
@@ -204,7 +235,8 @@ const FLAGS: [(&str, &str); 5] = [
 ];
 
 /// Flags that give a list as a whole.
-const LISTS: [(&str, &str); 2] = [("plugins", "selection.plugins"), ("data", "data.path")];
+const LISTS: [(&str, &str); 3] =
+    [("plugins", "selection.plugins"), ("data", "data.path"), ("arm", "compare.arms")];
 
 fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, iterit_core::Error> {
     let mut found: Vec<(usize, Setting)> = Vec::new();
@@ -221,6 +253,9 @@ fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, iterit_core::Error> {
             let items = values.into_iter().map(|value| value.1).filter(|item| !item.is_empty());
             found.push((place, Setting::list(&format!("--{flag}"), key, items)));
         }
+    }
+    for (place, value) in raw(matches, "seeds").unwrap_or_default() {
+        found.push((place, Setting::flag("--seeds", "compare.seeds", &format!("[{value}]"))));
     }
     for (place, value) in raw(matches, "set").unwrap_or_default() {
         found.push((place, Setting::parse(&value)?));

@@ -1,6 +1,7 @@
 //! One subcommand a file: wiring, and what is printed.
 
 pub(crate) mod check;
+pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod export;

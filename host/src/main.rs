@@ -9,6 +9,8 @@ mod progress;
 mod plugins;
 
 mod wiring;
+mod training;
+mod comparison;
 mod commands;
 
 use cli::Command;
@@ -19,6 +21,7 @@ fn main() -> ExitCode {
     let (cli, settings) = cli::parse();
     let done = settings.and_then(|settings| match &cli.command {
         None => commands::train::run(&cli.train, &settings),
+        Some(Command::Compare(args)) => commands::compare::run(args, &settings),
         Some(Command::Check(args)) => commands::check::run(args, &settings),
         Some(Command::Score(args)) => commands::score::run(args, &settings),
         Some(Command::Select(args)) => commands::select::run(args, &settings),

@@ -1,6 +1,12 @@
 //! What a person sees of a run: a bar with an ETA for every long phase, one line an epoch, warnings
 //! kept for the end. All on stderr; stdout is for data.
 
+mod forecast;
+
+mod board;
+
+pub(crate) use board::Board;
+
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use iterit_core::learner::Watch;
 use iterit_core::observer::{Observer, Phase};
@@ -56,9 +62,23 @@ impl Screen {
         screen
     }
 
-    /// The warnings so far, each once.
-    pub(crate) fn warnings(&self) -> Vec<String> {
-        lock(&self.warnings).clone()
+    /// Says the warnings so far once more, each once.
+    pub(crate) fn repeat_warnings(&self) {
+        let warnings = lock(&self.warnings).clone();
+        if !warnings.is_empty() {
+            self.line(&format!("{} warnings:", warnings.len()));
+        }
+        for warning in warnings {
+            self.line(&format!("  {warning}"));
+        }
+    }
+
+    /// Keeps a warning for the end, each once.
+    fn remember(&self, warning: String) {
+        let mut warnings = lock(&self.warnings);
+        if !warnings.contains(&warning) {
+            warnings.push(warning);
+        }
     }
 
     /// A line of talk.
@@ -129,10 +149,7 @@ impl Observer for Screen {
             LogLevel::Warn => {
                 let warning = format!("{source}{message}");
                 self.line(&format!("warning: {warning}"));
-                let mut warnings = lock(&self.warnings);
-                if !warnings.contains(&warning) {
-                    warnings.push(warning);
-                }
+                self.remember(warning);
             }
         }
     }

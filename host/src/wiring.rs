@@ -2,10 +2,12 @@
 //! decides anything; the configuration says it all.
 
 mod choosers;
+mod fingerprints;
 mod model;
 mod texts;
 
-pub(crate) use choosers::Choosers;
+pub(crate) use choosers::{Choosers, options};
+pub(crate) use fingerprints::{data_files, fingerprints, hashes, model_files};
 pub(crate) use model::models;
 pub(crate) use texts::{bare_corpus, corpora, corpus};
 
@@ -29,6 +31,14 @@ pub(crate) fn threads() -> usize {
         .and_then(|threads| threads.parse::<NonZeroUsize>().ok())
         .or_else(|| std::thread::available_parallelism().ok())
         .map_or(1, NonZeroUsize::get)
+}
+
+/// Threads that each of some runs side by side may use: as many as it is told, else its share.
+pub(crate) fn threads_of(jobs: NonZeroUsize) -> usize {
+    match std::env::var_os("OMP_NUM_THREADS") {
+        Some(_) => threads(),
+        None => (threads() / jobs).max(1),
+    }
 }
 
 /// The sha256 of a file, in hexadecimal.

@@ -1,6 +1,6 @@
 //! Reports say what the records say, whatever the data holds, and stand on their own.
 
-use iterit_core::compare::{ArmResult, Design, compare};
+use iterit_core::compare::{ArmResult, Design, Judged, compare};
 use iterit_core::learner::{Learner, ModelFacts, NoModel};
 use iterit_core::observe::History;
 use iterit_core::observe::drift::drifts;
@@ -107,8 +107,11 @@ fn arm_results() -> Vec<ArmResult> {
     let result = |(number, (arm, seed)): (usize, (&str, u64))| ArmResult {
         arm: arm.into(),
         seed,
-        held_out: (0..30).map(|at| 2.0 + f64::from(at) / 50.0 + number as f64 / 9.0).collect(),
-        response_tokens: (1..=30).collect(),
+        judged: Judged {
+            held_out: (0..30).map(|at| 2.0 + f64::from(at) / 50.0 + number as f64 / 9.0).collect(),
+            response_tokens: (1..=30).collect(),
+            spared_seconds: 0.0,
+        },
         record: record(12),
     };
     runs.into_iter().enumerate().map(result).collect()

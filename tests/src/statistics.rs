@@ -1,7 +1,7 @@
 //! The statistics of a comparison are SciPy's, and they do not find what is not there.
 
 use crate::golden::{self, array, number, numbers, positions};
-use iterit_core::compare::{ArmResult, Design, Evidence, compare};
+use iterit_core::compare::{ArmResult, Design, Evidence, Judged, compare};
 use iterit_core::learner::ModelFacts;
 use iterit_core::record::{RunManifest, RunRecord};
 use iterit_core::statistics::bootstrap::{
@@ -171,7 +171,8 @@ impl NoDifference {
 
 fn result(arm: &str, seed: u64, held_out: Vec<f64>) -> ArmResult {
     let response_tokens = (0..held_out.len() as u32).map(|at| 5 + at % 50).collect();
-    ArmResult { arm: arm.into(), seed, held_out, response_tokens, record: empty_record() }
+    let judged = Judged { held_out, response_tokens, spared_seconds: 0.0 };
+    ArmResult { arm: arm.into(), seed, judged, record: empty_record() }
 }
 
 fn empty_record() -> RunRecord {
@@ -253,7 +254,7 @@ fn a_true_difference_of_the_detectable_size_is_found_four_times_in_five() {
         .filter(|_| {
             let mut results = simulated.results(&mut random);
             let better = results.iter_mut().filter(|result| result.arm == "a");
-            better.for_each(|r| r.held_out.iter_mut().for_each(|loss| *loss -= effect));
+            better.for_each(|r| r.judged.held_out.iter_mut().for_each(|loss| *loss -= effect));
             compare(&design, &results).unwrap().pairs[0].p <= 0.05
         })
         .count();
@@ -305,9 +306,9 @@ fn results_that_cannot_be_compared_are_refused() {
     results[1].arm = "b".into();
     check_refusal(results, "the baseline `random` has no result");
     let mut results = good();
-    results[1].held_out[2] = f64::NAN;
+    results[1].judged.held_out[2] = f64::NAN;
     check_refusal(results, "held-out sample 2 is not a number");
     let mut results = good();
-    results[0].response_tokens[0] = 9;
+    results[0].judged.response_tokens[0] = 9;
     check_refusal(results, "other held-out samples");
 }

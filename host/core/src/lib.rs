@@ -14,6 +14,7 @@ pub mod statistics;
 pub mod dataset;
 pub mod learner;
 pub mod record;
+pub mod run_directory;
 
 pub mod observe;
 
@@ -38,7 +39,6 @@ pub mod estimate;
 pub mod models;
 pub mod services;
 pub mod tensorboard;
-pub mod run_directory;
 pub mod export;
 pub mod run;
 

@@ -92,6 +92,17 @@ pub struct LossLine {
     pub tokens: u64,
 }
 
+/// One line of `epochs/E/held-out.jsonl`: a held-out sample, asked after the epoch.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct HeldOutLine {
+    /// Its position among the held-out samples.
+    pub id: u64,
+    /// The summed loss of its response's tokens given its prompt, nats.
+    pub nll: f64,
+    /// How many tokens that are; 0 where the response is cut off.
+    pub tokens: u32,
+}
+
 /// `epochs/E/selection.json`: what an epoch trains on, in pick order.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Selection {
@@ -168,6 +179,13 @@ impl ScoreLine {
     /// NaN and infinities have no JSON; they are null on disk.
     pub fn number(value: f64) -> Option<f64> {
         value.is_finite().then_some(value)
+    }
+}
+
+impl HeldOutLine {
+    /// Nats a token; NaN where there is no token.
+    pub fn mean(&self) -> f64 {
+        self.nll / f64::from(self.tokens)
     }
 }
 

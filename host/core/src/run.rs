@@ -25,7 +25,7 @@ use crate::learner::StepOptions;
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
 use crate::plugin_set::PluginSet;
-use crate::record::EpochRecord;
+use crate::record::{EpochRecord, HeldOutLine};
 use crate::run_directory::RunDirectory;
 use crate::schedule::{Schedule, total_steps};
 use crate::{Error, Result};
@@ -160,13 +160,19 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Mean held-out loss a response token; absent without held-out data.
+    /// Asks the held-out samples and writes down what each says; the mean loss a response token,
+    /// absent without held-out data.
     fn held_out_loss(&self) -> Result<Option<f64>> {
         let Some(held_out) = self.inputs.held_out else { return Ok(None) };
         self.inputs.lender.observer.begin(Phase::Evaluating, Some(self.state.epoch));
         let losses = evaluate(held_out, self.inputs.lender.models, self.inputs.lender.observer);
         self.inputs.lender.observer.end(Phase::Evaluating);
-        let (sum, tokens) = losses?.iter().fold((0.0, 0u64), |(sum, tokens), nll| {
+        let losses = losses?;
+        let lines = losses.iter().zip(0..);
+        let lines: Vec<HeldOutLine> =
+            lines.map(|(nll, id)| HeldOutLine { id, nll: nll.sum, tokens: nll.tokens }).collect();
+        self.inputs.directory.write_held_out(self.state.epoch, &lines)?;
+        let (sum, tokens) = losses.iter().fold((0.0, 0u64), |(sum, tokens), nll| {
             (sum + nll.sum, tokens + u64::from(nll.tokens))
         });
         Ok((tokens > 0).then(|| sum / tokens as f64))

@@ -3,13 +3,13 @@
 //!
 //! ```text
 //! config.toml  manifest.json  metrics.jsonl  report.html
-//! epochs/E/{scores.jsonl, selection.json, losses.jsonl, summary.json}
+//! epochs/E/{scores.jsonl, selection.json, losses.jsonl, held-out.jsonl, summary.json}
 //! checkpoints/step-N/{state.json, learner/}
 //! model/
 //! ```
 
 use crate::record::{
-    EpochRecord, LossLine, RunManifest, RunRecord, ScoreLine, Selection, StepRecord,
+    EpochRecord, HeldOutLine, LossLine, RunManifest, RunRecord, ScoreLine, Selection, StepRecord,
 };
 use crate::{Error, Result, whole_file};
 use serde::de::DeserializeOwned;
@@ -116,6 +116,25 @@ impl RunDirectory {
         let folder = self.epoch_path(record.epoch);
         whole_file::write_json_lines(&folder.join("losses.jsonl"), losses)?;
         whole_file::write_json(&folder.join("summary.json"), record)
+    }
+
+    /// Writes the loss of every held-out sample after an epoch.
+    pub fn write_held_out(&self, epoch: u32, lines: &[HeldOutLine]) -> Result<()> {
+        whole_file::write_json_lines(&self.epoch_path(epoch).join("held-out.jsonl"), lines)
+    }
+
+    /// The loss of every held-out sample after an epoch; none where there were none.
+    pub fn read_held_out(&self, epoch: u32) -> Result<Vec<HeldOutLine>> {
+        read_json_lines(&self.epoch_path(epoch).join("held-out.jsonl"))
+    }
+
+    /// Removes the checkpoints, which a finished run needs no more.
+    pub fn remove_checkpoints(&self) -> Result<()> {
+        let folder = self.checkpoints_path();
+        match folder.exists() {
+            true => fs::remove_dir_all(&folder).map_err(Error::io("remove", &folder)),
+            false => Ok(()),
+        }
     }
 
     /// Adds a line to `metrics.jsonl`, on the disk when this returns.

@@ -12,7 +12,7 @@ pub(crate) fn run(args: &Eval, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
     let corpus = wiring::corpus(&config, None, &screen)?;
-    let models = wiring::models(&config, &corpus, &screen)?;
+    let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     screen.begin(Phase::Evaluating, None);
     let losses = evaluate(&corpus, &models, &screen);
     screen.end(Phase::Evaluating);

@@ -2,6 +2,7 @@
 
 use crate::cli::Export;
 use crate::progress::Screen;
+use crate::training::export_model;
 use crate::wiring;
 use iterit_core::config::Config;
 use iterit_core::run_directory::{Checkpoint, RunDirectory};
@@ -19,9 +20,9 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     let config = Config::load(Some(&directory.config_path()), &[])?;
     let checkpoint = choose(&directory, args.step)?;
     let corpus = wiring::corpus(&config, Some(1), &screen)?;
-    let models = wiring::models(&config, &corpus, &screen)?;
+    let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     models.change(|learner| learner.restore(&checkpoint.folder.join("learner")))?;
-    super::train::export_model(&config, &corpus, &models, &args.out)?;
+    export_model(&config, &corpus, &models, &args.out)?;
     anstream::println!("{}", args.out.display());
     Ok(())
 }

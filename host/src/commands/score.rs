@@ -22,7 +22,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
         )));
     }
     let corpus = wiring::corpus(&config, args.limit, &screen)?;
-    let models = wiring::models(&config, &corpus, &screen)?;
+    let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
     let plugins = choosers.open(&config)?;
     let ids: Vec<SampleId> = (0..corpus.num_samples()).collect();

@@ -3,6 +3,7 @@
 
 use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
 use iterit_core::config::Config;
+use iterit_core::nearest::nearest;
 use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
 use iterit_core::record::PluginRecord;
@@ -16,6 +17,7 @@ use std::time::Duration;
 const DEFAULT_STRATEGY: &str = "iterative";
 
 /// Plugins that were found and fit together; none of their code has run.
+#[derive(Clone)]
 pub(crate) struct Choosers {
     found: Vec<Found>,
 }
@@ -38,12 +40,14 @@ impl Choosers {
             );
         }
         let choosers = Self { found };
-        choosers.check(config)?;
+        choosers.check(config, &search_path)?;
         Ok(choosers)
     }
 
-    /// At most one diversity scorer, exactly one strategy, and no options for a plugin not in use.
-    fn check(&self, config: &Config) -> Result<()> {
+    /// At most one diversity scorer, exactly one strategy, no weight for a plugin not in use, and no
+    /// options for a plugin that is nowhere. Options for one that is there and not in use are fine:
+    /// recipes are shared between runs with different plugins.
+    fn check(&self, config: &Config, search_path: &SearchPath) -> Result<()> {
         let mut faults = Vec::new();
         for kind in [PluginKind::Diversity, PluginKind::Strategy] {
             let names: Vec<_> =
@@ -63,7 +67,19 @@ impl Choosers {
                 "`selection.weights.{name}`: no plugin `{name}` is in use\nhint: name it in --plugins"
             ));
         }
+        let mut idle = config.plugins.keys().filter(|name| unused(name)).peekable();
+        if idle.peek().is_some() {
+            let offered = search_path.offers().into_iter().map(|found| found.scorer.name);
+            let known: Vec<String> = offered.chain(self.names()).collect();
+            faults.extend(
+                idle.filter(|name| !known.contains(name)).map(|name| nowhere(name, &known)),
+            );
+        }
         if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.found.iter().map(|found| found.scorer.name.clone())
     }
 
     fn of(&self, kind: PluginKind) -> impl Iterator<Item = &Found> {
@@ -122,6 +138,17 @@ impl Choosers {
     }
 }
 
+/// Options for a plugin that is not there: a misspelt name, whose plugin would run on its defaults.
+fn nowhere(name: &str, known: &[String]) -> String {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `plugins.{near}`?"),
+        None => {
+            "name the plugin's folder in selection.plugin_path, or remove the section".to_owned()
+        }
+    };
+    format!("`plugins.{name}`: there is no plugin `{name}`\nhint: {hint}")
+}
+
 #[derive(Default)]
 struct Unfinished {
     complexity: Vec<WeightedScorer>,
@@ -158,7 +185,7 @@ fn named<P: ?Sized>(loaded: &Loaded, plugin: Box<P>) -> Named<P> {
 }
 
 /// A plugin's section of the configuration, as it crosses the boundary.
-fn options(config: &Config, plugin: &str) -> String {
+pub(crate) fn options(config: &Config, plugin: &str) -> String {
     let none = BTreeMap::<String, String>::new();
     match config.plugins.get(plugin) {
         Some(table) => serde_json::to_string(table).expect("a TOML table is JSON"),

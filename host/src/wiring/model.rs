@@ -1,10 +1,10 @@
 //! The configuration's model becomes a learner.
 
-use crate::progress::Screen;
 use iterit_core::config::{self, Config, Device, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
+use iterit_core::observer::Observer;
 use iterit_core::{Error, Result};
 use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
@@ -12,20 +12,25 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 /// The model to train, and the proxy with the corpus in its own tokens where one is named.
-pub(crate) fn models(config: &Config, corpus: &Corpus, screen: &Screen) -> Result<Models> {
-    let models = Models::new(learner(config, config.model_path()?)?);
+pub(crate) fn models(
+    config: &Config,
+    corpus: &Corpus,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<Models> {
+    let models = Models::new(learner(config, config.model_path()?, threads)?);
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
-            let proxy = learner(config, folder)?;
-            let corpus = super::texts::proxy_corpus(config, corpus, folder, screen)?;
+            let proxy = learner(config, folder, threads)?;
+            let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             Ok(models.with_proxy(proxy, corpus))
         }
     }
 }
 
 /// A model folder, held as `[model]` and `[train]` say.
-pub(crate) fn learner(config: &Config, folder: &Path) -> Result<Box<dyn Learner>> {
+fn learner(config: &Config, folder: &Path, threads: usize) -> Result<Box<dyn Learner>> {
     if !folder.is_dir() {
         return Err(Error::config(format!(
             "`model.path` is `{}`, which is no folder\nhint: name a Hugging Face model folder, with \
@@ -33,10 +38,10 @@ pub(crate) fn learner(config: &Config, folder: &Path) -> Result<Box<dyn Learner>
             folder.display()
         )));
     }
-    Ok(Box::new(TorchLearner::load(folder, options(config))?))
+    Ok(Box::new(TorchLearner::load(folder, options(config, threads))?))
 }
 
-fn options(config: &Config) -> LearnerOptions {
+fn options(config: &Config, threads: usize) -> LearnerOptions {
     LearnerOptions {
         device: match config.model.device {
             Device::Auto => DeviceChoice::Auto,
@@ -48,7 +53,7 @@ fn options(config: &Config) -> LearnerOptions {
             Dtype::Bfloat16 => Precision::Bfloat16,
             Dtype::Bfloat16Pure => Precision::PureBfloat16,
         },
-        threads: NonZeroUsize::new(super::threads()),
+        threads: NonZeroUsize::new(threads),
         micro_batch: match config.train.micro_batch {
             config::MicroBatch::Auto => MicroBatch::Auto,
             config::MicroBatch::Samples(count) => {

@@ -1,6 +1,5 @@
 //! Data files, tokenizer and template become corpora.
 
-use crate::progress::Screen;
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
 use iterit_core::observer::{Observer, Phase};
@@ -12,24 +11,31 @@ use std::path::Path;
 use std::sync::Arc;
 
 /// What is trained on, and what the model is measured by where there is such data.
-pub(crate) fn corpora(config: &Config, screen: &Screen) -> Result<(Corpus, Option<Corpus>)> {
-    let (samples, held_out) = samples(config)?;
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    let targets = target_samples(config)?;
-    let training = encode(samples, targets, &encoder, screen)?;
+pub(crate) fn corpora(
+    config: &Config,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
+    let data = Error::both(samples(config), target_samples(config));
+    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let training = encode(samples, targets, &encoder, observer)?;
     let held_out = match held_out {
-        Some(samples) => Some(encode(samples, Vec::new(), &encoder, screen)?),
+        Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
         None => None,
     };
     Ok((training, held_out))
 }
 
 /// The data alone, as one corpus.
-pub(crate) fn corpus(config: &Config, limit: Option<usize>, screen: &Screen) -> Result<Corpus> {
-    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+pub(crate) fn corpus(
+    config: &Config,
+    limit: Option<usize>,
+    observer: &dyn Observer,
+) -> Result<Corpus> {
+    let samples = dataset::load(&config.data.path, config.data.format);
+    let data = Error::both(samples, target_samples(config));
+    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
     samples.truncate(limit.unwrap_or(usize::MAX));
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    encode(samples, target_samples(config)?, &encoder, screen)
+    encode(samples, targets, &encoder, observer)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -38,7 +44,7 @@ pub(super) fn proxy_corpus(
     config: &Config,
     corpus: &Corpus,
     folder: &Path,
-    screen: &Screen,
+    observer: &dyn Observer,
 ) -> Result<Corpus> {
     let own = ChatTemplate::of_model(folder)?;
     let template = match own {
@@ -47,7 +53,7 @@ pub(super) fn proxy_corpus(
     };
     let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
     let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
-    encode(samples, targets, &Arc::new(encoder), screen)
+    encode(samples, targets, &Arc::new(encoder), observer)
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -87,6 +93,11 @@ fn target_samples(config: &Config) -> Result<Vec<Sample>> {
     }
 }
 
+/// Tokenizer and template of the model to be trained.
+fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
+    Ok(Arc::new(encoder(config, config.model_path()?)?))
+}
+
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
@@ -94,18 +105,19 @@ fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
         target_end: config.train.target_end,
         max_length: config.model.max_length,
     };
+    let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(Tokenizer::open(model)?, template, options)
+    Encoder::new(tokenizer, template, options)
 }
 
 fn encode(
     samples: Vec<Sample>,
     targets: Vec<Sample>,
     encoder: &Arc<Encoder>,
-    screen: &Screen,
+    observer: &dyn Observer,
 ) -> Result<Corpus> {
-    screen.begin(Phase::Tokenizing, None);
-    let corpus = Corpus::encode(samples, targets, Arc::clone(encoder), super::threads(), screen);
-    screen.end(Phase::Tokenizing);
+    observer.begin(Phase::Tokenizing, None);
+    let corpus = Corpus::encode(samples, targets, Arc::clone(encoder), super::threads(), observer);
+    observer.end(Phase::Tokenizing);
     corpus
 }

@@ -49,7 +49,7 @@ impl Run<'_> {
     ///
     /// # Errors
     /// Where one of the arm's settings is none.
-    pub fn settings(&self) -> Result<Vec<Setting>> {
+    pub(super) fn settings(&self) -> Result<Vec<Setting>> {
         let origin = format!("arm {}", self.arm.name);
         let plugins = self.arm.plugins.iter().cloned();
         let mut settings = vec![Setting::list(&origin, "selection.plugins", plugins)];

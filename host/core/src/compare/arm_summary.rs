@@ -38,7 +38,7 @@ pub struct SeedSummary {
 /// What a run cost.
 #[derive(Debug, Clone, Copy, PartialEq, Default, Serialize, Deserialize)]
 pub struct Cost {
-    /// Seconds of scoring.
+    /// Seconds of scoring, those included that another run spared this one.
     pub scoring_seconds: f64,
     /// Seconds of picking.
     pub picking_seconds: f64,
@@ -81,6 +81,9 @@ fn ever_picked(record: &RunRecord) -> usize {
 
 fn cost(runs: &[&ArmResult]) -> Cost {
     let mut cost = Cost::default();
+    for run in runs {
+        cost.scoring_seconds += run.judged.spared_seconds;
+    }
     for epoch in runs.iter().flat_map(|run| &run.record.epochs) {
         cost.scoring_seconds += epoch.seconds.scoring;
         cost.picking_seconds += epoch.seconds.picking;

@@ -54,7 +54,7 @@ pub struct HeldOut {
 /// twice, a missing baseline, fewer than two arms.
 pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
     let arms = grouped(design, results)?;
-    let tokens = &results[0].response_tokens;
+    let tokens = &results[0].judged.response_tokens;
     let lengths = sorted_finite(tokens.iter().map(|&count| f64::from(count)));
     let summaries: Vec<ArmSummary> = arms.iter().map(summary).collect();
     Ok(Comparison {

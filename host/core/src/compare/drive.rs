@@ -3,59 +3,97 @@
 use super::arm::Run;
 use super::ledger::Ledger;
 use super::plan::Plan;
-use super::result::ArmResult;
+use super::result::{ArmResult, Judged};
 use crate::{Error, Result};
+use std::num::NonZeroUsize;
+use std::sync::Mutex;
+use std::thread;
 
 /// The results of all runs, in the plan's order: those on file, and the others from `run_one`, each
-/// kept as soon as it is there. The first error ends it; what has finished stays.
+/// kept as soon as it is there, up to `jobs` of them at a time.
+///
+/// A run that fails keeps no other from its turn; what has finished stays.
 ///
 /// # Errors
-/// What `run_one` or the ledger says, or a result that cannot be compared.
+/// [`Error::Cancelled`], else what the runs said that failed; one whose result cannot be compared is among them.
 pub fn drive(
     plan: &Plan,
     ledger: &Ledger,
-    mut run_one: impl FnMut(Run<'_>) -> Result<ArmResult>,
+    jobs: NonZeroUsize,
+    run_one: impl Fn(Run<'_>) -> Result<Judged> + Sync,
 ) -> Result<Vec<ArmResult>> {
-    let mut results = Vec::new();
-    for run in plan.runs() {
-        if let Some(result) = ledger.finished(plan, run)? {
-            results.push(result);
-            continue;
+    let pending = ledger.pending(plan);
+    let workers = jobs.get().min(pending.len());
+    let (queue, failed) = (Mutex::new(pending.into_iter()), Mutex::new(Vec::new()));
+    let next = || queue.lock().expect("no run panics while it holds the queue").next();
+    let work = || {
+        while let Some(run) = next() {
+            let kept = run_one(run).and_then(|judged| {
+                judged.check().map_err(Error::Run)?;
+                ledger.store(run, &judged)
+            });
+            if let Err(error) = kept {
+                let stop = matches!(error, Error::Cancelled);
+                failed.lock().expect("no run panics while it holds the list").push((run, error));
+                if stop {
+                    return;
+                }
+            }
         }
-        let result = run_one(run)?;
-        result.check()?;
-        if result.arm != run.arm.name || result.seed != run.seed {
-            return Err(Error::Run(format!(
-                "arm `{}`, seed {} gave a result of arm `{}`, seed {}",
-                run.arm.name, run.seed, result.arm, result.seed
-            )));
-        }
-        ledger.store(plan, run, &result)?;
-        results.push(result);
+    };
+    thread::scope(|scope| {
+        (0..workers).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+    told(failed.into_inner().expect("no run panicked while it held the list"))?;
+    plan.runs().into_iter().map(|run| ledger.result(run)).collect()
+}
+
+/// One error of all, each named by its run; of equal ones the first stands for all.
+fn told(failed: Vec<(Run<'_>, Error)>) -> Result<()> {
+    if failed.iter().any(|(_, error)| matches!(error, Error::Cancelled)) {
+        return Err(Error::Cancelled);
     }
-    Ok(results)
+    let mut faults: Vec<String> = Vec::new();
+    let mut seen: Vec<String> = Vec::new();
+    for (run, error) in failed {
+        let said = error.to_string();
+        if !seen.contains(&said) {
+            faults.push(format!("arm `{}`, seed {}: {said}", run.arm.name, run.seed));
+            seen.push(said);
+        }
+    }
+    if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::compare::begun::Begun;
     use crate::learner::{Learner, NoModel};
-    use crate::record::{RunManifest, RunRecord};
-    use std::cell::Cell;
+    use crate::record::RunManifest;
+    use crate::run_directory::RunDirectory;
     use std::collections::BTreeMap;
     use std::path::Path;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    const TEXT: &str = "[compare]\narms = ['ifd', 'length']\nseeds = [1, 2]";
 
     fn plan() -> Plan {
-        Plan::new(&["ifd".into(), "length".into()], &[1, 2], "").unwrap()
+        Plan::parse(TEXT, "exp.toml", &[]).unwrap()
     }
 
-    fn ledger(root: &Path, model: &str) -> Ledger {
-        Ledger::new(root, BTreeMap::from([("model".into(), model.into())]))
+    fn ledger(root: &Path) -> Ledger {
+        Ledger::begin(root, &Begun::new(&plan(), BTreeMap::new()).unwrap()).unwrap()
     }
 
-    /// Any figures that differ from run to run and hold every bit.
-    fn result(run: Run<'_>) -> ArmResult {
-        let base = run.arm.name.len() as f64 / 3.0 + run.seed as f64 / 7.0;
+    fn jobs(count: usize) -> NonZeroUsize {
+        NonZeroUsize::new(count).unwrap()
+    }
+
+    /// A run's folder, and any figures that differ from run to run and hold every bit.
+    fn run_one(ledger: &Ledger, run: Run<'_>) -> Result<Judged> {
         let manifest = RunManifest {
             iterit: "0.1.0".into(),
             seed: run.seed,
@@ -67,76 +105,56 @@ mod tests {
             plugins: Vec::new(),
             sha256: BTreeMap::new(),
         };
-        ArmResult {
-            arm: run.arm.name.clone(),
-            seed: run.seed,
+        RunDirectory::new(&ledger.run_folder(run))?.begin("", &manifest)?;
+        let base = run.arm.name.len() as f64 / 3.0 + run.seed as f64 / 7.0;
+        Ok(Judged {
             held_out: vec![base, base / 3.0, 0.1 + 0.2],
             response_tokens: vec![3, 4, 5],
-            record: RunRecord {
-                manifest,
-                epochs: Vec::new(),
-                steps: Vec::new(),
-                scores: Vec::new(),
-                selections: Vec::new(),
-            },
-        }
+            spared_seconds: 0.0,
+        })
     }
 
     #[test]
     fn what_was_killed_goes_on_and_ends_the_same() {
         let plan = plan();
-        let whole = tempfile::tempdir().unwrap();
-        let expected = drive(&plan, &ledger(whole.path(), "m"), |run| Ok(result(run))).unwrap();
+        let (whole, folder) = (tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap());
+        let kept = ledger(whole.path());
+        let expected = drive(&plan, &kept, jobs(1), |run| run_one(&kept, run)).unwrap();
         assert_eq!(expected.len(), 7);
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path(), "m");
+        let ledger = ledger(folder.path());
         for (killed_after, pending) in [(0, 7), (3, 4), (2, 2)] {
-            let left = Cell::new(killed_after);
-            let killed = drive(&plan, &ledger, |run| match left.get() {
-                0 => Err(Error::Cancelled),
-                more => {
-                    left.set(more - 1);
-                    Ok(result(run))
+            let left = AtomicUsize::new(killed_after);
+            let take = |left: usize| left.checked_sub(1);
+            let killed = drive(&plan, &ledger, jobs(2), |run| {
+                match left.fetch_update(Ordering::SeqCst, Ordering::SeqCst, take) {
+                    Err(_) => Err(Error::Cancelled),
+                    Ok(_) => run_one(&ledger, run),
                 }
             });
             assert!(matches!(killed, Err(Error::Cancelled)));
-            assert_eq!(ledger.pending(&plan).unwrap().len(), pending);
+            assert_eq!(ledger.pending(&plan).len(), pending);
         }
-        let mut runs = 0;
-        let found = drive(&plan, &ledger, |run| {
-            runs += 1;
-            Ok(result(run))
+        let runs = AtomicUsize::new(0);
+        let found = drive(&plan, &ledger, jobs(3), |run| {
+            runs.fetch_add(1, Ordering::SeqCst);
+            run_one(&ledger, run)
         });
-        assert_eq!((found.unwrap(), runs), (expected, 2));
+        assert_eq!((found.unwrap(), runs.into_inner()), (expected, 2));
     }
 
     #[test]
-    fn results_of_something_else_are_refused() {
+    fn a_failure_is_told_once_and_keeps_no_other_run_from_its_turn() {
         let folder = tempfile::tempdir().unwrap();
-        let run_all = |plan: &Plan, model: &str| {
-            drive(plan, &ledger(folder.path(), model), |run| Ok(result(run)))
-        };
-        run_all(&plan(), "m").unwrap();
-        let refused = |plan: &Plan, model: &str| {
-            let error = run_all(plan, model).unwrap_err().to_string();
-            assert!(error.contains("made from another model, data"), "{error}");
-        };
-        refused(&plan(), "another model");
-        refused(&Plan { base: "[train]\nepochs = 9".into(), ..plan() }, "m");
-        // A further arm changes nothing for those that are there.
-        let more = Plan::new(&["ifd".into(), "length".into(), "x".into()], &[1, 2], "").unwrap();
-        assert_eq!(run_all(&more, "m").unwrap().len(), 9);
-    }
-
-    #[test]
-    fn a_result_must_be_the_runs_own_and_comparable() {
-        let folder = tempfile::tempdir().unwrap();
-        let ledger = ledger(folder.path(), "m");
-        let swapped = drive(&plan(), &ledger, |run| Ok(ArmResult { seed: 9, ..result(run) }));
-        assert!(swapped.unwrap_err().to_string().contains("gave a result of arm `ifd`, seed 9"));
-        let broken =
-            drive(&plan(), &ledger, |run| Ok(ArmResult { held_out: vec![], ..result(run) }));
+        let (plan, ledger) = (plan(), ledger(folder.path()));
+        let failed = drive(&plan, &ledger, jobs(1), |run| match run.arm.name.as_str() {
+            "ifd" => Err(Error::Run("no luck".into())),
+            _ => run_one(&ledger, run),
+        });
+        assert_eq!(failed.unwrap_err().to_string(), "arm `ifd`, seed 1: no luck");
+        assert_eq!(ledger.pending(&plan).len(), 2);
+        let broken = drive(&plan, &ledger, jobs(1), |run| {
+            run_one(&ledger, run).map(|judged| Judged { held_out: vec![], ..judged })
+        });
         assert!(broken.unwrap_err().to_string().contains("expected two or more"));
-        assert_eq!(ledger.pending(&plan()).unwrap().len(), 7);
     }
 }

@@ -22,7 +22,7 @@ pub(super) fn grouped<'a>(design: &Design, results: &'a [ArmResult]) -> Result<V
     let mut arms: Vec<Group<'a>> = Vec::new();
     for result in results {
         result.check()?;
-        if result.response_tokens != results[0].response_tokens {
+        if result.judged.response_tokens != results[0].judged.response_tokens {
             return Err(Error::Run(format!(
                 "arm `{}`, seed {} was judged on other held-out samples than arm `{}`, seed {}",
                 result.arm, result.seed, results[0].arm, results[0].seed
@@ -54,12 +54,12 @@ impl Group<'_> {
     pub(super) fn averaged_over_seeds(&self) -> Vec<f64> {
         let count = self.runs.len() as f64;
         let of_sample =
-            |at: usize| self.runs.iter().map(|run| run.held_out[at]).sum::<f64>() / count;
-        (0..self.runs[0].held_out.len()).map(of_sample).collect()
+            |at: usize| self.runs.iter().map(|run| run.judged.held_out[at]).sum::<f64>() / count;
+        (0..self.runs[0].judged.held_out.len()).map(of_sample).collect()
     }
 
     /// By seed, the mean over the held-out samples.
     pub(super) fn seed_means(&self) -> Vec<f64> {
-        self.runs.iter().map(|run| mean(&run.held_out)).collect()
+        self.runs.iter().map(|run| mean(&run.judged.held_out)).collect()
     }
 }

@@ -1,39 +1,111 @@
-//! Which runs of a plan are finished. A result is one file that appears whole, so a comparison that
-//! was killed goes on with the run it was in.
+//! The folder of a comparison: what it was begun with, and which runs are finished. A run is
+//! finished when its result is there, which is one file that appears whole; so a comparison that
+//! was killed goes on with the runs it was in.
 //!
 //! ```text
-//! runs/ARM/seed-S/      the run's own folder
-//! results/ARM/seed-S.json
+//! plan.json                 what it was begun with
+//! scores/                   scores that arms share
+//! runs/ARM/seed-S/          a run's own folder, and result.json once it is finished
+//! comparison.json  comparison.md  report.html
 //! ```
 
 use super::arm::Run;
+use super::begun::Begun;
 use super::plan::Plan;
-use super::result::ArmResult;
+use super::result::{ArmResult, Judged};
+use crate::run_directory::{RunDirectory, read_json};
 use crate::{Error, Result, whole_file};
-use serde::{Deserialize, Serialize};
 use sha2::{Digest, Sha256};
-use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+
+const PLAN: &str = "plan.json";
 
 /// The folder of a comparison.
 #[derive(Debug, Clone)]
 pub struct Ledger {
     root: PathBuf,
-    /// What all runs share and the plan does not say: sha256 of model, data and plugins by path.
-    inputs: BTreeMap<String, String>,
-}
-
-/// A result on disk, with what it was made from.
-#[derive(Debug, Serialize, Deserialize)]
-struct Entry<R> {
-    key: String,
-    result: R,
 }
 
 impl Ledger {
-    /// The ledger of a comparison; `inputs` are the hashes of everything the runs read.
-    pub fn new(root: &Path, inputs: BTreeMap<String, String>) -> Self {
-        Self { root: root.to_owned(), inputs }
+    /// Whether a new comparison may fill this folder.
+    ///
+    /// # Errors
+    /// A folder that holds anything.
+    pub fn check_new(root: &Path) -> Result<()> {
+        let refuse = |what: &str| Err(Error::Run(format!("`{}` {what}", root.display())));
+        if root.join(PLAN).is_file() {
+            return refuse(
+                "holds a comparison already\nhint: go on with it with --resume, or choose another \
+                 --out",
+            );
+        }
+        if root.is_file() || root.read_dir().is_ok_and(|mut entries| entries.next().is_some()) {
+            return refuse(
+                "is not empty, expected a new or an empty folder for the comparison\n\
+                 hint: choose another --out",
+            );
+        }
+        Ok(())
+    }
+
+    /// The folder of a new comparison; `begun` is written into it.
+    ///
+    /// # Errors
+    /// See [`check_new`](Self::check_new).
+    pub fn begin(root: &Path, begun: &Begun) -> Result<Self> {
+        Self::check_new(root)?;
+        Self { root: root.to_owned() }.write(begun)
+    }
+
+    /// The folder of a comparison that was begun, to go on with it.
+    ///
+    /// # Errors
+    /// A folder without a comparison, or [`Error::Config`] with all that differs from what it was
+    /// begun with.
+    pub fn resume(root: &Path, now: &Begun) -> Result<Self> {
+        let ledger = Self::open(root)?;
+        let begun: Begun = read_json(&ledger.plan_path())?;
+        let differences = begun.differences(now);
+        if !differences.is_empty() {
+            return Err(Error::Config(differences));
+        }
+        // Only arms and seeds can have been added.
+        if begun == *now { Ok(ledger) } else { ledger.write(now) }
+    }
+
+    /// The folder of a comparison, to look into it.
+    ///
+    /// # Errors
+    /// A folder without one.
+    pub fn open(root: &Path) -> Result<Self> {
+        let ledger = Self { root: root.to_owned() };
+        if !ledger.plan_path().is_file() {
+            return Err(Error::Run(format!(
+                "`{}` holds no comparison: it has no plan.json\nhint: leave out --resume to begin one",
+                root.display()
+            )));
+        }
+        Ok(ledger)
+    }
+
+    fn write(self, begun: &Begun) -> Result<Self> {
+        whole_file::write_json(&self.plan_path(), begun)?;
+        Ok(self)
+    }
+
+    /// The folder itself.
+    pub fn root(&self) -> &Path {
+        &self.root
+    }
+
+    /// What it was begun with.
+    pub fn plan_path(&self) -> PathBuf {
+        self.root.join(PLAN)
+    }
+
+    /// Where scores are that arms share.
+    pub fn scores_folder(&self) -> PathBuf {
+        self.root.join("scores")
     }
 
     /// The folder a run may fill.
@@ -41,66 +113,38 @@ impl Ledger {
         self.root.join("runs").join(folder_name(&run.arm.name)).join(format!("seed-{}", run.seed))
     }
 
-    /// The file of a finished run.
-    pub fn result_path(&self, run: Run<'_>) -> PathBuf {
-        let file = format!("seed-{}.json", run.seed);
-        self.root.join("results").join(folder_name(&run.arm.name)).join(file)
+    fn result_path(&self, run: Run<'_>) -> PathBuf {
+        self.run_folder(run).join("result.json")
     }
 
-    /// A finished run's result; none where it has not finished.
+    /// Whether a run has its result.
+    pub fn is_finished(&self, run: Run<'_>) -> bool {
+        self.result_path(run).is_file()
+    }
+
+    /// Keeps a finished run's result; its checkpoints are needed no more.
+    pub fn store(&self, run: Run<'_>, judged: &Judged) -> Result<()> {
+        whole_file::write_json(&self.result_path(run), judged)?;
+        RunDirectory::open(&self.run_folder(run))?.remove_checkpoints()
+    }
+
+    /// A finished run's result and record. Scores are read for an arm's first seed only: that one
+    /// is shown, and those of all would not fit into memory.
     ///
     /// # Errors
-    /// A file that cannot be read, or one that was made from something else than this plan: it is
-    /// never taken for this plan's, and never overwritten.
-    pub fn finished(&self, plan: &Plan, run: Run<'_>) -> Result<Option<ArmResult>> {
-        let path = self.result_path(run);
-        let text = match std::fs::read(&path) {
-            Ok(text) => text,
-            Err(error) if error.kind() == std::io::ErrorKind::NotFound => return Ok(None),
-            Err(error) => return Err(Error::io("read", &path)(error)),
-        };
-        let entry: Entry<ArmResult> = serde_json::from_slice(&text).map_err(|error| {
-            Error::file(&path, format!("{error}\nhint: remove the file to run this seed again"))
-        })?;
-        if entry.key != self.key(plan, run) {
-            return Err(Error::file(
-                &path,
-                "this result was made from another model, data, configuration or plugin\n\
-                 hint: give the comparison a new --out, or remove the file to run this seed again",
-            ));
+    /// Files that cannot be read.
+    pub fn result(&self, run: Run<'_>) -> Result<ArmResult> {
+        let judged: Judged = read_json(&self.result_path(run))?;
+        let mut record = RunDirectory::open(&self.run_folder(run))?.read()?;
+        if run.arm.seeds.first() != Some(&run.seed) {
+            record.scores.iter_mut().for_each(|scores| *scores = Vec::new());
         }
-        Ok(Some(entry.result))
-    }
-
-    /// Keeps a finished run's result.
-    pub fn store(&self, plan: &Plan, run: Run<'_>, result: &ArmResult) -> Result<()> {
-        let entry = Entry { key: self.key(plan, run), result };
-        let mut json = serde_json::to_vec(&entry).expect("results serialize to JSON");
-        json.push(b'\n');
-        whole_file::write(&self.result_path(run), &json)
+        Ok(ArmResult { arm: run.arm.name.clone(), seed: run.seed, judged, record })
     }
 
     /// Runs of the plan without a result, in the plan's order.
-    ///
-    /// # Errors
-    /// See [`finished`](Self::finished).
-    pub fn pending<'a>(&self, plan: &'a Plan) -> Result<Vec<Run<'a>>> {
-        let mut pending = Vec::new();
-        for run in plan.runs() {
-            if self.finished(plan, run)?.is_none() {
-                pending.push(run);
-            }
-        }
-        Ok(pending)
-    }
-
-    /// sha256 of everything that makes a run what it is; not of the arm's name, nor of the other
-    /// arms, so an arm may be added to a finished comparison.
-    fn key(&self, plan: &Plan, run: Run<'_>) -> String {
-        let base: toml::Table = plan.base.parse().expect("a plan's base was parsed before");
-        let made_from = (&self.inputs, base, plan.budget, &run.arm.plugins, &run.arm.set, run.seed);
-        let json = serde_json::to_vec(&made_from).expect("a plan serializes to JSON");
-        hexadecimal(&Sha256::digest(json))
+    pub fn pending<'a>(&self, plan: &'a Plan) -> Vec<Run<'a>> {
+        plan.runs().into_iter().filter(|&run| !self.is_finished(run)).collect()
     }
 }
 
@@ -125,11 +169,29 @@ pub(super) fn hexadecimal(bytes: &[u8]) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use std::collections::BTreeMap;
 
     #[test]
     fn names_become_folders_without_colliding() {
         assert_eq!(folder_name("ifd,diversity"), "ifd,diversity");
         let (a, b) = (folder_name("../x"), folder_name("__/x"));
         assert!(a != b && !a.contains('/') && !a.contains('.'), "{a} {b}");
+    }
+
+    #[test]
+    fn a_folder_is_begun_once_and_gone_on_with() {
+        let home = tempfile::tempdir().unwrap();
+        let root = home.path().join("out");
+        let plan = Plan::parse("[compare]\narms = ['ifd']", "exp.toml", &[]).unwrap();
+        let begun = Begun::new(&plan, BTreeMap::new()).unwrap();
+        let said = |result: Result<Ledger>| result.unwrap_err().to_string();
+        assert!(said(Ledger::resume(&root, &begun)).contains("holds no comparison"));
+        Ledger::begin(&root, &begun).unwrap();
+        assert!(said(Ledger::begin(&root, &begun)).contains("with --resume"));
+        Ledger::resume(&root, &begun).unwrap();
+        let changed = Begun { iterit: "0.0.0".into(), ..begun.clone() };
+        assert!(said(Ledger::resume(&root, &changed)).contains("now it is 0.0.0"));
+        std::fs::write(home.path().join("thesis.tex"), "precious").unwrap();
+        assert!(said(Ledger::begin(home.path(), &begun)).contains("is not empty"));
     }
 }

@@ -14,10 +14,14 @@ mod arm;
 mod plan;
 mod plan_file;
 
+mod begun;
 mod result;
 mod ledger;
-mod cache;
 mod drive;
+
+mod cache;
+mod witness;
+mod cached_scorer;
 
 mod group;
 mod curves;
@@ -29,12 +33,14 @@ mod comparison;
 
 pub use arm::{Arm, Run};
 pub use arm_summary::{ArmSummary, Cost, SeedSummary};
+pub use begun::Begun;
 pub use cache::{ScoreCache, ScoreCacheKey};
+pub use cached_scorer::CachedScorer;
 pub use comparison::{Comparison, HeldOut, compare};
 pub use curves::{Band, Curves};
 pub use design::{Design, Pairs};
 pub use drive::drive;
 pub use ledger::Ledger;
 pub use pair::{Evidence, Pair, Verdict};
-pub use plan::{Budget, Plan};
-pub use result::ArmResult;
+pub use plan::{Budget, Keep, Plan};
+pub use result::{ArmResult, Judged};

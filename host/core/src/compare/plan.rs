@@ -17,6 +17,17 @@ pub enum Budget {
     Tokens,
 }
 
+/// What is left of a run's folder besides its records.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Keep {
+    /// The trained model.
+    #[default]
+    Models,
+    /// Nothing.
+    Records,
+}
+
 /// A comparison to be run.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Plan {
@@ -24,44 +35,22 @@ pub struct Plan {
     pub arms: Vec<Arm>,
     /// What is equal between the arms.
     pub budget: Budget,
+    /// What is left of the runs.
+    pub keep: Keep,
     /// How they are compared.
     pub design: Design,
     /// The configuration all arms share: a TOML text without `[compare]`, line for line as written.
     pub base: String,
     /// What messages call that text.
     pub name: String,
+    /// What the command line sets on top of it.
+    pub settings: Vec<Setting>,
 }
 
 /// The arms that a comparison has unless refused.
 pub(super) const ADDED: [&str; 2] = ["random", "full"];
 
 impl Plan {
-    /// A plan of `--arm` lists over a base configuration, which may be empty. `random` is added,
-    /// and `full` with one seed, where they are missing.
-    ///
-    /// ```
-    /// use iterit_core::compare::Plan;
-    /// let plan = Plan::new(&["ifd,diversity".into()], &[1, 2, 3], "")?;
-    /// let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
-    /// assert_eq!(names, ["ifd,diversity", "random", "full"]);
-    /// assert_eq!((plan.runs().len(), plan.design.baseline.as_str()), (7, "random"));
-    /// # Ok::<(), iterit_core::Error>(())
-    /// ```
-    ///
-    /// # Errors
-    /// [`Error::Config`] with every fault.
-    pub fn new(lists: &[String], seeds: &[u64], base: &str) -> Result<Self> {
-        let arms = lists.iter().map(|list| Arm::from_list(list, seeds)).collect::<Result<_>>()?;
-        let plan = Self {
-            arms,
-            budget: Budget::default(),
-            design: Design::default(),
-            base: base.to_owned(),
-            name: "--config".to_owned(),
-        };
-        plan.with_added(seeds, &[]).checked()
-    }
-
     /// Every run, a seed at a time over all arms, so that an interrupted comparison has whole seeds.
     pub fn runs(&self) -> Vec<Run<'_>> {
         let mut seeds: Vec<u64> = Vec::new();
@@ -74,14 +63,42 @@ impl Plan {
         seeds.into_iter().flat_map(|seed| of_seed(seed).map(move |arm| Run { arm, seed })).collect()
     }
 
-    /// The configuration of one run; `settings` are the command line's, and come before the arm's.
+    /// What all runs share.
     ///
     /// # Errors
     /// [`Error::Config`] with every fault.
-    pub fn config(&self, run: Run<'_>, settings: &[Setting]) -> Result<Config> {
-        let mut all = settings.to_vec();
+    pub fn config(&self) -> Result<Config> {
+        Config::parse_with(&self.base, &self.name, &self.settings)
+    }
+
+    /// The configuration of one run: what is shared, then the arm's settings, then its seed.
+    ///
+    /// # Errors
+    /// [`Error::Config`] with every fault, and with what an arm may not change: all arms begin with
+    /// the same model, have the same data to choose from, and are judged on the same samples.
+    pub fn run_config(&self, run: Run<'_>) -> Result<Config> {
+        let shared = self.config()?;
+        let mut all = self.settings.clone();
         all.extend(run.settings()?);
-        Config::parse_with(&self.base, &self.name, &all)
+        let config = Config::parse_with(&self.base, &self.name, &all)?;
+        let kept = [
+            ("model", config.model == shared.model),
+            ("data", config.data == shared.data),
+            ("output", config.output == shared.output),
+            ("train.target_end", config.train.target_end == shared.train.target_end),
+        ];
+        let changed: Vec<String> = kept
+            .into_iter()
+            .filter(|(_, same)| !same)
+            .map(|(what, _)| {
+                format!(
+                    "arm {}: changes `{what}`, which is one for all arms\nhint: an arm may set \
+                     train.KEY, selection.KEY and plugins.NAME.KEY",
+                    run.arm.name
+                )
+            })
+            .collect();
+        if changed.is_empty() { Ok(config) } else { Err(Error::Config(changed)) }
     }
 
     /// Adds what a fair comparison has and this one neither names nor refuses.
@@ -100,8 +117,8 @@ impl Plan {
         self
     }
 
-    /// Refuses a plan that could not be compared.
-    pub(super) fn checked(self) -> Result<Self> {
+    /// What makes a plan that could not be compared, in words.
+    pub(super) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         if self.arms.len() < 2 {
             let count = self.arms.len();
@@ -129,6 +146,6 @@ impl Plan {
             ));
         }
         faults.extend(self.design.faults());
-        if faults.is_empty() { Ok(self) } else { Err(Error::Config(faults)) }
+        faults
     }
 }

@@ -8,7 +8,8 @@
 
 use super::arm::Arm;
 use super::design::{Design, Pairs};
-use super::plan::{ADDED, Budget, Plan};
+use super::plan::{ADDED, Plan};
+use crate::config::Setting;
 use crate::nearest::nearest;
 use crate::{Error, Result};
 use serde::Deserialize;
@@ -16,18 +17,21 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 11] = [
     "arms",
     "seeds",
     "baseline",
     "refuse",
     "budget",
+    "keep",
     "pairs",
     "confidence",
     "resamples",
     "tie",
     "resampling_seed",
 ];
+/// The seeds of a plan that names none.
+const SEEDS: [u64; 3] = [1, 2, 3];
 const ARM_KEYS: [&str; 4] = ["name", "plugins", "set", "seeds"];
 
 /// An arm as it is written.
@@ -52,37 +56,54 @@ enum ListText {
 }
 
 impl Plan {
-    /// Reads the file that `compare` is given.
+    /// Reads the file that `compare` is given; the command line's settings come after it.
     ///
     /// # Errors
     /// A file that cannot be read, or [`Error::Config`] with every fault.
-    pub fn load(path: &Path) -> Result<Self> {
+    pub fn load(path: &Path, settings: &[Setting]) -> Result<Self> {
         let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-        Self::parse(&text, &path.display().to_string())
+        Self::parse(&text, &path.display().to_string(), settings)
     }
 
-    /// Reads a TOML text with a `[compare]` section; `name` is what messages call it.
+    /// Reads a TOML text with a `[compare]` section; `name` is what messages call it. Settings of
+    /// that section come after it, the others are kept for the runs. `random` is added, and `full`
+    /// with one seed, where they are missing and not refused.
+    ///
+    /// ```
+    /// use iterit_core::compare::Plan;
+    /// let plan = Plan::parse("[compare]\narms = ['ifd,diversity']\nseeds = [1, 2, 3]", "exp", &[])?;
+    /// let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
+    /// assert_eq!(names, ["ifd,diversity", "random", "full"]);
+    /// assert_eq!((plan.runs().len(), plan.design.baseline.as_str()), (7, "random"));
+    /// # Ok::<(), iterit_core::Error>(())
+    /// ```
     ///
     /// # Errors
     /// [`Error::Config`] with every fault.
-    pub fn parse(text: &str, name: &str) -> Result<Self> {
-        parse(text, name)
+    pub fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Self> {
+        parse(text, name, settings)
     }
 }
 
-fn parse(text: &str, name: &str) -> Result<Plan> {
+fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
     let mut table: Table = text
         .parse()
         .map_err(|error| Error::config(format!("{name}: {error}").trim_end().to_owned()))?;
-    let Some(Value::Table(section)) = table.remove("compare") else {
-        return Err(Error::config(format!(
-            "{name}: there is no [compare] section\n\
-             hint: it needs arms = [\"ifd,diversity\", \"random\"] and seeds = [1, 2, 3]"
-        )));
+    let mut section = match table.remove("compare") {
+        Some(Value::Table(section)) => section,
+        _ => Table::new(),
     };
+    let mut others = settings.to_vec();
+    others.retain(|setting| match setting.within("compare") {
+        None => true,
+        Some((key, value)) => {
+            section.insert(key.to_owned(), value.clone());
+            false
+        }
+    });
     let mut faults = unknown_keys(&section, &KEYS, "compare");
-    let seeds: Vec<u64> =
-        take(&section, "seeds", "a list of whole numbers", &mut faults).unwrap_or_default();
+    let seeds: Vec<u64> = take(&section, "seeds", "a list of whole numbers", &mut faults)
+        .unwrap_or_else(|| SEEDS.to_vec());
     let refused: Vec<String> =
         take(&section, "refuse", "a list of \"random\" and \"full\"", &mut faults)
             .unwrap_or_default();
@@ -94,20 +115,16 @@ fn parse(text: &str, name: &str) -> Result<Plan> {
     let plan = Plan {
         arms: arms(&section, &seeds, &mut faults),
         budget: take(&section, "budget", "\"samples\" or \"tokens\"", &mut faults)
-            .unwrap_or(Budget::Samples),
+            .unwrap_or_default(),
+        keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
         design: design(&section, &mut faults),
         base: without_section(text, &table),
         name: name.to_owned(),
+        settings: others,
     };
-    match plan.with_added(&seeds, &refused).checked() {
-        Ok(plan) if faults.is_empty() => Ok(plan),
-        Err(Error::Config(more)) => {
-            faults.extend(more);
-            Err(located(faults, name))
-        }
-        Err(other) => Err(other),
-        Ok(_) => Err(located(faults, name)),
-    }
+    let plan = plan.with_added(&seeds, &refused);
+    faults.extend(plan.faults());
+    if faults.is_empty() { Ok(plan) } else { Err(located(faults, name)) }
 }
 
 fn located(faults: Vec<String>, name: &str) -> Error {
@@ -130,7 +147,14 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
 
 fn arms(section: &Table, seeds: &[u64], faults: &mut Vec<String>) -> Vec<Arm> {
     let Some(Value::Array(written)) = section.get("arms") else {
-        faults.push("compare.arms: expected a list such as [\"ifd,diversity\", \"random\"]".into());
+        let found = match section.get("arms") {
+            Some(other) => format!("found {other}"),
+            None => "found none".to_owned(),
+        };
+        faults.push(format!(
+            "compare.arms: expected a list such as [\"ifd,diversity\", \"random\"], {found}\n\
+             hint: name them in [compare] of the file, or with --arm \"ifd,diversity\""
+        ));
         return Vec::new();
     };
     let mut arms = Vec::new();
@@ -232,7 +256,7 @@ epochs = 5
 
     #[test]
     fn a_plan_is_read_with_what_a_fair_one_has() {
-        let plan = Plan::parse(TEXT, "exp.toml").unwrap();
+        let plan = Plan::parse(TEXT, "exp.toml", &[]).unwrap();
         let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
         assert_eq!(names, ["ifd,diversity", "once", "random", "full"]);
         assert_eq!(plan.arms[1].plugins, ["ifd", "static"]);
@@ -246,27 +270,37 @@ epochs = 5
 
     #[test]
     fn an_arms_settings_come_last() {
-        let plan = Plan::parse(TEXT, "exp.toml").unwrap();
+        let set = ["train.epochs=9", "compare.seeds=[8]"].map(|set| Setting::parse(set).unwrap());
+        let plan = Plan::parse(TEXT, "exp.toml", &set).unwrap();
         let runs = plan.runs();
-        let config = plan.config(runs[1], &[Setting::parse("train.epochs=9").unwrap()]).unwrap();
-        assert_eq!((config.train.epochs, config.seed), (2, 3));
+        let config = plan.run_config(runs[1]).unwrap();
+        assert_eq!((config.train.epochs, config.seed), (2, 8));
         assert_eq!(config.selection.plugins, ["ifd", "static"]);
-        assert_eq!(plan.config(runs[0], &[]).unwrap().train.epochs, 5);
+        assert_eq!(plan.run_config(runs[0]).unwrap().train.epochs, 9);
     }
 
-    use crate::config::Setting;
+    #[test]
+    fn what_arms_share_is_not_an_arms_to_set() {
+        let text = "[compare]\narms = [{ plugins = 'a', set = ['model.path=x', 'data.path=y'] }]";
+        let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
+        let error = plan.run_config(plan.runs()[0]).unwrap_err().to_string();
+        assert!(error.contains("arm a: changes `model`") && error.contains("`data`"), "{error}");
+    }
 
     #[track_caller]
     fn check_fault(section: &str, expected: &str) {
-        let error = Plan::parse(section, "exp.toml").unwrap_err().to_string();
+        let error = Plan::parse(section, "exp.toml", &[]).unwrap_err().to_string();
         assert!(error.contains(expected), "{error}");
     }
 
     #[test]
     fn faults_say_where_and_what() {
-        check_fault("", "there is no [compare] section");
+        check_fault(
+            "",
+            "compare.arms: expected a list such as [\"ifd,diversity\", \"random\"], found none",
+        );
         check_fault("[compare", "exp.toml");
-        check_fault("[compare]\narms = [\"ifd\"]", "`ifd` has no seed");
+        check_fault("[compare]\narms = [\"ifd\"]\nseeds = []", "`ifd` has no seed");
         check_fault("[compare]\narms = [\"a\", \"a\"]\nseeds = [1]", "two arms are called `a`");
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1, 1]", "seed 1 twice");
         check_fault("[compare]\narms = [1]\nseeds = [1]", "compare.arms[0]: expected");
@@ -292,7 +326,7 @@ epochs = 5
     #[test]
     fn a_section_within_a_text_is_left_alone() {
         let text = "[data]\neos_text = \"\"\"\n[compare]\n\"\"\"\n[compare]\narms = [\"a\"]\nseeds = [1]\n";
-        let plan = Plan::parse(text, "exp.toml").unwrap();
+        let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
         let base: Table = plan.base.parse().unwrap();
         assert_eq!(base["data"]["eos_text"].as_str(), Some("[compare]\n"));
     }

@@ -1,6 +1,6 @@
 //! What one run of one arm leaves for the comparison.
 
-use crate::record::RunRecord;
+use crate::record::{HeldOutLine, RunRecord};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -11,37 +11,59 @@ pub struct ArmResult {
     pub arm: String,
     /// The run's seed.
     pub seed: u64,
+    /// How it was judged.
+    pub judged: Judged,
+    /// What the run did.
+    pub record: RunRecord,
+}
+
+/// How a finished run was judged: `result.json` in its folder.
+#[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
+pub struct Judged {
     /// By held-out sample, the mean loss of its response's tokens, nats.
     pub held_out: Vec<f64>,
     /// By held-out sample, its response's tokens.
     pub response_tokens: Vec<u32>,
-    /// What the run did.
-    pub record: RunRecord,
+    /// Seconds of scoring that this run was spared because another run of the comparison had asked
+    /// the same; they belong to what it costs alone.
+    pub spared_seconds: f64,
+}
+
+impl Judged {
+    /// Judges by what the held-out samples said after the last epoch; those whose response is cut
+    /// off say nothing, in no arm.
+    pub fn new(lines: &[HeldOutLine], spared_seconds: f64) -> Self {
+        let said = || lines.iter().filter(|line| line.tokens > 0);
+        Self {
+            held_out: said().map(HeldOutLine::mean).collect(),
+            response_tokens: said().map(|line| line.tokens).collect(),
+            spared_seconds,
+        }
+    }
+
+    /// Refuses figures that cannot be compared, in words.
+    pub(super) fn check(&self) -> Result<(), String> {
+        let (losses, lengths) = (self.held_out.len(), self.response_tokens.len());
+        if losses < 2 {
+            return Err(format!(
+                "{losses} held-out samples, expected two or more\n\
+                 hint: set data.eval_path or data.eval_fraction"
+            ));
+        }
+        if losses != lengths {
+            return Err(format!("{losses} held-out losses but {lengths} lengths"));
+        }
+        match self.held_out.iter().position(|loss| !loss.is_finite()) {
+            Some(at) => Err(format!("the loss of held-out sample {at} is not a number")),
+            None => Ok(()),
+        }
+    }
 }
 
 impl ArmResult {
     /// Refuses figures that cannot be compared.
     pub fn check(&self) -> Result<()> {
-        let refuse = |what: String| {
-            Err(Error::Run(format!("arm `{}`, seed {}: {what}", self.arm, self.seed)))
-        };
-        if self.held_out.len() < 2 {
-            return refuse(format!(
-                "{} held-out samples, expected two or more\n\
-                 hint: set data.eval_path or data.eval_fraction",
-                self.held_out.len()
-            ));
-        }
-        if self.held_out.len() != self.response_tokens.len() {
-            return refuse(format!(
-                "{} held-out losses but {} lengths",
-                self.held_out.len(),
-                self.response_tokens.len()
-            ));
-        }
-        match self.held_out.iter().position(|loss| !loss.is_finite()) {
-            Some(at) => refuse(format!("the loss of held-out sample {at} is not a number")),
-            None => Ok(()),
-        }
+        let named = |what| Error::Run(format!("arm `{}`, seed {}: {what}", self.arm, self.seed));
+        self.judged.check().map_err(named)
     }
 }

@@ -44,6 +44,12 @@ impl Setting {
         Self { origin: flag.to_owned(), key: key.to_owned(), value, bare: None }
     }
 
+    /// The key below a section, and the value, where it stands in that section.
+    pub fn within(&self, section: &str) -> Option<(&str, &Value)> {
+        let key = self.key.strip_prefix(section)?.strip_prefix('.')?;
+        Some((key, &self.value))
+    }
+
     fn text(origin: String, key: &str, text: &str) -> Self {
         let text = text.trim();
         let value = text.parse().unwrap_or_else(|_| Value::String(text.to_owned()));

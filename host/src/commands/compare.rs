@@ -1,0 +1,62 @@
+//! `compare`: several ways to select, several seeds each, judged on the same held-out samples. The
+//! table goes to stdout.
+
+use crate::cli::Compare;
+use crate::comparison::{Experiment, leave};
+use crate::progress::Screen;
+use iterit_core::compare::{Begun, Ledger, Plan, compare};
+use iterit_core::config::Setting;
+use iterit_core::{Error, Result, report};
+
+pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
+    let plan = plan(args, settings)?;
+    let config = plan.config()?;
+    let root = config.output_path()?;
+    if !args.resume {
+        Ledger::check_new(root)?;
+    }
+    let screen = Screen::new();
+    let experiment = Experiment::prepare(&plan, args.jobs, &screen)?;
+    let begun = Begun::new(&plan, experiment.inputs().clone())?;
+    let ledger = match args.resume {
+        true => Ledger::resume(root, &begun)?,
+        false => Ledger::begin(root, &begun)?,
+    };
+    let results = experiment.run(&ledger, &screen);
+    if matches!(results, Err(Error::Cancelled)) {
+        screen.line(&format!(
+            "interrupted; {} of {} runs are finished and lie in `{}`\nhint: go on with the same \
+             command and --resume",
+            plan.runs().len() - ledger.pending(&plan).len(),
+            plan.runs().len(),
+            root.display()
+        ));
+    }
+    let results = results?;
+    let comparison = compare(&plan.design, &results)?;
+    let page = leave(&ledger, &comparison, &results, experiment.samples())?;
+    screen.repeat_warnings();
+    anstream::print!("{}", report::comparison_table(&comparison));
+    anstream::println!("report  {}", page.display());
+    Ok(())
+}
+
+fn plan(args: &Compare, settings: &[Setting]) -> Result<Plan> {
+    let mut faults = Vec::new();
+    if args.plan.is_some() && args.common.config.is_some() {
+        faults.push("--config and a file of a comparison: give one of them".to_owned());
+    }
+    if args.common.names_plugins() {
+        faults.push(
+            "--plugins is for one run\nhint: name every arm of a comparison with --arm A,B"
+                .to_owned(),
+        );
+    }
+    if !faults.is_empty() {
+        return Err(Error::Config(faults));
+    }
+    match args.plan.as_ref().or(args.common.config.as_ref()) {
+        Some(path) => Plan::load(path, settings),
+        None => Plan::parse("", "command line", settings),
+    }
+}

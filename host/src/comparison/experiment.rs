@@ -1,0 +1,247 @@
+//! What the runs of a comparison share, and one run of it.
+
+use super::arms::{self, CheckedArm, Faults, named};
+use super::inputs::inputs;
+use super::shared_scores::SharedScores;
+use crate::progress::{Board, Screen, count, duration};
+use crate::training::{self, Origin, Training};
+use crate::wiring;
+use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, drive};
+use iterit_core::config::{Config, budget};
+use iterit_core::corpus::Corpus;
+use iterit_core::models::Models;
+use iterit_core::observer::Observer;
+use iterit_core::run::{Inputs, Lender};
+use iterit_core::run_directory::RunDirectory;
+use iterit_core::sdk::{LogLevel, RunShape};
+use iterit_core::statistics::summary::mean;
+use iterit_core::{Error, Result, Sample};
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+/// A plan that can be run.
+pub(crate) struct Experiment<'a> {
+    plan: &'a Plan,
+    config: Config,
+    arms: Vec<CheckedArm<'a>>,
+    corpus: Corpus,
+    held_out: Corpus,
+    inputs: BTreeMap<String, String>,
+    jobs: NonZeroUsize,
+    threads: usize,
+    /// By arm, the seconds a run is predicted to take.
+    predicted: Vec<f64>,
+}
+
+impl<'a> Experiment<'a> {
+    /// Reads what all runs share and looks at every arm. Nothing is written.
+    ///
+    /// # Errors
+    /// Every fault of the configuration and the arms; then those of data and model.
+    pub(crate) fn prepare(plan: &'a Plan, jobs: NonZeroUsize, screen: &Screen) -> Result<Self> {
+        let mut faults = Faults::default();
+        let config = plan.config()?;
+        faults.take(config.model_path());
+        faults.take(has_held_out(&config));
+        let arms = arms::arms(plan, screen, &mut faults);
+        faults.told()?;
+
+        let (corpus, held_out) = wiring::corpora(&config, screen)?;
+        let held_out = held_out.expect("held-out data were asked for");
+        let threads = wiring::threads_of(jobs);
+        let models = wiring::models(&config, &corpus, threads, screen)?;
+        let mut experiment = Self {
+            plan,
+            inputs: inputs(&config, &arms)?,
+            config,
+            arms,
+            corpus,
+            held_out,
+            jobs,
+            threads,
+            predicted: Vec::new(),
+        };
+        experiment.predicted = experiment.predict(&models)?;
+        training::warn_of_texts(&experiment.corpus, screen);
+        experiment.announce(&models, screen);
+        Ok(experiment)
+    }
+
+    /// sha256 of everything that is read, by path.
+    pub(crate) fn inputs(&self) -> &BTreeMap<String, String> {
+        &self.inputs
+    }
+
+    /// What is chosen from.
+    pub(crate) fn samples(&self) -> &[Sample] {
+        self.corpus.samples()
+    }
+
+    /// Opens every arm's plugins, which checks their options, and asks what they will train on.
+    fn predict(&self, models: &Models) -> Result<Vec<f64>> {
+        let mut faults = Faults::default();
+        let offered = models.offered(&self.corpus);
+        let speed = training::speed(models, &self.corpus)?;
+        let predict = |checked: &CheckedArm<'_>| -> Result<f64> {
+            checked.choosers.require(&offered)?;
+            let budget = budget(checked.config.selection.ratio, self.corpus.num_samples())?;
+            let plugins = checked.choosers.clone().open(&checked.config)?;
+            let run = RunShape {
+                num_samples: self.corpus.num_samples(),
+                epochs: checked.config.train.epochs,
+                budget,
+            };
+            let strategy = &plugins.strategy;
+            let budgets = strategy.plugin.budgets(&run).map_err(strategy.failed("budgets"))?;
+            let estimate = training::estimate(&self.corpus, &budgets, speed);
+            let scoring = match plugins.complexity.is_empty() {
+                true => 0.0,
+                false => estimate.scoring_seconds(),
+            };
+            Ok(scoring + estimate.training_seconds())
+        };
+        let predicted = self.arms.iter().map(|checked| {
+            let predicted = predict(checked).map_err(|error| named(checked.arm, error));
+            faults.take(predicted).unwrap_or_default()
+        });
+        let predicted = predicted.collect();
+        faults.told().map(|()| predicted)
+    }
+
+    fn announce(&self, models: &Models, screen: &Screen) {
+        let model = models.ask(|learner| learner.facts());
+        let runs = self.plan.runs();
+        let seconds: f64 = runs.iter().map(|&run| self.predicted[self.place(run)]).sum();
+        screen.line(&format!(
+            "{} of {} parameters in {} on {}; {} samples to choose from, {} held out",
+            model.architecture,
+            count(model.parameters),
+            model.dtype,
+            model.device,
+            count(self.corpus.num_samples()),
+            count(self.held_out.num_samples()),
+        ));
+        screen.line(&format!(
+            "{} arms, {} runs, {} at a time on {} threads each: about {}",
+            self.plan.arms.len(),
+            runs.len(),
+            self.jobs,
+            self.threads,
+            duration(seconds / self.jobs.get() as f64)
+        ));
+        let longest = |it: &&str| *it == "length";
+        let names = self.plan.arms.iter().flat_map(|arm| &arm.plugins).map(String::as_str);
+        if names.filter(|name| longest(name)).count() == 0 {
+            screen.say(
+                LogLevel::Info,
+                "",
+                "hint: the longest responses are a baseline that is hard to beat: \
+                 --arm length,static adds it",
+            );
+        }
+    }
+
+    fn place(&self, run: Run<'_>) -> usize {
+        let place = self.arms.iter().position(|checked| checked.arm.name == run.arm.name);
+        place.expect("every arm of the plan was checked")
+    }
+
+    /// Runs what is not finished; the results of all.
+    ///
+    /// # Errors
+    /// [`Error::Cancelled`], or what went wrong in which run.
+    pub(crate) fn run(&self, ledger: &Ledger, screen: &Screen) -> Result<Vec<ArmResult>> {
+        let pending = ledger.pending(self.plan);
+        let predicted: Vec<f64> =
+            pending.iter().map(|&run| self.predicted[self.place(run)]).collect();
+        let shared = SharedScores::new(
+            &ledger.scores_folder(),
+            &self.config,
+            &self.corpus,
+            self.threads,
+            &self.inputs,
+        )?;
+        let board = Board::new(screen, &predicted, self.jobs.get());
+        drive(self.plan, ledger, self.jobs, |run| {
+            let place = pending.iter().position(|other| *other == run).expect("it is pending");
+            let lane = board.begin(place, format!("{}, seed {}", run.arm.name, run.seed));
+            let judged = self.run_one(run, &ledger.run_folder(run), &shared, &lane)?;
+            lane.end(mean(&judged.held_out));
+            Ok(judged)
+        })
+    }
+
+    /// One run, from the same weights as every other, in a folder of its own.
+    fn run_one(
+        &self,
+        run: Run<'_>,
+        folder: &Path,
+        shared: &SharedScores,
+        observer: &dyn Observer,
+    ) -> Result<Judged> {
+        let mut config = self.plan.run_config(run)?;
+        config.output.path = Some(folder.to_owned());
+        let directory = open_or_new(folder)?;
+        let models = wiring::models(&config, &self.corpus, self.threads, observer)?;
+        let choosers = self.arms[self.place(run)].choosers.clone();
+        let records = choosers.records();
+        let mut plugins = choosers.open(&config)?;
+        let mut keys = Vec::new();
+        let share = |weighted| {
+            let record = records.iter().find(|record| record.name == named_in(&weighted));
+            let key = shared.key(record.expect("every plugin has a record"), &config);
+            keys.push(key.clone());
+            shared.share(weighted, key)
+        };
+        plugins.complexity = plugins.complexity.into_iter().map(share).collect();
+
+        let lender = Lender {
+            corpus: &self.corpus,
+            models: &models,
+            seed: config.seed,
+            threads: self.threads,
+            observer,
+        };
+        let held_out = Some(&self.held_out);
+        let inputs = Inputs { lender, held_out, directory: &directory };
+        let origin = Origin { plugins: records, sha256: self.inputs.clone() };
+        let mut training = Training::prepare(&config, inputs, plugins, origin)?;
+        training.begin_or_resume()?;
+        training.train()?;
+        if self.plan.keep == Keep::Models {
+            training.leave_model()?;
+        }
+        training.leave_views()?;
+        let spent = directory.read()?.epochs.first().map_or(0.0, |epoch| epoch.seconds.scoring);
+        let spared = shared.spared(&keys, self.corpus.num_samples(), spent)?;
+        Ok(Judged::new(&directory.read_held_out(config.train.epochs - 1)?, spared))
+    }
+}
+
+fn named_in(weighted: &iterit_core::plugin_set::WeightedScorer) -> &str {
+    &weighted.scorer.name
+}
+
+/// The folder of a run, begun or not. What is left of one that was killed before it was written
+/// down is removed: it holds nothing yet.
+fn open_or_new(folder: &Path) -> Result<RunDirectory> {
+    if let Ok(begun) = RunDirectory::open(folder) {
+        return Ok(begun);
+    }
+    if folder.exists() {
+        std::fs::remove_dir_all(folder).map_err(Error::io("remove", folder))?;
+    }
+    RunDirectory::new(folder)
+}
+
+fn has_held_out(config: &Config) -> Result<()> {
+    if !config.data.eval_path.is_empty() || config.data.eval_fraction > 0.0 {
+        return Ok(());
+    }
+    Err(Error::config(
+        "a comparison judges all arms on samples that none is trained on, and there are none\n\
+         hint: name a file with --set data.eval_path=FILE, or hold out a share of the data with \
+         --set data.eval_fraction=0.1",
+    ))
+}

@@ -1,0 +1,21 @@
+//! What a comparison leaves: figures for programs, a text for a note, a page to look at.
+
+use iterit_core::compare::{ArmResult, Comparison, Ledger};
+use iterit_core::{Result, Sample, report, whole_file};
+use std::path::PathBuf;
+
+/// Writes `comparison.json`, `comparison.md` and `report.html`; where the page is.
+pub(crate) fn leave(
+    ledger: &Ledger,
+    comparison: &Comparison,
+    results: &[ArmResult],
+    samples: &[Sample],
+) -> Result<PathBuf> {
+    let write = |name: &str, text: String| {
+        let path = ledger.root().join(name);
+        whole_file::write(&path, text.as_bytes()).map(|()| path)
+    };
+    write("comparison.json", report::comparison_json(comparison))?;
+    write("comparison.md", report::comparison_markdown(comparison))?;
+    write("report.html", report::comparison_html(comparison, results, Some(samples)))
+}

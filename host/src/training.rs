@@ -1,0 +1,105 @@
+//! One run, from a configuration to a trained model and its records: the main job, and every run of
+//! a comparison. It is given its texts and models; where they come from is `wiring`'s.
+
+mod announce;
+mod leave;
+mod resume;
+
+pub(crate) use announce::{announce, estimate, speed, warn_of_texts};
+pub(crate) use leave::export_model;
+
+use iterit_core::Result;
+use iterit_core::config::{Config, budget};
+use iterit_core::plugin_set::PluginSet;
+use iterit_core::record::{PluginRecord, RunManifest};
+use iterit_core::run::{Inputs, Run, RunOptions, RunState};
+use std::collections::BTreeMap;
+
+/// A run that is ready to begin, or to go on.
+pub(crate) struct Training<'a> {
+    config: &'a Config,
+    run: Run<'a>,
+    manifest: RunManifest,
+}
+
+/// What a run is made from besides its texts and its model.
+pub(crate) struct Origin {
+    /// The plugins, by name.
+    pub(crate) plugins: Vec<PluginRecord>,
+    /// sha256 of every file, by path.
+    pub(crate) sha256: BTreeMap<String, String>,
+}
+
+impl<'a> Training<'a> {
+    /// Nothing is written yet.
+    ///
+    /// # Errors
+    /// A budget of nothing or of more than there is; a strategy that plans no training.
+    pub(crate) fn prepare(
+        config: &'a Config,
+        inputs: Inputs<'a>,
+        plugins: PluginSet,
+        origin: Origin,
+    ) -> Result<Self> {
+        let lender = inputs.lender;
+        let num_samples = lender.corpus.num_samples();
+        let options = RunOptions {
+            budget: budget(config.selection.ratio, num_samples)?,
+            train: config.train.clone(),
+            save_every: config.output.save_every,
+            keep: config.output.keep,
+        };
+        let run = Run { inputs, plugins, options, state: RunState::default() };
+        let manifest = RunManifest {
+            iterit: env!("CARGO_PKG_VERSION").to_owned(),
+            seed: config.seed,
+            num_samples,
+            budget: run.options.budget,
+            epochs: config.train.epochs,
+            total_steps: run.schedule()?.total_steps,
+            model: lender.models.ask(|learner| learner.facts()),
+            plugins: origin.plugins,
+            sha256: origin.sha256,
+        };
+        Ok(Self { config, run, manifest })
+    }
+
+    /// How far it has come, and what it works on.
+    pub(crate) fn run(&self) -> &Run<'a> {
+        &self.run
+    }
+
+    /// What made it.
+    pub(crate) fn manifest(&self) -> &RunManifest {
+        &self.manifest
+    }
+
+    /// Writes a new run down; a begun one must be the same, and goes back to its checkpoint.
+    ///
+    /// # Errors
+    /// What differs from the run that was begun.
+    pub(crate) fn begin_or_resume(&mut self) -> Result<()> {
+        resume::begin_or_resume(&mut self.run, self.config, &self.manifest)
+    }
+
+    /// Trains to the end.
+    ///
+    /// # Errors
+    /// [`Cancelled`](iterit_core::Error::Cancelled) with a checkpoint left, or whatever went wrong.
+    pub(crate) fn train(&mut self) -> Result<()> {
+        self.run.train()
+    }
+
+    /// Leaves the trained model, as Hugging Face loads it.
+    pub(crate) fn leave_model(&self) -> Result<()> {
+        let inputs = &self.run.inputs;
+        let (corpus, models) = (inputs.lender.corpus, inputs.lender.models);
+        export_model(self.config, corpus, models, &inputs.directory.model_path())
+    }
+
+    /// Leaves what people look at: TensorBoard's curves and the report.
+    pub(crate) fn leave_views(&self) -> Result<()> {
+        let inputs = &self.run.inputs;
+        leave::write_views(self.config, inputs.lender.corpus, inputs.directory)
+    }
+}

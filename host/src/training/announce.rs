@@ -1,0 +1,103 @@
+//! What a person should know before a run begins: what the texts lack, what it will cost.
+
+use super::Training;
+use crate::progress::{bytes, count, duration};
+use iterit_core::Result;
+use iterit_core::corpus::Corpus;
+use iterit_core::estimate::{Estimate, training_tokens};
+use iterit_core::learner::{Sequence, Unwatched};
+use iterit_core::models::Models;
+use iterit_core::observer::Observer;
+use iterit_core::sdk::LogLevel;
+use std::time::Instant;
+
+/// Cut and empty responses, and ends that stop nothing: counted, never silent.
+pub(crate) fn warn_of_texts(corpus: &Corpus, observer: &dyn Observer) {
+    let Some(report) = corpus.report() else { return };
+    let warn = |message: String| observer.say(LogLevel::Warn, "", &message);
+    if report.training.truncated > 0 {
+        warn(format!(
+            "{} of {} training texts are cut at {} tokens; {} have no response left to learn",
+            report.training.truncated, report.samples, report.max_length, report.zero_loss
+        ));
+    }
+    if report.empty_responses > 0 {
+        warn(format!("{} responses are empty and cannot be scored", report.empty_responses));
+    }
+    if report.end.missed > 0 {
+        warn(format!(
+            "{} of {} training texts end in `{}`, which does not become a token that stops generation",
+            report.end.missed, report.end.checked, report.end.text
+        ));
+    }
+}
+
+/// What the run will cost, before it begins.
+pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
+    let (run, manifest) = (training.run(), training.manifest());
+    let model = &manifest.model;
+    let say = |line: String| run.inputs.lender.observer.say(LogLevel::Info, "", &line);
+    say(format!(
+        "{} of {} parameters in {} on {}, {} samples, {} an epoch, {} epochs, {} steps",
+        model.architecture,
+        count(model.parameters),
+        model.dtype,
+        model.device,
+        count(manifest.num_samples),
+        count(manifest.budget),
+        manifest.epochs,
+        manifest.total_steps,
+    ));
+    let lender = run.inputs.lender;
+    let speed = speed(lender.models, lender.corpus)?;
+    let estimate = estimate(lender.corpus, &run.budgets()?, speed);
+    let scoring = match run.plugins.complexity.is_empty() {
+        false => format!(
+            "scoring all samples {} tokens, about {}; ",
+            count(estimate.scoring_tokens),
+            duration(estimate.scoring_seconds())
+        ),
+        true => String::new(),
+    };
+    say(format!(
+        "estimate: {scoring}training {} tokens, about {}; weights, gradients and optimizer {}",
+        count(estimate.training_tokens),
+        duration(estimate.training_seconds()),
+        bytes(model.resident_bytes),
+    ));
+    Ok(())
+}
+
+/// What a run costs that trains on these budgets, at this many forward tokens a second.
+pub(crate) fn estimate(corpus: &Corpus, budgets: &[u64], tokens_per_second: f64) -> Estimate {
+    let ids = 0..corpus.num_samples();
+    let scoring_tokens = ids
+        .clone()
+        .map(|id| {
+            let encoded = corpus.encoded(id);
+            let alone = encoded.unconditional.as_ref().map_or(0, |alone| alone.tokens.len());
+            (encoded.conditional.tokens.len() + alone) as u64
+        })
+        .sum();
+    let tokens: u64 = ids.map(|id| corpus.encoded(id).training.tokens.len() as u64).sum();
+    let mean_tokens = tokens as f64 / corpus.num_samples() as f64;
+    let training_tokens = training_tokens(budgets, mean_tokens);
+    Estimate { scoring_tokens, training_tokens, tokens_per_second }
+}
+
+/// Forward tokens a second, measured on samples spread through the data.
+pub(crate) fn speed(models: &Models, corpus: &Corpus) -> Result<f64> {
+    const PROBES: u64 = 64;
+    let stride = (corpus.num_samples() / PROBES).max(1) as usize;
+    let probes: Vec<Sequence> = (0..corpus.num_samples())
+        .step_by(stride)
+        .map(|id| corpus.encoded(id).conditional.clone())
+        .collect();
+    let ask = || models.ask(|learner| learner.token_nll(&probes, &Unwatched));
+    // The first passes of a process pay for what later ones find ready.
+    ask()?;
+    let clock = Instant::now();
+    ask()?;
+    let tokens: usize = probes.iter().map(|probe| probe.tokens.len()).sum();
+    Ok(tokens as f64 / clock.elapsed().as_secs_f64().max(1e-6))
+}
