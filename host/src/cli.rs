@@ -31,7 +31,7 @@ pub(crate) enum Command {
     Eval(Eval),
     /// Write the model of a run's checkpoint as Hugging Face loads it
     Export(Export),
-    /// Write one HTML page about a run
+    /// Write one HTML page about a run, several runs, or a comparison
     Report(Report),
     /// Say what this machine and this build can do
     Doctor(Doctor),
@@ -160,10 +160,10 @@ pub(crate) struct Export {
 
 #[derive(Debug, Args)]
 pub(crate) struct Report {
-    /// The run's folder
-    #[arg(value_name = "RUN")]
-    pub(crate) run: PathBuf,
-    /// Where the page goes; report.html in the run's folder unless given
+    /// The folder of a run or of a comparison; several runs are shown side by side
+    #[arg(value_name = "RUN", required = true)]
+    pub(crate) runs: Vec<PathBuf>,
+    /// Where the page goes; report.html in the folder unless there are several
     #[arg(long, value_name = "FILE")]
     pub(crate) out: Option<PathBuf>,
 }

@@ -9,7 +9,8 @@ pub(crate) use announce::{announce, estimate, speed, warn_of_texts};
 pub(crate) use leave::export_model;
 
 use iterit_core::Result;
-use iterit_core::config::{Config, budget};
+use iterit_core::config::{BudgetUnit, Config, budget};
+use iterit_core::corpus::Corpus;
 use iterit_core::plugin_set::PluginSet;
 use iterit_core::record::{PluginRecord, RunManifest};
 use iterit_core::run::{Inputs, Run, RunOptions, RunState};
@@ -43,8 +44,13 @@ impl<'a> Training<'a> {
     ) -> Result<Self> {
         let lender = inputs.lender;
         let num_samples = lender.corpus.num_samples();
+        let budget = budget(config.selection.ratio, num_samples)?;
         let options = RunOptions {
-            budget: budget(config.selection.ratio, num_samples)?,
+            budget,
+            tokens: match config.selection.budget {
+                BudgetUnit::Samples => None,
+                BudgetUnit::Tokens => Some(tokens_of(budget, lender.corpus)),
+            },
             train: config.train.clone(),
             save_every: config.output.save_every,
             keep: config.output.keep,
@@ -102,4 +108,11 @@ impl<'a> Training<'a> {
         let inputs = &self.run.inputs;
         leave::write_views(self.config, inputs.lender.corpus, inputs.directory)
     }
+}
+
+/// The tokens that so many samples of mean length have.
+fn tokens_of(budget: u64, corpus: &Corpus) -> u64 {
+    let ids = 0..corpus.num_samples();
+    let all: usize = ids.map(|id| corpus.encoded(id).training.tokens.len()).sum();
+    (all as f64 * budget as f64 / corpus.num_samples() as f64).round() as u64
 }

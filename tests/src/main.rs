@@ -30,5 +30,6 @@ mod evolution;
 
 mod statistics;
 mod report;
+mod compare;
 
 mod tidy;

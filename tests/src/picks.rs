@@ -2,7 +2,7 @@
 //! order included; where we differ from the former, [`DELIBERATE`] says so and why.
 
 use crate::golden;
-use iterit_core::greedy::{self, Candidate, Picks};
+use iterit_core::greedy::{self, Budget, Candidate, Picks};
 use iterit_plugin_diversity::decay::DecayedRows;
 use iterit_plugin_diversity::tfidf::Tfidf;
 use iterit_plugin_diversity::words::WordTexts;
@@ -110,7 +110,7 @@ fn pick_eligible(golden: &Value, texts: &[String], scores: &[f64]) -> (Vec<usize
     let scores: Vec<f64> = candidates.iter().map(|&id| scores[id]).collect();
     let budget = golden["k"].as_u64().expect("a count") as usize;
     let picks = if golden["score_type"] == "IFD" {
-        greedy::pick_by_complexity(budget, &as_candidates(&scores))
+        greedy::pick_by_complexity(Budget::Samples(budget), &as_candidates(&scores))
     } else {
         pick(&texts, &scores, golden::number(&golden["decay"]), budget)
     };
@@ -122,7 +122,8 @@ pub(crate) fn pick(texts: &[String], scores: &[f64], decay: f64, budget: usize) 
     let mut words = WordTexts::default();
     words.push(texts, 2);
     let mut rows = Rows(DecayedRows::new(Tfidf::fit(&words, 2), decay));
-    greedy::pick(budget, &as_candidates(scores), &mut rows, &mut |_| Ok(())).expect("a pick")
+    greedy::pick(Budget::Samples(budget), &as_candidates(scores), &mut rows, &mut |_| Ok(()))
+        .expect("a pick")
 }
 
 fn as_candidates(scores: &[f64]) -> Vec<Candidate> {

@@ -18,6 +18,21 @@ pub struct Candidate {
     pub complexity: f64,
 }
 
+/// How much is picked.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Budget<'a> {
+    /// Up to so many samples.
+    Samples(usize),
+    /// As long as all that is picked has no more than so many tokens; the first that would not fit
+    /// ends the pick.
+    Tokens {
+        /// How many.
+        most: u64,
+        /// By candidate, how many it has.
+        of: &'a [u64],
+    },
+}
+
 /// What was picked, in pick order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Picks {
@@ -29,11 +44,12 @@ pub struct Picks {
     pub gains: Vec<f64>,
 }
 
-/// Picks up to `budget` of `candidates`; of equal values the earliest candidate wins.
+/// Picks of `candidates` what the budget allows; of equal values the earliest candidate wins.
 ///
-/// `diversity` must have been told the candidates, in this order, by `begin`. `proceed` is asked before every pick and ends the work by an error.
+/// `diversity` must have been told the candidates, in this order, by `begin`. `proceed` is asked
+/// before every pick and ends the work by an error.
 pub fn pick(
-    budget: usize,
+    budget: Budget<'_>,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
@@ -46,10 +62,11 @@ pub fn pick(
 }
 
 /// Without a diversity scorer every gain is 1: the largest complexity scores win.
-pub fn pick_by_complexity(budget: usize, candidates: &[Candidate]) -> Picks {
+pub fn pick_by_complexity(mut budget: Budget<'_>, candidates: &[Candidate]) -> Picks {
     let mut order: Vec<usize> = (0..candidates.len()).collect();
     order.sort_by(|&a, &b| candidates[b].complexity.total_cmp(&candidates[a].complexity));
-    order.truncate(budget);
+    let allowed = order.iter().take_while(|&&candidate| budget.take(candidate)).count();
+    order.truncate(allowed);
     let values = order.iter().map(|&candidate| candidates[candidate].complexity).collect();
     Picks { gains: vec![1.0; order.len()], values, candidates: order }
 }
@@ -73,8 +90,19 @@ fn at(call: &'static str) -> impl FnOnce(iterit_sdk::Error) -> PickError {
     move |error| PickError::Diversity(call, error)
 }
 
+impl Budget<'_> {
+    /// Whether the candidate still fits; if so, it is paid for.
+    fn take(&mut self, candidate: usize) -> bool {
+        let paid = match self {
+            Self::Samples(left) => left.checked_sub(1).map(|rest| *left = rest),
+            Self::Tokens { most, of } => most.checked_sub(of[candidate]).map(|rest| *most = rest),
+        };
+        paid.is_some()
+    }
+}
+
 fn pick_lazily(
-    budget: usize,
+    mut budget: Budget<'_>,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
@@ -91,9 +119,11 @@ fn pick_lazily(
         })
         .collect();
     let mut picks = Picks::default();
-    while picks.candidates.len() < budget {
-        let Some(top) = heap.pop() else { break };
+    while let Some(top) = heap.pop() {
         if top.picks == picks.candidates.len() {
+            if !budget.take(top.candidate) {
+                break;
+            }
             proceed(top.picks)?;
             diversity.pick(top.candidate).map_err(at("pick"))?;
             picks.push(top.candidate, top.value, top.gain);
@@ -107,7 +137,7 @@ fn pick_lazily(
 }
 
 fn pick_naively(
-    budget: usize,
+    mut budget: Budget<'_>,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
@@ -115,7 +145,7 @@ fn pick_naively(
     let mut open: Vec<u32> = (0..candidates.len() as u32).collect();
     let mut gains = vec![0.0; open.len()];
     let mut picks = Picks::default();
-    while picks.candidates.len() < budget && !open.is_empty() {
+    while !open.is_empty() && budget != Budget::Samples(0) {
         proceed(picks.candidates.len())?;
         gains.truncate(open.len());
         diversity.gains(&open, &mut gains).map_err(at("gains"))?;
@@ -126,6 +156,9 @@ fn pick_naively(
             if value(place) > value(best) {
                 best = place;
             }
+        }
+        if !budget.take(open[best] as usize) {
+            break;
         }
         // `remove` keeps the order, on which ties depend.
         let candidate = open.remove(best) as usize;
@@ -253,8 +286,9 @@ mod tests {
     fn lazy_and_naive_agree_ties_included() {
         let all = candidates((0..200).map(|i| f64::from(i % 4) * 0.25));
         for budget in [0, 1, 17, 200, 500] {
-            let lazy = pick(budget, &all, &mut words(Lazy::Declared), &mut |_| Ok(()));
-            let naive = pick(budget, &all, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
+            let budget_of = Budget::Samples(budget);
+            let lazy = pick(budget_of, &all, &mut words(Lazy::Declared), &mut |_| Ok(()));
+            let naive = pick(budget_of, &all, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
             let (lazy, naive) = (lazy.unwrap(), naive.unwrap());
             assert_eq!(lazy, naive);
             assert_eq!(lazy.candidates.len(), budget.min(200));
@@ -262,8 +296,26 @@ mod tests {
     }
 
     #[test]
+    fn a_budget_of_tokens_ends_with_what_does_not_fit() {
+        let all = candidates([0.5, 0.9, 0.7, 0.8]);
+        let of = [5, 10, 1, 20];
+        let picked = |most| pick_by_complexity(Budget::Tokens { most, of: &of }, &all).candidates;
+        assert_eq!((picked(9), picked(29), picked(30)), (vec![], vec![1], vec![1, 3]));
+        assert_eq!(picked(36), [1, 3, 2, 0]);
+        let all = candidates((0..200).map(|i| f64::from(i % 4) * 0.25));
+        let of: Vec<u64> = (0..200).map(|i| 1 + i % 7).collect();
+        let by = |lazy| {
+            let budget = Budget::Tokens { most: 100, of: &of };
+            pick(budget, &all, &mut words(lazy), &mut |_| Ok(())).unwrap()
+        };
+        let (lazy, naive) = (by(Lazy::Declared), by(Lazy::NotDeclared));
+        let spent: u64 = lazy.candidates.iter().map(|&candidate| of[candidate]).sum();
+        assert!(lazy == naive && (94..=100).contains(&spent), "{spent}");
+    }
+
+    #[test]
     fn without_diversity_the_largest_score_wins_and_ties_go_to_the_earliest() {
-        let picks = pick_by_complexity(3, &candidates([0.5, 0.9, 0.5, 0.9]));
+        let picks = pick_by_complexity(Budget::Samples(3), &candidates([0.5, 0.9, 0.5, 0.9]));
         assert_eq!(picks.candidates, [1, 3, 0]);
         assert_eq!(picks.values, [0.9, 0.9, 0.5]);
     }
@@ -272,7 +324,8 @@ mod tests {
     fn a_gain_that_is_no_number_is_refused() {
         let mut bad = words(Lazy::Declared);
         bad.weights[0] = f64::NAN;
-        let error = pick(1, &candidates([1.0; 200]), &mut bad, &mut |_| Ok(())).unwrap_err();
+        let error = pick(Budget::Samples(1), &candidates([1.0; 200]), &mut bad, &mut |_| Ok(()))
+            .unwrap_err();
         assert!(
             matches!(error, PickError::Diversity(_, error) if error.message().contains("is NaN"))
         );

@@ -60,6 +60,8 @@ pub struct Inputs<'a> {
 pub struct RunOptions {
     /// Samples an epoch that the ratio asks for.
     pub budget: u64,
+    /// Tokens an epoch instead, where those are what is limited.
+    pub tokens: Option<u64>,
     /// `[train]`.
     pub train: TrainConfig,
     /// A checkpoint every so many steps besides the one after every epoch; 0 for none.
@@ -86,8 +88,7 @@ impl Run<'_> {
     /// The learning rates of all steps, fixed by the strategy's budgets before the first one.
     pub fn schedule(&self) -> Result<Schedule> {
         let train = &self.options.train;
-        let budgets = self.budgets()?;
-        let total = total_steps(&budgets, train.gradient_accumulation as u64);
+        let total = total_steps(&self.samples_planned()?, train.gradient_accumulation as u64);
         if total == 0 {
             return Err(Error::Run(format!(
                 "{} plans no training: the budgets of all {} epochs are 0",
@@ -107,25 +108,54 @@ impl Run<'_> {
         Ok(budgets)
     }
 
-    fn shape(&self) -> RunShape {
-        RunShape {
-            num_samples: self.inputs.lender.corpus.num_samples(),
-            epochs: self.options.train.epochs,
-            budget: self.options.budget,
+    /// How many samples each epoch is expected to train on: what the strategy says, or where tokens
+    /// are limited as many samples of mean length.
+    fn samples_planned(&self) -> Result<Vec<u64>> {
+        let (mut budgets, all) = (self.budgets()?, self.inputs.lender.corpus.num_samples());
+        if self.options.tokens.is_some() {
+            budgets.iter_mut().filter(|it| **it < all).for_each(|it| {
+                *it = (*it).min(self.options.budget);
+            });
         }
+        Ok(budgets)
+    }
+
+    /// How far the schedule has come, in steps. Where tokens are limited, arms of long and of short
+    /// samples take unequal steps, and the rate follows the tokens: at equal tokens it is equal.
+    fn steps_of_schedule(&self, schedule: &Schedule) -> Result<f64> {
+        let Some(tokens) = self.options.tokens else { return Ok(self.state.step as f64) };
+        let corpus = self.inputs.lender.corpus;
+        let all = || (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.tokens.len());
+        let of_epoch = |&samples: &u64| match samples < corpus.num_samples() {
+            true => tokens,
+            false => all().sum::<usize>() as u64,
+        };
+        let planned: u64 = self.budgets()?.iter().map(of_epoch).sum();
+        let share = self.state.tokens as f64 / planned.max(1) as f64;
+        Ok((share * schedule.total_steps as f64).min(schedule.total_steps as f64))
+    }
+
+    fn shape(&self) -> RunShape {
+        let num_samples = self.inputs.lender.corpus.num_samples();
+        let budget = match self.options.tokens {
+            None => self.options.budget,
+            // Room for samples that are shorter than the mean.
+            Some(_) => (self.options.budget + self.options.budget / 4).min(num_samples),
+        };
+        RunShape { num_samples, epochs: self.options.train.epochs, budget }
     }
 
     fn this_epoch(&self) -> Epoch {
         Epoch { epoch: self.state.epoch, run: self.shape() }
     }
 
-    fn step_options(&self, schedule: &Schedule) -> StepOptions {
+    fn step_options(&self, schedule: &Schedule) -> Result<StepOptions> {
         let train = &self.options.train;
-        StepOptions {
-            learning_rate: schedule.learning_rate(self.state.step),
+        Ok(StepOptions {
+            learning_rate: schedule.rate_at(self.steps_of_schedule(schedule)?),
             max_grad_norm: train.max_grad_norm,
             loss_normalization: train.loss_normalization,
-        }
+        })
     }
 
     /// The seed of the order within the epoch about to be trained.

@@ -50,11 +50,17 @@ impl Schedule {
 
     /// lr(s) of the step after `step` steps.
     pub fn learning_rate(&self, step: u64) -> f64 {
-        if step < self.warmup_steps {
-            return self.base * step as f64 / self.warmup_steps as f64;
+        self.rate_at(step as f64)
+    }
+
+    /// lr(s) between steps, for what is not counted in steps.
+    pub fn rate_at(&self, step: f64) -> f64 {
+        let warmup = self.warmup_steps as f64;
+        if step < warmup {
+            return self.base * step / warmup;
         }
-        let progress = (step - self.warmup_steps) as f64
-            / self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
+        let progress =
+            (step - warmup) / self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
         self.base
             * match self.decay {
                 Decay::Cosine => 0.5 * (1.0 + (PI * progress).cos()),

@@ -1,24 +1,84 @@
-//! `report`: one self-contained HTML page about a run.
+//! `report`: one self-contained HTML page about a run, about several side by side, or about a
+//! comparison as far as it has come.
 
 use crate::cli::Report;
+use crate::comparison;
+use iterit_core::compare::{Ledger, compare, runs};
 use iterit_core::config::Config;
 use iterit_core::record::RunRecord;
+use iterit_core::report::{self, RunView};
 use iterit_core::run_directory::RunDirectory;
-use iterit_core::{Result, Sample, dataset, report, whole_file};
-use std::path::Path;
+use iterit_core::{Error, Result, Sample, dataset, whole_file};
+use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &Report) -> Result<()> {
-    let directory = RunDirectory::open(&args.run)?;
-    let record = directory.read()?;
-    let config = Config::load(Some(&directory.config_path()), &[])?;
-    let samples = dataset::load(&config.data.path, config.data.format)?;
-    let out = args.out.clone().unwrap_or_else(|| directory.report_path());
-    write(&record, &samples[..record.manifest.num_samples as usize], &out)?;
-    anstream::println!("{}", out.display());
+    let out = args.out.as_deref();
+    let page = match &args.runs[..] {
+        [one] if Ledger::is_there(one) => of_comparison(one, out)?,
+        [one] => of_run(one, out)?,
+        many => of_runs(many, out)?,
+    };
+    anstream::println!("{}", page.display());
     Ok(())
 }
 
-/// Writes the page of one run.
-pub(crate) fn write(record: &RunRecord, samples: &[Sample], path: &Path) -> Result<()> {
-    whole_file::write(path, report::run_html(record, samples).as_bytes())
+fn of_run(run: &Path, out: Option<&Path>) -> Result<PathBuf> {
+    let directory = RunDirectory::open(run)?;
+    let (record, samples) = read(&directory)?;
+    let out = out.map_or_else(|| directory.report_path(), Path::to_owned);
+    whole_file::write(&out, report::run_html(&record, &samples).as_bytes())?;
+    Ok(out)
+}
+
+fn of_runs(folders: &[PathBuf], out: Option<&Path>) -> Result<PathBuf> {
+    let Some(out) = out else {
+        return Err(Error::config(
+            "a page about several runs has no folder of its own\nhint: say where with --out FILE",
+        ));
+    };
+    let mut read_runs = Vec::new();
+    for folder in folders {
+        let (record, samples) = read(&RunDirectory::open(folder)?)?;
+        read_runs.push((folder.display().to_string(), record, samples));
+    }
+    let views: Vec<RunView<'_>> = read_runs
+        .iter()
+        .map(|(name, record, samples)| RunView { name, record, samples: Some(samples) })
+        .collect();
+    whole_file::write(out, report::html(&views).as_bytes())?;
+    Ok(out.to_owned())
+}
+
+fn of_comparison(root: &Path, out: Option<&Path>) -> Result<PathBuf> {
+    let ledger = Ledger::open(root)?;
+    let begun = ledger.begun()?;
+    let runs = runs(&begun.arms);
+    let results = ledger.results(&runs)?;
+    if results.len() < runs.len() {
+        anstream::eprintln!(
+            "warning: {} of {} runs are finished; the page is about those",
+            results.len(),
+            runs.len()
+        );
+    }
+    let comparison = compare(&begun.design, &results)?;
+    let first = runs.iter().find(|&&run| ledger.is_finished(run)).expect("one was compared");
+    let (_, samples) = read(&RunDirectory::open(&ledger.run_folder(*first))?)?;
+    match out {
+        None => comparison::leave(&ledger, &comparison, &results, &samples),
+        Some(out) => {
+            let page = report::comparison_html(&comparison, &results, Some(&samples));
+            whole_file::write(out, page.as_bytes())?;
+            Ok(out.to_owned())
+        }
+    }
+}
+
+/// A run's record, and the samples it chose from.
+fn read(directory: &RunDirectory) -> Result<(RunRecord, Vec<Sample>)> {
+    let record = directory.read()?;
+    let config = Config::load(Some(&directory.config_path()), &[])?;
+    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+    samples.truncate(record.manifest.num_samples as usize);
+    Ok((record, samples))
 }

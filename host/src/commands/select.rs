@@ -4,7 +4,7 @@ use crate::cli::Select;
 use crate::progress::Screen;
 use crate::wiring::{self, Choosers};
 use iterit_core::config::Setting;
-use iterit_core::greedy::Candidate;
+use iterit_core::greedy::{Budget, Candidate};
 use iterit_core::learner::NoModel;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
@@ -60,7 +60,8 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     table.insert(0, scores);
     let history = History { table: &table, selections: &[] };
     let diversity = plugins.diversity.as_mut();
-    let picks = pick(lender, history, diversity, &candidates, args.budget, None)?;
+    let budget = Budget::Samples(args.budget as usize);
+    let picks = pick(lender, history, diversity, &candidates, budget, None)?;
     let selection = Selection {
         epoch: 0,
         budget: args.budget,

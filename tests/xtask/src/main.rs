@@ -21,6 +21,7 @@ mod venv;
 
 mod bench;
 mod boundary;
+mod browser;
 mod demo;
 mod install;
 mod oracle;
@@ -81,6 +82,11 @@ enum Verb {
         #[command(subcommand)]
         action: Option<oracle::Action>,
     },
+    /// Open the pages of a small comparison in Chromium, wide and narrow, light and dark
+    Browser {
+        /// Pages to open instead
+        pages: Vec<PathBuf>,
+    },
     /// What CI runs: set-up, format, clippy, docs and the tests
     Ci,
 }
@@ -106,6 +112,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::ThirdParty { profile } => third_party::run(&profile),
         Verb::Oracle { action: None } => oracle::compare(),
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
+        Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),
         Verb::Ci => ci::run(),
     }
 }

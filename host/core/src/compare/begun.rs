@@ -3,7 +3,7 @@
 
 use super::arm::Arm;
 use super::design::Design;
-use super::plan::{Budget, Plan};
+use super::plan::Plan;
 use crate::Result;
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -16,8 +16,6 @@ pub struct Begun {
     pub iterit: String,
     /// The arms and their seeds.
     pub arms: Vec<Arm>,
-    /// What is equal between them.
-    pub budget: Budget,
     /// The questions.
     pub design: Design,
     /// The configuration they share, by dotted key.
@@ -48,7 +46,6 @@ impl Begun {
         Ok(Self {
             iterit: env!("CARGO_PKG_VERSION").to_owned(),
             arms: plan.arms.clone(),
-            budget: plan.budget,
             design: plan.design.clone(),
             config: flat,
             inputs,
@@ -66,7 +63,6 @@ impl Begun {
             }
         };
         check("iterit", &self.iterit, &now.iterit);
-        check("compare.budget", &json(&self.budget), &json(&now.budget));
         let (begun, current) = (fields(&self.design), fields(&now.design));
         for key in union(&begun, &current) {
             check(&format!("compare.{key}"), &shown(&begun, key), &shown(&current, key));

@@ -27,13 +27,18 @@ pub struct Ledger {
 }
 
 impl Ledger {
+    /// Whether a folder holds a comparison.
+    pub fn is_there(root: &Path) -> bool {
+        root.join(PLAN).is_file()
+    }
+
     /// Whether a new comparison may fill this folder.
     ///
     /// # Errors
     /// A folder that holds anything.
     pub fn check_new(root: &Path) -> Result<()> {
         let refuse = |what: &str| Err(Error::Run(format!("`{}` {what}", root.display())));
-        if root.join(PLAN).is_file() {
+        if Self::is_there(root) {
             return refuse(
                 "holds a comparison already\nhint: go on with it with --resume, or choose another \
                  --out",
@@ -64,7 +69,7 @@ impl Ledger {
     /// begun with.
     pub fn resume(root: &Path, now: &Begun) -> Result<Self> {
         let ledger = Self::open(root)?;
-        let begun: Begun = read_json(&ledger.plan_path())?;
+        let begun = ledger.begun()?;
         let differences = begun.differences(now);
         if !differences.is_empty() {
             return Err(Error::Config(differences));
@@ -79,7 +84,7 @@ impl Ledger {
     /// A folder without one.
     pub fn open(root: &Path) -> Result<Self> {
         let ledger = Self { root: root.to_owned() };
-        if !ledger.plan_path().is_file() {
+        if !Self::is_there(root) {
             return Err(Error::Run(format!(
                 "`{}` holds no comparison: it has no plan.json\nhint: leave out --resume to begin one",
                 root.display()
@@ -93,13 +98,29 @@ impl Ledger {
         Ok(self)
     }
 
+    /// What it was begun with.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn begun(&self) -> Result<Begun> {
+        read_json(&self.plan_path())
+    }
+
+    /// The results that are there, in the order of `runs`.
+    ///
+    /// # Errors
+    /// Files that cannot be read.
+    pub fn results(&self, runs: &[Run<'_>]) -> Result<Vec<ArmResult>> {
+        let finished = runs.iter().filter(|&&run| self.is_finished(run));
+        finished.map(|&run| self.result(run)).collect()
+    }
+
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
     }
 
-    /// What it was begun with.
-    pub fn plan_path(&self) -> PathBuf {
+    fn plan_path(&self) -> PathBuf {
         self.root.join(PLAN)
     }
 

@@ -42,5 +42,5 @@ pub use design::{Design, Pairs};
 pub use drive::drive;
 pub use ledger::Ledger;
 pub use pair::{Evidence, Pair, Verdict};
-pub use plan::{Budget, Keep, Plan};
+pub use plan::{Keep, Plan, runs};
 pub use result::{ArmResult, Judged};

@@ -6,17 +6,6 @@ use crate::config::{Config, Setting};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
-/// What every arm may spend an epoch.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Budget {
-    /// The same number of samples.
-    #[default]
-    Samples,
-    /// The same number of tokens.
-    Tokens,
-}
-
 /// What is left of a run's folder besides its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
@@ -33,8 +22,6 @@ pub enum Keep {
 pub struct Plan {
     /// The arms, in the order of the report.
     pub arms: Vec<Arm>,
-    /// What is equal between the arms.
-    pub budget: Budget,
     /// What is left of the runs.
     pub keep: Keep,
     /// How they are compared.
@@ -50,17 +37,23 @@ pub struct Plan {
 /// The arms that a comparison has unless refused.
 pub(super) const ADDED: [&str; 2] = ["random", "full"];
 
-impl Plan {
-    /// Every run, a seed at a time over all arms, so that an interrupted comparison has whole seeds.
-    pub fn runs(&self) -> Vec<Run<'_>> {
-        let mut seeds: Vec<u64> = Vec::new();
-        for &seed in self.arms.iter().flat_map(|arm| &arm.seeds) {
-            if !seeds.contains(&seed) {
-                seeds.push(seed);
-            }
+/// Every run of some arms, a seed at a time over all of them, so that an interrupted comparison has
+/// whole seeds.
+pub fn runs(arms: &[Arm]) -> Vec<Run<'_>> {
+    let mut seeds: Vec<u64> = Vec::new();
+    for &seed in arms.iter().flat_map(|arm| &arm.seeds) {
+        if !seeds.contains(&seed) {
+            seeds.push(seed);
         }
-        let of_seed = |seed: u64| self.arms.iter().filter(move |arm| arm.seeds.contains(&seed));
-        seeds.into_iter().flat_map(|seed| of_seed(seed).map(move |arm| Run { arm, seed })).collect()
+    }
+    let of_seed = |seed: u64| arms.iter().filter(move |arm| arm.seeds.contains(&seed));
+    seeds.into_iter().flat_map(|seed| of_seed(seed).map(move |arm| Run { arm, seed })).collect()
+}
+
+impl Plan {
+    /// Every run, see [`runs`].
+    pub fn runs(&self) -> Vec<Run<'_>> {
+        runs(&self.arms)
     }
 
     /// What all runs share.

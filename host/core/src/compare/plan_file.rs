@@ -17,12 +17,11 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
 
-const KEYS: [&str; 11] = [
+const KEYS: [&str; 10] = [
     "arms",
     "seeds",
     "baseline",
     "refuse",
-    "budget",
     "keep",
     "pairs",
     "confidence",
@@ -114,8 +113,6 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
     }
     let plan = Plan {
         arms: arms(&section, &seeds, &mut faults),
-        budget: take(&section, "budget", "\"samples\" or \"tokens\"", &mut faults)
-            .unwrap_or_default(),
         keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
         design: design(&section, &mut faults),
         base: without_section(text, &table),

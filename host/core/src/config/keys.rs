@@ -95,6 +95,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.selection.ratio, v, |&r| r > 0.0 && r.is_finite()),
     },
     Key {
+        name: "selection.budget",
+        expected: "\"samples\" or \"tokens\"",
+        put: |c, v| put(&mut c.selection.budget, v, |_| true),
+    },
+    Key {
         name: "selection.plugin_path",
         expected: "the path of a folder, or a list of them",
         put: |c, v| put_paths(&mut c.selection.plugin_path, v),

@@ -19,7 +19,7 @@ pub use budget::budget;
 pub use data::DataConfig;
 pub use model::{Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
-pub use selection::SelectionConfig;
+pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;
 pub use train::{MicroBatch, Shuffle, TrainConfig};
 

@@ -1,8 +1,19 @@
 //! `[selection]`: which plugins choose, and how many samples.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
+
+/// What an epoch is given so much of.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum BudgetUnit {
+    /// Samples.
+    #[default]
+    Samples,
+    /// The tokens that as many samples of mean length have.
+    Tokens,
+}
 
 /// The section `[selection]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -11,6 +22,8 @@ pub struct SelectionConfig {
     pub plugins: Vec<String>,
     /// Samples an epoch: a share of the data up to 1, a count above.
     pub ratio: f64,
+    /// What the ratio is of.
+    pub budget: BudgetUnit,
     /// Folders searched for plugins before the others.
     pub plugin_path: Vec<PathBuf>,
     /// Seconds without a sign of life after which a plugin counts as hung and the run is ended; 0
@@ -25,6 +38,7 @@ impl Default for SelectionConfig {
         Self {
             plugins: ["ifd", "diversity", "iterative"].map(String::from).to_vec(),
             ratio: 0.05,
+            budget: BudgetUnit::default(),
             plugin_path: Vec::new(),
             plugin_timeout: 600,
             weights: BTreeMap::new(),

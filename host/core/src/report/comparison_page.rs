@@ -1,5 +1,6 @@
 //! The page of a comparison.
 
+use super::arm_change::{ArmChange, arm_change};
 use super::chart::{Axis, Chart, Mark, Series};
 use super::embed::sample_data;
 use super::format::{count, percent};
@@ -36,6 +37,8 @@ struct Page<'a> {
     overlap: MatrixTable,
     score_agreement: Option<MatrixTable>,
     mix: Option<MixTable>,
+    changes: Vec<ArmChange<'a>>,
+    histogram_legend: Vec<LegendItem>,
     browser: Option<Browser>,
 }
 
@@ -62,12 +65,14 @@ pub(crate) fn render(
     let scored = comparison.score_agreement.iter().flatten().any(Option::is_some);
     let mix = samples.map(|samples| mix(samples, &firsts, &names));
     let browser = samples.map(|samples| browser(samples, &firsts));
+    let changes: Vec<ArmChange<'_>> =
+        firsts.iter().filter_map(|run| arm_change(&run.arm, &run.record)).collect();
     let page = Page {
         version: page::VERSION,
         style: page::STYLE,
         title: "Does selection help?".into(),
         eyebrow: "iterit comparison",
-        sections: sections(browser.is_some()),
+        sections: sections(&changes, browser.as_ref()),
         lead: lead(comparison),
         facts: facts(comparison),
         comparison,
@@ -97,22 +102,28 @@ pub(crate) fn render(
             rows: comparison.score_agreement.clone(),
         }),
         mix,
+        changes,
+        histogram_legend: vec![
+            LegendItem::new("block c7", "scored"),
+            LegendItem::new("block c0", "picked"),
+        ],
         browser,
     };
     page::render("comparison.html", &page)
 }
 
-fn sections(samples: bool) -> Vec<Section> {
+/// The page's contents; epochs and samples are left out where there is nothing to show of them.
+fn sections(changes: &[ArmChange<'_>], browser: Option<&Browser>) -> Vec<Section> {
     let mut sections = vec![
         Section::new("verdicts", "Verdicts"),
         Section::new("differences", "Differences"),
         Section::new("seeds", "Seeds"),
         Section::new("losses", "Losses"),
         Section::new("picks", "What was picked"),
-        Section::new("cost", "Cost"),
-        Section::new("method", "Method"),
     ];
-    sections.extend(samples.then(|| Section::new("samples", "Samples")));
+    sections.extend((!changes.is_empty()).then(|| Section::new("change", "From epoch to epoch")));
+    sections.extend([Section::new("cost", "Cost"), Section::new("method", "Method")]);
+    sections.extend(browser.map(|_| Section::new("samples", "Samples")));
     sections
 }
 

@@ -18,6 +18,7 @@ mod mix_table;
 mod run_charts;
 
 mod run_page;
+mod arm_change;
 mod comparison_page;
 mod text;
 

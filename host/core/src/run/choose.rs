@@ -1,7 +1,7 @@
 //! What an epoch trains on: plan, score, pick, write down why.
 
 use super::{EpochInProgress, Run};
-use crate::greedy::{Candidate, Picks};
+use crate::greedy::{Budget, Candidate, Picks};
 use crate::record::{Seconds, Selection};
 use crate::score_table::ScoreTable;
 use crate::services::pickable;
@@ -84,13 +84,18 @@ impl Run<'_> {
 
     fn pick(&mut self, candidates: &[SampleId], budget: u64) -> Result<(Selection, u64)> {
         let eligible = self.eligible(candidates)?;
-        self.warn_if_short(eligible.len() as u64, candidates.len() as u64, budget)?;
+        let tokens = self.tokens_of(&eligible);
+        let enough = match self.options.tokens {
+            None => Budget::Samples(budget as usize),
+            Some(most) => Budget::Tokens { most, of: &tokens },
+        };
+        self.warn_if_short(candidates.len() as u64, enough, &tokens)?;
         let picks = super::pick(
             self.inputs.lender,
             self.state.history(),
             self.plugins.diversity.as_mut(),
             &eligible,
-            budget,
+            enough,
             Some(self.state.epoch),
         )?;
         let selected = picks.candidates.iter().map(|&place| eligible[place].id).collect();
@@ -120,8 +125,15 @@ impl Run<'_> {
         Ok(eligible)
     }
 
-    fn warn_if_short(&self, eligible: u64, candidates: u64, budget: u64) -> Result<()> {
-        let epoch = self.state.epoch;
+    /// By candidate, the tokens that training on it puts through the model.
+    fn tokens_of(&self, candidates: &[Candidate]) -> Vec<u64> {
+        let corpus = self.inputs.lender.corpus;
+        candidates.iter().map(|it| corpus.encoded(it.id).training.tokens.len() as u64).collect()
+    }
+
+    /// `tokens` are those of the eligible among the candidates.
+    fn warn_if_short(&self, candidates: u64, budget: Budget<'_>, tokens: &[u64]) -> Result<()> {
+        let (epoch, eligible) = (self.state.epoch, tokens.len());
         if eligible == 0 {
             return Err(Error::Run(format!(
                 "epoch {epoch}: none of {candidates} candidates is eligible, so there is nothing \
@@ -130,12 +142,17 @@ impl Run<'_> {
                  more cannot be picked"
             )));
         }
-        if eligible < budget {
+        let (there, asked, what) = match budget {
+            Budget::Samples(most) => (eligible as u64, most as u64, "samples"),
+            Budget::Tokens { most, .. } => (tokens.iter().sum(), most, "tokens"),
+        };
+        if there < asked {
             self.say(
                 LogLevel::Warn,
                 &format!(
-                    "epoch {epoch}: the budget is {budget} samples, but only {eligible} of \
-                     {candidates} candidates are eligible; all of them are picked"
+                    "epoch {epoch}: the budget is {asked} {what}, but only {eligible} of \
+                     {candidates} candidates are eligible{}; all of them are picked",
+                    if what == "tokens" { format!(", with {there}") } else { String::new() }
                 ),
             );
         }

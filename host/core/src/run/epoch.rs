@@ -53,7 +53,7 @@ impl Run<'_> {
         let clock = Instant::now();
         let samples: Vec<Sequence> =
             ids.iter().map(|&id| self.inputs.lender.corpus.encoded(id).training.clone()).collect();
-        let options = self.step_options(schedule);
+        let options = self.step_options(schedule)?;
         let outcome =
             self.inputs.lender.models.change(|learner| learner.step(&samples, &options))?;
         if !outcome.loss.is_finite() || !outcome.grad_norm.is_finite() {
@@ -86,6 +86,7 @@ impl Run<'_> {
         epoch.tokens += tokens;
         epoch.seconds.training += seconds;
         self.state.step += 1;
+        self.state.tokens += tokens;
         Ok(())
     }
 

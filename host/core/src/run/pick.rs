@@ -1,13 +1,13 @@
 //! Asks the diversity scorer, pick by pick.
 
 use super::lender::{History, Lender};
-use crate::greedy::{self, Candidate, PickError, Picks};
+use crate::greedy::{self, Budget, Candidate, PickError, Picks};
 use crate::observer::Phase;
 use crate::plugin_set::Named;
 use crate::{Error, Result, SampleId};
 use iterit_sdk::{DiversityScorer, Host};
 
-/// The greedy choice of up to `budget` candidates; without a diversity scorer every gain is 1.
+/// The greedy choice of the candidates that the budget allows; without a diversity scorer every gain is 1.
 ///
 /// # Errors
 /// The scorer's own, with its name; gains that are no gains; [`Error::Cancelled`].
@@ -16,14 +16,14 @@ pub fn pick(
     history: History<'_>,
     diversity: Option<&mut Named<dyn DiversityScorer>>,
     candidates: &[Candidate],
-    budget: u64,
+    budget: Budget<'_>,
     epoch: Option<u32>,
 ) -> Result<Picks> {
     let Some(diversity) = diversity else {
-        return Ok(greedy::pick_by_complexity(budget as usize, candidates));
+        return Ok(greedy::pick_by_complexity(budget, candidates));
     };
     lender.observer.begin(Phase::Picking, epoch);
-    let picks = ask(lender, history, diversity, candidates, budget as usize);
+    let picks = ask(lender, history, diversity, candidates, budget);
     lender.observer.end(Phase::Picking);
     picks
 }
@@ -33,14 +33,17 @@ fn ask(
     history: History<'_>,
     diversity: &mut Named<dyn DiversityScorer>,
     candidates: &[Candidate],
-    budget: usize,
+    budget: Budget<'_>,
 ) -> Result<Picks> {
     let failed = diversity.failed("begin");
     let ids: Vec<SampleId> = candidates.iter().map(|candidate| candidate.id).collect();
     let begin = |host: &Host<'_>| diversity.plugin.begin(host, &ids);
     lender.lend(history, &diversity.name, ids.len(), begin).map_err(failed)?;
 
-    let total = budget.min(candidates.len()) as u64;
+    let total = match budget {
+        Budget::Samples(most) => most.min(candidates.len()) as u64,
+        Budget::Tokens { .. } => candidates.len() as u64,
+    };
     let mut proceed = |picked: usize| {
         lender.observer.progress(picked as u64, total);
         if lender.observer.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }

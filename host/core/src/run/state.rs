@@ -15,6 +15,9 @@ pub struct RunState {
     pub epoch: u32,
     /// Optimizer steps done.
     pub step: u64,
+    /// Tokens trained on so far.
+    #[serde(default)]
+    pub tokens: u64,
     /// Scores so far.
     pub table: ScoreTable,
     /// Selections so far, by epoch; the last is the current epoch's where one is in progress.

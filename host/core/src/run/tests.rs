@@ -226,7 +226,7 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 
 fn options() -> RunOptions {
     let train = TrainConfig { epochs: 3, gradient_accumulation: 4, ..TrainConfig::default() };
-    RunOptions { budget: 10, train, save_every: 0, keep: 2 }
+    RunOptions { budget: 10, tokens: None, train, save_every: 0, keep: 2 }
 }
 
 fn manifest() -> RunManifest {

@@ -53,6 +53,17 @@
     return `not picked: others had a higher value${lastValue === undefined ? '' : `, down to ${figure(lastValue)}`}`;
   };
 
+  const tableOf = (caption, head, rows) => {
+    const table = element('table', {}, element('caption', {}, element('span', { textContent: caption })),
+      element('thead', {}, element('tr', {}, ...head.map((text, at) =>
+        element('th', { scope: 'col', textContent: text, className: at === head.length - 1 ? 'text' : '' })))),
+      element('tbody', {}, ...rows));
+    const scroll = element('div', { className: 'scroll', tabIndex: 0 }, table);
+    scroll.setAttribute('role', 'region');
+    scroll.setAttribute('aria-label', caption);
+    return scroll;
+  };
+
   const whyTable = (id) => {
     const head = [...(many ? ['Run'] : []), 'Epoch', 'Score', 'Rank by score', 'What became of it'];
     const rows = data.runs.flatMap((run) => run.epochs.map((epoch, number) => {
@@ -64,14 +75,41 @@
       if (many) row.prepend(element('td', { textContent: run.name }));
       return row;
     }));
-    const table = element('table', {}, element('caption', {}, element('span', { textContent: `Sample ${id}, epoch by epoch` })),
-      element('thead', {}, element('tr', {}, ...head.map((text, at) =>
-        element('th', { scope: 'col', textContent: text, className: at === head.length - 1 ? 'text' : '' })))),
-      element('tbody', {}, ...rows));
-    const scroll = element('div', { className: 'scroll', tabIndex: 0 }, table);
-    scroll.setAttribute('role', 'region');
-    scroll.setAttribute('aria-label', `Sample ${id}, epoch by epoch`);
-    return scroll;
+    return tableOf(`Sample ${id}, epoch by epoch`, head, rows);
+  };
+
+  // What a sample brought that no earlier pick of the epoch had: its word sequences of up to three,
+  // the rarest in the pool first. A scorer of its own may weigh them in its own way.
+  const sequences = (id) => {
+    const words = data.response[id].toLowerCase().match(/[\p{L}\p{N}_]{2,}/gu) ?? [];
+    const found = new Set();
+    for (let at = 0; at < words.length; at++) for (let n = 1; n <= 3 && at + n <= words.length; n++) found.add(words.slice(at, at + n).join(' '));
+    return found;
+  };
+  let counted;
+  const frequency = (sequence) => {
+    if (!counted) {
+      counted = new Map();
+      for (let id = 0; id < count; id++) for (const found of sequences(id)) counted.set(found, (counted.get(found) ?? 0) + 1);
+    }
+    return counted.get(sequence) ?? 0;
+  };
+  const broughtTable = (id) => {
+    const rows = data.runs.flatMap((run) => run.epochs.filter((epoch) => epoch.place.has(id) && epoch.picked.length < count).map((epoch) => {
+      const known = new Set();
+      for (const earlier of epoch.picked.slice(0, epoch.place.get(id))) for (const found of sequences(earlier)) known.add(found);
+      const own = [...sequences(id)];
+      const fresh = own.filter((found) => !known.has(found));
+      fresh.sort((a, b) => frequency(a) - frequency(b) || b.length - a.length || (a < b ? -1 : 1));
+      const shown = fresh.slice(0, 6).map((found) => `“${found}” (${grouped(frequency(found))})`).join(', ');
+      const row = element('tr', {}, element('td', { textContent: String(epoch.epoch) }),
+        element('td', { textContent: `${grouped(fresh.length)} of ${grouped(own.length)}` }), element('td', { className: 'text', textContent: shown || '–' }));
+      if (many) row.prepend(element('td', { textContent: run.name }));
+      return row;
+    }));
+    if (!rows.length) return '';
+    const head = [...(many ? ['Run'] : []), 'Epoch', 'New', 'The rarest, with how many samples have them'];
+    return tableOf(`Word sequences of sample ${id} that no earlier pick had`, head, rows);
   };
 
   const item = (id) => {
@@ -94,7 +132,7 @@
       details.append(element('div', { className: 'sample' },
         element('h4', { textContent: 'Prompt' }), said(data.prompt[id]),
         element('h4', { textContent: `Response, ${grouped(data.length[id])} characters` }), said(data.response[id]),
-        element('h4', { textContent: 'Why' }), whyTable(id)));
+        element('h4', { textContent: 'Why' }), whyTable(id), broughtTable(id)));
     });
     return element('li', {}, details);
   };

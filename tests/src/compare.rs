@@ -1,0 +1,500 @@
+//! A comparison on the demo's model and data: every run is what it would be alone, a kill at any
+//! point changes nothing, and what differs from the beginning is refused.
+
+use crate::support::{Outcome, Project, data};
+use iterit_core::compare::{CachedScorer, Comparison, Evidence, ScoreCache, ScoreCacheKey};
+use iterit_sdk::testkit::FakeHost;
+use iterit_sdk::{ComplexityScorer, Host, Model, Result, SampleId, Score, Services};
+use serde_json::{Value, json};
+use std::collections::BTreeMap;
+use std::path::Path;
+use std::process::{Child, Command, Stdio};
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
+use std::sync::{Arc, OnceLock};
+use std::time::{Duration, Instant};
+
+/// Samples of the demo: 120 to choose from, 40 held out.
+const SAMPLES: usize = 160;
+
+const ARMS: [&str; 4] = ["--arm", "ifd,diversity", "--arm", "ifd,static"];
+
+fn demo_rows() -> Vec<Value> {
+    let text = std::fs::read(data("demo/instructions.json")).expect("the demo's data");
+    serde_json::from_slice(&text).expect("JSON")
+}
+
+/// A folder with a few samples of the demo.
+fn project() -> Project {
+    let project = Project::new();
+    project.write("data.json", Value::from(demo_rows()[..SAMPLES].to_vec()).to_string());
+    project
+}
+
+/// What every run here shares.
+fn shared(host: &mut Command) -> &mut Command {
+    host.args(["--data", "data.json", "--device", "cpu", "--ratio", "12"])
+        .args(["--set", "data.eval_fraction=0.25", "--set", "train.epochs=2"])
+        .args(["--set", "train.gradient_accumulation=4", "--set", "train.learning_rate=1e-3"])
+        .arg("--model")
+        .arg(data("demo/model"))
+}
+
+fn compare(project: &Project, out: &str, more: &[&str]) -> Command {
+    let mut host = project.host();
+    shared(host.arg("compare")).args(["--out", out, "--seeds", "1,2"]).args(more);
+    host
+}
+
+/// The comparison that was never interrupted; several tests look at it.
+fn whole() -> &'static Project {
+    static WHOLE: OnceLock<Project> = OnceLock::new();
+    WHOLE.get_or_init(|| {
+        let project = project();
+        let outcome = Outcome::of(&mut compare(&project, "out", &ARMS)).succeeded();
+        project.write("stdout", &outcome.stdout);
+        project.write("stderr", &outcome.stderr);
+        project
+    })
+}
+
+/// A comparison's figures without what the clock puts into them.
+fn figures(project: &Project, out: &str) -> Value {
+    let text = project.read(&format!("{out}/comparison.json"));
+    let mut value: Value = serde_json::from_str(&text).expect("JSON");
+    for arm in value["arms"].as_array_mut().expect("arms") {
+        let cost = arm["cost"].as_object_mut().expect("a cost");
+        cost.retain(|key, _| !key.ends_with("_seconds"));
+    }
+    value
+}
+
+fn comparison(project: &Project, out: &str) -> Comparison {
+    serde_json::from_str(&project.read(&format!("{out}/comparison.json"))).expect("a comparison")
+}
+
+/// What a page knows of the samples.
+fn embedded(project: &Project, out: &str) -> Value {
+    let page = project.read(&format!("{out}/report.html"));
+    let start = page.find("id=\"sample-data\">").expect("the page's data") + 17;
+    let end = start + page[start..].find("</script>").expect("an end");
+    serde_json::from_str(&page[start..end]).expect("JSON")
+}
+
+#[track_caller]
+fn assert_same(project: &Project, out: &str) {
+    assert_eq!(figures(project, out), figures(whole(), "out"));
+    assert_eq!(embedded(project, out), embedded(whole(), "out"));
+}
+
+#[test]
+fn a_comparison_leaves_what_it_says() {
+    let project = whole();
+    let (stdout, stderr) = (project.read("stdout"), project.read("stderr"));
+    assert!(stdout.contains("ifd,diversity") && stdout.ends_with("report  out/report.html\n"));
+    for said in ["4 arms, 7 runs, 1 at a time", "run 7 of 7", "--arm length,static adds it"] {
+        assert!(stderr.contains(said), "{stderr}");
+    }
+    let files = project.files();
+    for name in [
+        "plan.json",
+        "comparison.json",
+        "comparison.md",
+        "report.html",
+        "runs/ifd,diversity/seed-2/result.json",
+        "runs/ifd,diversity/seed-2/epochs/1/held-out.jsonl",
+        "runs/ifd,diversity/seed-2/model/model.safetensors",
+        "runs/full/seed-1/manifest.json",
+    ] {
+        assert!(files.contains(&format!("out/{name}")), "no {name} in {files:?}");
+    }
+    assert!(!files.iter().any(|name| name.contains("checkpoints") || name.contains("full/seed-2")));
+
+    let comparison = comparison(project, "out");
+    assert_eq!((comparison.held_out.samples, comparison.pairs.len()), (40, 3));
+    let names: Vec<&str> = comparison.arms.iter().map(|arm| arm.name.as_str()).collect();
+    assert_eq!(names, ["ifd,diversity", "ifd,static", "random", "full"]);
+    let trained: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.samples_trained).collect();
+    assert_eq!(trained, [24.0, 24.0, 24.0, 240.0]);
+    // The same scores before training, of which one run paid for all.
+    assert_eq!(comparison.score_agreement[0][1], Some(1.0));
+    assert_eq!(files.iter().filter(|name| name.starts_with("out/scores/")).count(), 1);
+    for arm in &comparison.arms[..2] {
+        assert!(arm.cost.scoring_seconds > 0.0, "{arm:?}");
+    }
+}
+
+#[test]
+fn a_run_of_a_comparison_is_what_it_is_alone() {
+    let project = whole();
+    let alone = project_like(project);
+    for (arm, seed) in [("ifd,diversity", 2), ("ifd,static", 1)] {
+        let mut host = alone.host();
+        let (out, seed_set) = (format!("{arm}-{seed}"), format!("seed={seed}"));
+        shared(&mut host).args(["--plugins", arm, "--out", &out, "--set", &seed_set]);
+        Outcome::of(&mut host).succeeded();
+        for name in ["epochs/0/scores.jsonl", "epochs/1/scores.jsonl", "epochs/1/selection.json"] {
+            let shared = project.read(&format!("out/runs/{arm}/seed-{seed}/{name}"));
+            assert_eq!(shared, alone.read(&format!("{out}/{name}")), "{arm}, {name}");
+        }
+        let held_out =
+            |project: &Project, run: &str| project.read(&format!("{run}/epochs/1/held-out.jsonl"));
+        assert_eq!(
+            held_out(project, &format!("out/runs/{arm}/seed-{seed}")),
+            held_out(&alone, &out)
+        );
+    }
+}
+
+/// A new folder with the same data.
+fn project_like(other: &Project) -> Project {
+    let project = Project::new();
+    project.write("data.json", other.read("data.json"));
+    project
+}
+
+#[test]
+fn side_by_side_gives_the_same() {
+    let project = project();
+    let jobs = [&ARMS[..], &["--jobs", "2"]].concat();
+    Outcome::of(&mut compare(&project, "out", &jobs)).succeeded();
+    assert_same(&project, "out");
+}
+
+#[test]
+fn killed_at_three_points_it_ends_the_same() {
+    let project = project();
+    let resume = [&ARMS[..], &["--resume"]].concat();
+    let points: [&dyn Fn() -> bool; 3] = [
+        // Before the first run has chosen anything.
+        &|| project.path("out/runs/ifd,diversity/seed-1/manifest.json").exists(),
+        // In the midst of a run, between its epochs.
+        &|| project.path("out/runs/ifd,static/seed-1/epochs/1/selection.json").exists(),
+        // With three runs finished.
+        &|| project.path("out/runs/random/seed-1/result.json").exists(),
+    ];
+    let mut finished = Vec::new();
+    for (at, point) in points.iter().enumerate() {
+        let arguments = if at == 0 { &ARMS[..] } else { &resume[..] };
+        let mut begun = begin(compare(&project, "out", arguments));
+        wait_until(&mut begun, point);
+        begun.kill().expect("a kill");
+        begun.wait().expect("an end");
+        assert!(!project.path("out/comparison.json").exists());
+        finished.push(results(&project, "out"));
+    }
+    assert!(finished[2].len() >= 3 && finished[2].len() < 7, "{finished:?}");
+    Outcome::of(&mut compare(&project, "out", &resume)).succeeded();
+    assert_same(&project, "out");
+    // What was finished was not run again.
+    let now = results(&project, "out");
+    for (name, written) in &finished[2] {
+        assert_eq!(now[name], *written, "{name}");
+    }
+}
+
+#[test]
+fn interrupted_it_says_how_to_go_on() {
+    let project = project();
+    let mut begun = begin(compare(&project, "out", &ARMS));
+    wait_until(&mut begun, &|| project.path("out/runs/random/seed-1/epochs/0").exists());
+    let kill = Command::new("kill").args(["-INT", &begun.id().to_string()]).status();
+    assert!(kill.expect("kill").success());
+    assert_eq!(begun.wait().expect("an end").code(), Some(130));
+
+    let refused = |more: &[&str], said: &[&str]| {
+        Outcome::of(&mut compare(&project, "out", more)).failed(1, said);
+    };
+    refused(&ARMS, &["`out` holds a comparison already", "--resume"]);
+    let resumed = |more: &[&'static str]| [&ARMS[..], &["--resume"], more].concat();
+    refused(
+        &resumed(&["--set", "train.epochs=3", "--ratio", "13", "--set", "compare.tie=0.5"]),
+        &[
+            "begun with train.epochs 2, now it is 3",
+            "begun with selection.ratio 12.0, now it is 13.0",
+            "begun with compare.tie 0.01, now it is 0.5",
+        ],
+    );
+    refused(&["--arm", "ifd,diversity", "--resume"], &["arm `ifd,static` in it, now it is gone"]);
+    let rows = project.read("data.json");
+    project.write("data.json", rows.replacen('a', "e", 1));
+    refused(&resumed(&[]), &["`data.json` of sha256", "hint: go on with what it was begun with"]);
+    project.write("data.json", rows);
+    Outcome::of(&mut compare(&project, "out", &resumed(&[]))).succeeded();
+    assert_same(&project, "out");
+}
+
+#[test]
+fn a_comparison_grows_by_an_arm_and_scores_anew_what_is_new() {
+    let project = project();
+    let small = ["--arm", "ifd,static", "--set", "compare.refuse=[\"full\"]"];
+    Outcome::of(&mut compare(&project, "out", &small)).succeeded();
+    let scored = |project: &Project| {
+        project.files().iter().filter(|name| name.starts_with("out/scores/")).count()
+    };
+    assert_eq!(scored(&project), 1);
+    let text = "[compare]\narms = ['ifd,static', { name = 'ratio of losses', plugins = ['ifd', \
+                'static'], set = ['plugins.ifd.definition=loss_ratio'] }]\nrefuse = ['full']\n";
+    project.write("more.toml", text);
+    let outcome = Outcome::of(&mut compare(&project, "out", &["more.toml", "--resume"]));
+    let outcome = outcome.succeeded();
+    assert!(outcome.stderr.contains("run 2 of 2: ratio of losses, seed 2"), "{outcome}");
+    assert_eq!(scored(&project), 2);
+    let score = |run: &str| project.read(&format!("out/runs/{run}/seed-1/epochs/0/scores.jsonl"));
+    let runs = std::fs::read_dir(project.path("out/runs")).expect("runs");
+    let names = runs.map(|run| run.expect("an entry").file_name().into_string().expect("UTF-8"));
+    let other = names.into_iter().find(|name| name.starts_with("ratio_of")).expect("the new arm");
+    assert_ne!(score("ifd,static"), score(&other));
+
+    // The page of a comparison can be written again, and runs can be shown side by side.
+    std::fs::remove_file(project.path("out/report.html")).expect("the page");
+    project.run(["report", "out"]).succeeded();
+    assert!(project.read("out/report.html").contains("ratio of losses"));
+    let runs = ["out/runs/ifd,static/seed-1", "out/runs/random/seed-1"];
+    project.run(["report", runs[0], runs[1]]).failed(1, &["--out FILE"]);
+    project.run(["report", runs[0], runs[1], "--out", "page.html"]).succeeded();
+    assert!(project.read("page.html").contains("2 runs side by side"));
+}
+
+#[test]
+fn faults_are_told_at_once_and_nothing_is_written() {
+    let project = project();
+    let refused = |arguments: &[&str], said: &[&str]| {
+        let mut host = project.host();
+        host.args(["compare", "--out", "out", "--data", "data.json", "--device", "cpu"]);
+        let outcome = Outcome::of(host.args(arguments)).failed(1, said);
+        assert_eq!(outcome.stdout, "");
+        assert!(!project.path("out").exists(), "{outcome}");
+    };
+    refused(
+        &["--arm", "idf,diversity", "--arm", "ifd,random,static", "--set", "train.epoch=3"],
+        &["unknown key `train.epoch`, the nearest is `train.epochs`"],
+    );
+    refused(
+        &["--arm", "idf,diversity", "--arm", "ifd,random,static"],
+        &[
+            "`model.path` is not set",
+            "samples that none is trained on",
+            "arm `idf,diversity`: unknown plugin `idf`",
+            "did you mean `ifd`?",
+            "arm `ifd,random,static`: --plugins names 2 strategy plugins",
+        ],
+    );
+    refused(&[], &["compare.arms: expected a list", "--arm \"ifd,diversity\""]);
+    refused(
+        &["--arm", "random", "--set", "compare.refuse=[\"full\"]", "--seeds", "1,x"],
+        &["expected two arms or more, found 1", "compare.seeds: expected a list of whole numbers"],
+    );
+    refused(&["--arm", "ifd", "--plugins", "ifd"], &["--plugins is for one run"]);
+    let model = data("demo/model").display().to_string();
+    refused(
+        &[
+            "--arm",
+            "ifd",
+            "--arm",
+            "diversity",
+            "--model",
+            &model,
+            "--ratio",
+            "500",
+            "--set",
+            "data.eval_fraction=0.25",
+            "--set",
+            "plugins.ifd.definitoin=x",
+        ],
+        &["`selection.ratio` is 500", "of 120 samples an epoch"],
+    );
+    project.write("thesis/thesis.tex", "precious");
+    let mut host = project.host();
+    host.args(["compare", "--arm", "ifd", "--out", "thesis"]);
+    Outcome::of(&mut host).failed(1, &["`thesis` is not empty"]);
+}
+
+/// Known-good samples, samples that repeat a few, samples whose responses say nothing: what is best
+/// and what is worst is known, and the report must say so.
+#[test]
+fn planted_arms_are_ranked_as_planted() {
+    let project = Project::new();
+    let honest: Vec<Value> = demo_rows().into_iter().filter(|row| row["kind"] == "task").collect();
+    let (good, rest) = honest.split_at(150);
+    let (sources, held_out) = rest.split_at(300);
+    let backwards = |row: &Value| {
+        let output = row["output"].as_str().expect("a text");
+        let words: Vec<&str> = output.split_whitespace().rev().collect();
+        json!({ "instruction": row["instruction"], "input": row["input"], "output": words.join(" "), "kind": "noise" })
+    };
+    let repeated = |at: usize| {
+        let mut row = good[at % 5].clone();
+        row["kind"] = "duplicate".into();
+        row
+    };
+    let pool: Vec<Value> = (good.iter().cloned())
+        .chain((0..150).map(repeated))
+        .chain(sources.iter().map(backwards))
+        .collect();
+    project.write("pool.json", Value::from(pool.clone()).to_string());
+    project.write("held-out.json", Value::from(held_out[..150].to_vec()).to_string());
+    let mut arms = Vec::new();
+    for (name, kind) in [("known good", "task"), ("repeated", "duplicate"), ("noise", "noise")] {
+        let rows = pool.iter().enumerate();
+        let score = |row: &Value| if row["kind"] == kind { 1 } else { 0 };
+        let rows = rows.map(|(id, row)| json!({"id": id, "score": score(row)}).to_string() + "\n");
+        let path = project.write(&format!("{kind}.jsonl"), rows.collect::<String>());
+        arms.push(format!(
+            "{{ name = '{name}', plugins = ['scores', 'static'], set = ['plugins.scores.path={}'] }}",
+            path.display()
+        ));
+    }
+    project.write(
+        "exp.toml",
+        format!("[compare]\narms = [{}]\nrefuse = ['full']\npairs = 'all'\n", arms.join(", ")),
+    );
+    let mut host = project.host();
+    host.args(["compare", "exp.toml", "--data", "pool.json", "--out", "out", "--jobs", "2"])
+        .args(["--set", "data.eval_path=held-out.json", "--device", "cpu", "--ratio", "150"])
+        .args(["--set", "train.gradient_accumulation=10", "--set", "train.learning_rate=2e-3"])
+        .arg("--model")
+        .arg(data("demo/model"));
+    let outcome = Outcome::of(&mut host).succeeded();
+
+    let comparison = comparison(&project, "out");
+    let loss = |name: &str| {
+        let arm = comparison.arms.iter().find(|arm| arm.name == name).expect("the arm");
+        arm.held_out_loss
+    };
+    assert!(loss("known good") < loss("random") && loss("random") < loss("noise"), "{outcome}");
+    assert!(loss("known good") < loss("repeated"), "{outcome}");
+    for (better, worse) in [
+        ("known good", "random"),
+        ("known good", "repeated"),
+        ("random", "noise"),
+        ("known good", "noise"),
+    ] {
+        let found = comparison.pairs.iter().find_map(|pair| {
+            match (
+                pair.arm == better && pair.baseline == worse,
+                pair.arm == worse && pair.baseline == better,
+            ) {
+                (true, _) => Some((pair, Evidence::Better)),
+                (_, true) => Some((pair, Evidence::Worse)),
+                _ => None,
+            }
+        });
+        let (pair, expected) = found.expect("all pairs were asked for");
+        assert_eq!(pair.verdict.evidence, expected, "{}", pair.verdict.text);
+    }
+}
+
+/// An arm against itself under another name: the same draws by the same seeds differ in nothing.
+#[test]
+fn an_arm_does_not_differ_from_itself() {
+    let project = project();
+    let text = "[compare]\narms = ['ifd,static', { name = 'the same', plugins = ['ifd', 'static'] }]\n\
+                refuse = ['random', 'full']\nbaseline = 'the same'\n";
+    project.write("aa.toml", text);
+    Outcome::of(&mut compare(&project, "out", &["aa.toml"])).succeeded();
+    let pair = &comparison(&project, "out").pairs[0];
+    assert_eq!((pair.difference, pair.p_holm), (0.0, 1.0), "{pair:?}");
+    assert_eq!(pair.verdict.evidence, Evidence::None);
+    assert!(project.read("out/comparison.md").contains("No evidence of a difference"));
+}
+
+fn begin(mut command: Command) -> Child {
+    command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process")
+}
+
+#[track_caller]
+fn wait_until(child: &mut Child, reached: &dyn Fn() -> bool) {
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !reached() {
+        let ended = child.try_wait().expect("a process");
+        assert!(ended.is_none(), "the comparison ended before it was stopped: {ended:?}");
+        assert!(Instant::now() < deadline, "the comparison does not come so far");
+        std::thread::sleep(Duration::from_millis(2));
+    }
+}
+
+/// By finished run, when its result was written.
+fn results(project: &Project, out: &str) -> BTreeMap<String, std::time::SystemTime> {
+    let written = |name: &str| {
+        let metadata = std::fs::metadata(project.path(name)).expect("a file");
+        metadata.modified().expect("a time")
+    };
+    let names = project.files().into_iter();
+    let names = names.filter(|name| name.starts_with(out) && name.ends_with("/result.json"));
+    names.map(|name| (name.clone(), written(&name))).collect()
+}
+
+/// Asks what it is told to ask, and counts how often it is asked itself.
+struct Asking {
+    asks: fn(&Host<'_>, &[SampleId]) -> Result<()>,
+    state: Vec<u8>,
+    asked: Arc<AtomicUsize>,
+}
+
+impl ComplexityScorer for Asking {
+    fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
+        self.asked.fetch_add(1, Relaxed);
+        (self.asks)(host, ids)?;
+        Ok(ids.iter().map(|&id| Score::eligible(id as f64 / 3.0)).collect())
+    }
+
+    fn save(&self) -> Result<Vec<u8>> {
+        Ok(self.state.clone())
+    }
+}
+
+#[test]
+fn only_what_holds_for_all_runs_is_asked_once() {
+    let host = FakeHost::new(8);
+    let check = |asks, state: &[u8], host: &dyn Services, expected| {
+        let folder = tempfile::tempdir().expect("a folder");
+        assert_eq!(times_asked(folder.path(), asks, state, host), expected);
+    };
+    let ask_model: fn(&Host<'_>, &[SampleId]) -> Result<()> =
+        |host, ids| host.response_nll(Model::Current, ids).map(drop);
+    check(ask_model, &[], &host, 1);
+    check(|_, _| Ok(()), &[], &host, 3);
+    check(ask_model, &[1], &host, 3);
+    check(
+        |host, ids| Ok((host.seed(), host.response_nll(Model::Current, ids)?)).map(drop),
+        &[],
+        &host,
+        3,
+    );
+    check(
+        |host, ids| Ok((host.scores()?, host.response_nll(Model::Current, ids)?)).map(drop),
+        &[],
+        &host,
+        3,
+    );
+}
+
+/// How often three runs ask the scorer itself; all get the same answer.
+#[track_caller]
+fn times_asked(
+    folder: &Path,
+    asks: fn(&Host<'_>, &[SampleId]) -> Result<()>,
+    state: &[u8],
+    host: &dyn Services,
+) -> usize {
+    let (cache, asked) = (Arc::new(ScoreCache::new(folder)), Arc::<AtomicUsize>::default());
+    let key = ScoreCacheKey {
+        model: BTreeMap::new(),
+        data: Vec::new(),
+        template: String::new(),
+        scorer: "asking".into(),
+        options: Value::Null,
+        config: Value::Null,
+        iterit: String::new(),
+        ids: String::new(),
+    };
+    let answers: Vec<Vec<Score>> = (0..3)
+        .map(|_| {
+            let scorer = Asking { asks, state: state.to_vec(), asked: Arc::clone(&asked) };
+            let cached = CachedScorer::new(Box::new(scorer), Arc::clone(&cache), key.clone());
+            cached.score(&Host::new(host), &[2, 0, 5]).expect("scores")
+        })
+        .collect();
+    assert!(answers.iter().all(|answer| *answer == answers[0]));
+    asked.load(Relaxed)
+}
