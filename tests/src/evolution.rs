@@ -118,6 +118,7 @@ fn changed(changes: &[Change]) -> Project {
         ("LICENSE-MIT", "LICENSE-MIT"),
         ("LICENSE-APACHE", "LICENSE-APACHE"),
         ("host/src/plugins", "host/src/plugins"),
+        ("host/core/src/nearest.rs", "host/src/nearest.rs"),
         ("tests/bad-plugins/later-host", "host"),
         // The versions that are on this machine, so that the test needs no network.
         ("Cargo.lock", "host/Cargo.lock"),

@@ -1,5 +1,9 @@
 //! The loader of the host and nothing else: `later-host plugins check PATH`.
 
+// All that the loader takes of the core is copied beside it.
+extern crate self as iterit_core;
+mod nearest;
+
 #[allow(dead_code, unused_imports)]
 mod plugins;
 
