@@ -35,33 +35,42 @@ struct Sides<P: ?Sized> {
     loaded: Box<P>,
 }
 
+impl Sides<dyn DiversityScorer> {
+    /// Ready to be asked for gains.
+    fn begun(mut self, host: &Host<'_>, candidates: &[SampleId]) -> Self {
+        for side in [&mut self.linked, &mut self.loaded] {
+            side.begin(host, candidates).expect("begin");
+        }
+        self
+    }
+}
+
 fn main() {
-    let table = judged();
-    let scores_options = format!("{{\"path\": {:?}}}", table.path());
     let host = FakeHost::new(1).with_samples(SAMPLES);
     let host = Host::new(&host);
+    let ids: Vec<SampleId> = (0..SAMPLES).collect();
+    let judged = judged();
+    let its_path = format!("{{\"path\": {:?}}}", judged.path());
 
-    let mut dedup = diversity::<Dedup>("dedup");
-    let mut tf_idf = diversity::<Diversity>("diversity");
-    for sides in [&mut dedup, &mut tf_idf] {
-        let ids: Vec<SampleId> = (0..SAMPLES).collect();
-        sides.linked.begin(&host, &ids).expect("begin");
-        sides.loaded.begin(&host, &ids).expect("begin");
-    }
-    let judged = complexity::<Scores>("scores", &scores_options);
-    let ifd = complexity::<Ifd>("ifd", "{}");
-
-    report("gain, looked up (dedup)", 30, SAMPLES, &mut dedup, gain);
+    let mut lookup = diversity::<Dedup>("dedup").begun(&host, &ids);
+    let mut tf_idf = diversity::<Diversity>("diversity").begun(&host, &ids);
+    report("gain, looked up (dedup)", 30, SAMPLES, &mut lookup, gain);
     report("gain, computed (diversity)", 30, SAMPLES, &mut tf_idf, gain);
-    report("gains of 50,000, looked up (dedup)", 100, SAMPLES, &mut dedup, gains);
+    report("gains of 50,000, looked up (dedup)", 100, SAMPLES, &mut lookup, gains);
     report("gains of 50,000, computed (diversity)", 100, SAMPLES, &mut tf_idf, gains);
-    let (mut judged, mut asking) = (judged, ifd);
-    report("score of 50,000, looked up (scores)", 50, SAMPLES, &mut judged, |it| score(it, &host));
-    report("score of 50,000, fake model (ifd)", 20, SAMPLES, &mut asking, |it| score(it, &host));
+
+    let mut lookup = complexity::<Scores>("scores", &its_path);
+    let mut asking = complexity::<Ifd>("ifd", "{}");
+    let score =
+        |scorer: &mut dyn ComplexityScorer| scorer.score(&host, &ids).expect("scores").len();
+    report("score of 50,000, looked up (scores)", 50, SAMPLES, &mut lookup, |it| score(it));
+    report("score of 50,000, asking a fake model (ifd)", 20, SAMPLES, &mut asking, |it| score(it));
 
     let mut trios = Sides { linked: Box::new(Trio::linked()), loaded: Box::new(Trio::loaded()) };
     assert_eq!(trios.linked.round(&host), trios.loaded.round(&host), "both sides pick the same");
-    report("selection round, 2,500 of 50,000", 20, 1, &mut trios, |trio| trio.round(&host).len());
+    report("a round: 2,500 of 50,000 scored and picked", 20, 1, &mut trios, |trio| {
+        trio.round(&host).len()
+    });
 }
 
 /// The three plugins of a round.
@@ -105,21 +114,16 @@ impl Trio {
     }
 }
 
-fn gain(scorer: &mut (dyn DiversityScorer + 'static)) -> usize {
+fn gain<D: DiversityScorer + ?Sized>(scorer: &mut D) -> usize {
     let all = (0..SAMPLES as usize).map(|candidate| scorer.gain(candidate).expect("a gain"));
     all.sum::<f64>() as usize
 }
 
-fn gains(scorer: &mut (dyn DiversityScorer + 'static)) -> usize {
+fn gains<D: DiversityScorer + ?Sized>(scorer: &mut D) -> usize {
     let candidates: Vec<u32> = (0..SAMPLES as u32).collect();
     let mut gains = vec![0.0; candidates.len()];
     scorer.gains(&candidates, &mut gains).expect("gains");
     gains.len()
-}
-
-fn score(scorer: &mut dyn ComplexityScorer, host: &Host<'_>) -> usize {
-    let ids: Vec<SampleId> = (0..SAMPLES).collect();
-    scorer.score(host, &ids).expect("scores").len()
 }
 
 /// Times both sides in turn, and says how long the fastest round took for each of `items`.
@@ -139,7 +143,7 @@ fn report<P: ?Sized>(
         }
     }
     let [linked, loaded] = fastest.map(|it| it.as_nanos() as f64 / items as f64);
-    let mut line = format!("{what:<40}");
+    let mut line = format!("{what:<44}");
     write!(line, "{:>14}{:>14}{:>9.3}", shown(linked), shown(loaded), loaded / linked)
         .expect("a line of text");
     writeln!(std::io::stdout(), "{line}").expect("stdout");

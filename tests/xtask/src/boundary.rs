@@ -10,7 +10,7 @@ pub(crate) fn run(profile: &str) -> Result<()> {
     let plugins = artifacts::build(profile)?.plugins;
     let folder = plugins.first().and_then(|library| library.parent());
     let folder = folder.map(Path::to_owned).ok_or_else(|| Error::from("no plugin".to_owned()))?;
-    eprintln!("{:<40}{:>14}{:>14}{:>9}", profile, "linked in", "over the ABI", "ratio");
+    eprintln!("{:<44}{:>14}{:>14}{:>9}", profile, "linked in", "over the ABI", "ratio");
     let bench = ["bench", "--package", "iterit-host", "--bench", "boundary", "--profile", profile];
     process::run(process::cargo(bench).env("ITERIT_PLUGIN_PATH", folder))
 }
