@@ -30,6 +30,7 @@ pub struct Error {
 
 /// What the host does about an [`Error`].
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
 pub enum ErrorKind {
     /// Anything a plugin reports of itself.
     Plugin,

@@ -2,8 +2,8 @@
 //! reads from the file, and the header through which it reaches the constructors.
 
 use crate::{
-    ComplexityScorer, DiversityScorer, Error, ErrorKind, Plugin, PluginKind, Result, Service,
-    UpdateStrategy,
+    ComplexityScorer, DiversityScorer, Error, ErrorKind, Manifest, Plugin, PluginKind, Result,
+    Service, UpdateStrategy,
     adapter::{plugin, report_panics_as_errors},
 };
 use iterit_abi::abi_stable::{
@@ -224,7 +224,7 @@ const fn write_manifest<const N: usize>(package: &Package, entries: &[Entry]) ->
     let json = Json::<N>::new().raw("{\"iterit_manifest\":1");
     let json = json.member("name", package.name).member("version", package.version);
     let json = json.member("abi", iterit_abi::VERSION).member("sdk", env!("CARGO_PKG_VERSION"));
-    let json = json.member("rustc", env!("ITERIT_RUSTC")).member("target", env!("ITERIT_TARGET"));
+    let json = json.member("rustc", env!("ITERIT_RUSTC")).member("target", Manifest::TARGET);
     let json = json.member("panic", package.panic).member("profile", package.profile);
     let mut json = json.raw(",\"scorers\":[");
     let mut e = 0;

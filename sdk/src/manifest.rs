@@ -28,6 +28,11 @@ pub struct Manifest {
     pub scorers: Vec<ScorerManifest>,
 }
 
+impl Manifest {
+    /// The target triple that this SDK, and whatever it is linked into, is built for.
+    pub const TARGET: &'static str = env!("ITERIT_TARGET");
+}
+
 /// One scorer or strategy a dylib offers.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
 pub struct ScorerManifest {

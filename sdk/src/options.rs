@@ -15,6 +15,8 @@ pub struct NoOptions {}
 /// assert!(parse_options::<NoOptions>("").is_ok());
 /// let error = parse_options::<NoOptions>(r#"{"decay": 0.1}"#).unwrap_err();
 /// assert!(error.message().starts_with("`decay`: unknown field"));
+/// let error = parse_options::<NoOptions>("{").unwrap_err();
+/// assert_eq!(error.message(), "EOF while parsing an object");
 /// ```
 pub fn parse_options<O: DeserializeOwned>(json: &str) -> Result<O> {
     let json = if json.trim().is_empty() { "{}" } else { json };
@@ -23,6 +25,8 @@ pub fn parse_options<O: DeserializeOwned>(json: &str) -> Result<O> {
         let path = error.path().to_string();
         let reason = error.inner().to_string();
         let reason = reason.split(" at line ").next().unwrap_or_default().to_owned();
-        Error::options(if path == "." { reason } else { format!("`{path}`: {reason}") })
+        // "?" is the path of what is no JSON.
+        let has_field = path != "." && path != "?";
+        Error::options(if has_field { format!("`{path}`: {reason}") } else { reason })
     })
 }

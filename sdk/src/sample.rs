@@ -9,8 +9,14 @@ use serde::{Deserialize, Serialize};
 pub type SampleId = u64;
 
 /// Who speaks in a [`Turn`].
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
+///
+/// ```
+/// use iterit_sdk::{Role, Turn};
+/// assert_eq!(Turn::new(Role::User, "How are you?").role.name(), "user");
+/// ```
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
+#[non_exhaustive]
 pub enum Role {
     /// Instructions that stand before the conversation.
     System,
@@ -18,6 +24,21 @@ pub enum Role {
     User,
     /// The model.
     Assistant,
+    /// One that a later version knows, by its name.
+    #[serde(untagged)]
+    Other(String),
+}
+
+impl Role {
+    /// The name, as in chat templates.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::System => "system",
+            Self::User => "user",
+            Self::Assistant => "assistant",
+            Self::Other(name) => name,
+        }
+    }
 }
 
 /// One message of a conversation.
@@ -47,5 +68,24 @@ impl Turn {
     /// A turn of a given role.
     pub fn new(role: Role, content: impl Into<String>) -> Self {
         Self { role, content: content.into() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_role_of_a_later_version_survives() {
+        for (role, name) in [
+            (Role::System, "system"),
+            (Role::Assistant, "assistant"),
+            (Role::Other("tool".into()), "tool"),
+        ] {
+            let json = serde_json::to_string(&role).unwrap();
+            assert_eq!((json.as_str(), role.name()), (format!("{name:?}").as_str(), name));
+            assert_eq!(serde_json::from_str::<Role>(&json).unwrap(), role);
+        }
+        assert!(serde_json::from_str::<Role>("7").is_err());
     }
 }

@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 /// the start. Texts, counts, seed, progress, cancellation and log are always there.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, Serialize, Deserialize)]
 #[serde(rename_all = "snake_case")]
+#[non_exhaustive]
 pub enum Service {
     /// [`Services::response_nll`]
     ResponseNll,
@@ -31,7 +32,7 @@ pub enum Service {
 
 impl Service {
     /// Every service, in declaration order.
-    pub const ALL: [Self; 7] = [
+    pub const ALL: &'static [Self] = &[
         Self::ResponseNll,
         Self::TokenNll,
         Self::PromptedNll,
@@ -84,6 +85,15 @@ pub enum Pooling {
 }
 
 /// Which embedding is wanted of the whole conversation, response included.
+///
+/// ```
+/// use iterit_sdk::{Embedding, Host, Matrix, Model, Pooling, Result, SampleId};
+///
+/// /// The last token's state after the last layer, one row a sample.
+/// fn vectors(host: &Host<'_>, ids: &[SampleId]) -> Result<Matrix> {
+///     host.embeddings(Model::Current, ids, Embedding { pooling: Pooling::Last, layer: -1 })
+/// }
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash)]
 pub struct Embedding {
     /// How tokens are pooled.
@@ -127,6 +137,14 @@ pub struct ScoreRow {
 }
 
 /// Rows of different lengths in one allocation.
+///
+/// ```
+/// use iterit_sdk::Ragged;
+/// let losses = Ragged::new(vec![0.5, 2.0, 1.0], vec![0, 2, 2, 3])?;
+/// assert_eq!((losses.len(), losses.row(0), losses.row(1)), (3, &[0.5, 2.0][..], &[][..]));
+/// assert!(Ragged::new(vec![0.5], vec![0, 2]).is_err());
+/// # Ok::<(), iterit_sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Ragged {
     values: Vec<f32>,
@@ -183,6 +201,14 @@ impl Ragged {
 }
 
 /// A row-major matrix, one row a sample.
+///
+/// ```
+/// use iterit_sdk::Matrix;
+/// let vectors = Matrix::new(vec![1.0, 0.0, 0.6, 0.8], 2)?;
+/// assert_eq!((vectors.rows(), vectors.row(1)), (2, &[0.6, 0.8][..]));
+/// assert!(Matrix::new(vec![1.0, 0.0, 0.6], 2).is_err());
+/// # Ok::<(), iterit_sdk::Error>(())
+/// ```
 #[derive(Debug, Clone, PartialEq)]
 pub struct Matrix {
     values: Vec<f32>,
@@ -282,7 +308,23 @@ pub trait Services: Sync {
     fn log(&self, level: LogLevel, message: &str);
 }
 
-/// The host, lent to a plugin for the duration of one call.
+/// The host, lent to a plugin for the duration of one call. Every method of [`Services`] is one of its.
+///
+/// ```
+/// use iterit_sdk::{Host, Result, SampleId};
+///
+/// /// Response words of each sample, with signs of life for those who wait.
+/// fn words(host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<usize>> {
+///     let mut words = Vec::with_capacity(ids.len());
+///     for &id in ids {
+///         host.check_cancelled()?;
+///         words.push(host.sample(id)?.response.split_whitespace().count());
+///         host.progress(words.len() as u64, ids.len() as u64);
+///     }
+///     host.info(format!("counted {} responses", words.len()));
+///     Ok(words)
+/// }
+/// ```
 #[derive(Clone, Copy)]
 pub struct Host<'a> {
     services: &'a dyn Services,

@@ -6,6 +6,32 @@ use serde::{Deserialize, Serialize, de::DeserializeOwned};
 
 /// How a scorer or strategy is made. Apart from the work itself, so that the work stays
 /// dyn-compatible.
+///
+/// ```
+/// use iterit_sdk::{Error, Plugin, Result, Service};
+/// use serde::{Deserialize, Serialize};
+///
+/// #[derive(Default, Serialize, Deserialize)]
+/// #[serde(deny_unknown_fields, default)]
+/// struct Options {
+///     cap: f64,
+/// }
+///
+/// struct Capped(Options);
+///
+/// impl Plugin for Capped {
+///     type Options = Options;
+///     const SERVICES: &'static [Service] = &[Service::TokenNll];
+///
+///     fn new(options: Options) -> Result<Self> {
+///         match options.cap.is_finite() {
+///             true => Ok(Self(options)),
+///             false => Err(Error::options(format!("`cap` is {}, expected a number", options.cap))),
+///         }
+///     }
+/// }
+/// assert!(Capped::new(Options { cap: f64::NAN }).is_err());
+/// ```
 pub trait Plugin: Sized {
     /// Its section of the configuration; unknown keys must be refused
     /// (`#[serde(deny_unknown_fields, default)]`). The defaults are shown by `plugins list`.
@@ -19,6 +45,23 @@ pub trait Plugin: Sized {
 }
 
 /// How hard a sample is for the model as it is now.
+///
+/// ```
+/// use iterit_sdk::{ComplexityScorer, Host, Model, Result, SampleId, Score};
+///
+/// /// The mean entropy of the model's predictions over the response (declares `LogitStatistics`).
+/// struct Entropy;
+///
+/// impl ComplexityScorer for Entropy {
+///     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
+///         let statistics = host.logit_statistics(Model::Current, ids)?;
+///         Ok(statistics.iter().map(|it| match it.tokens {
+///             0 => Score::ineligible(f64::NAN),
+///             _ => Score::eligible(it.entropy),
+///         }).collect())
+///     }
+/// }
+/// ```
 pub trait ComplexityScorer: Send + Sync {
     /// One [`Score`] an id, in the order of `ids`.
     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>>;
@@ -37,6 +80,39 @@ pub trait ComplexityScorer: Send + Sync {
 /// What a candidate adds to what is already picked.
 ///
 /// Candidates are named by their index into the list given to [`begin`](Self::begin).
+///
+/// ```
+/// use iterit_sdk::{DiversityScorer, Host, Result, SampleId};
+///
+/// /// One gain for the first response of each length, none for those that follow.
+/// #[derive(Default)]
+/// struct Lengths {
+///     lengths: Vec<u32>,
+///     picked: Vec<u32>,
+/// }
+///
+/// impl DiversityScorer for Lengths {
+///     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
+///         let counts = host.token_counts(candidates)?;
+///         self.lengths = counts.iter().map(|count| count.response).collect();
+///         self.picked.clear();
+///         Ok(())
+///     }
+///
+///     fn gain(&self, candidate: usize) -> Result<f64> {
+///         Ok(if self.picked.contains(&self.lengths[candidate]) { 0.0 } else { 1.0 })
+///     }
+///
+///     fn pick(&mut self, candidate: usize) -> Result<()> {
+///         self.picked.push(self.lengths[candidate]);
+///         Ok(())
+///     }
+///
+///     fn gains_never_rise(&self) -> bool {
+///         true
+///     }
+/// }
+/// ```
 pub trait DiversityScorer: Send + Sync {
     /// Starts a new pick among `candidates` and forgets earlier ones.
     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()>;
@@ -119,6 +195,28 @@ pub enum Action {
 }
 
 /// What is rescored and chosen before every epoch.
+///
+/// ```
+/// use iterit_sdk::{Action, Epoch, Host, Result, RunShape, Update, UpdateStrategy};
+///
+/// /// Scores and offers everything, every epoch.
+/// struct Everything;
+///
+/// impl UpdateStrategy for Everything {
+///     fn budgets(&self, run: &RunShape) -> Result<Vec<u64>> {
+///         Ok(vec![run.budget; run.epochs as usize])
+///     }
+///
+///     fn plan(&mut self, _: &Host<'_>, epoch: &Epoch) -> Result<Update> {
+///         let all: Vec<_> = (0..epoch.run.num_samples).collect();
+///         let action = Action::Pick { budget: epoch.run.budget };
+///         Ok(Update { rescore: all.clone(), candidates: all, action })
+///     }
+/// }
+/// let run = RunShape { num_samples: 100, epochs: 2, budget: 5 };
+/// assert_eq!(Everything.budgets(&run)?, [5, 5]);
+/// # Ok::<(), iterit_sdk::Error>(())
+/// ```
 pub trait UpdateStrategy: Send + Sync {
     /// How many samples each epoch trains on, one number an epoch: the learning-rate schedule is
     /// fixed by it before the first step.

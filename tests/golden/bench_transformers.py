@@ -18,20 +18,20 @@ import tempfile
 import time
 from pathlib import Path
 
+import ifd
 import numpy as np
 import scipy.sparse
 import torch
 import zstandard
 from sklearn.feature_extraction.text import TfidfVectorizer
 from tokenizers import Tokenizer
-from transformers import AutoTokenizer, LlamaConfig, LlamaForCausalLM
+from transformers import LlamaConfig, LlamaForCausalLM
 from transformers.utils import logging
 
 HERE = Path(__file__).parent
 DATA = HERE.parent / "data"
 sys.path.insert(0, str(DATA))
 
-SYSTEM = {"role": "system", "content": "You are a helpful assistant."}
 BATCH = 8
 MAX_LENGTH = 512
 
@@ -79,7 +79,7 @@ def score(chosen, scratch, rows):
     tokenizer = Tokenizer.from_file(str(DATA / "demo" / "model" / "tokenizer.json"))
     folder = scratch / "model"
     model = random_llama(folder, tokenizer)
-    fast = AutoTokenizer.from_pretrained(folder)
+    fast = ifd.tokenizer_of(folder)
     (scratch / "rows.json").write_text(json.dumps(rows))
 
     theirs, ours = [], []
@@ -126,8 +126,7 @@ def ifd_of_all(model, tokenizer, rows):
     whole tensor of logits."""
     texts = []
     for row_ in rows:
-        user = row_["instruction"] + (f"\nInput: {row_['input']}" if row_["input"] else "")
-        prompt = [SYSTEM, {"role": "user", "content": user}]
+        prompt = ifd.prompt_of(row_)
         answer = {"role": "assistant", "content": row_["output"]}
         opening = tokenizer.apply_chat_template(prompt, tokenize=False, add_generation_prompt=True)
         texts.append((opening, tokenizer.apply_chat_template([*prompt, answer], tokenize=False)))

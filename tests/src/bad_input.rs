@@ -105,6 +105,14 @@ fn data_that_is_none() {
 }
 
 #[test]
+fn independent_faults_are_named_at_once() {
+    let mut attempt = Attempt::new().data("none.json", "[]");
+    attempt.model = "no-model".into();
+    attempt.plugins = "idf,diversity".into();
+    attempt.fails(&["did you mean `ifd`?", "none.json`: no sample", "no-model`: no such folder"]);
+}
+
+#[test]
 fn data_that_is_too_much_for_the_model() {
     let long = "word ".repeat(5000);
     Attempt::new()
@@ -144,6 +152,9 @@ fn keys_that_are_unknown() {
     Attempt::new()
         .more(&["--set", "plugins.ifd.defnition=ppl_ratio", "--set", "plugins.diversity.decay=x"])
         .fails(&["[plugins.ifd]", "defnition", "[plugins.diversity]", "decay"]);
+    Attempt::new()
+        .more(&["--set", "plugins.divresity.decay=0.5", "--set", "plugins.random.x=1"])
+        .fails(&["`plugins.divresity`: there is no plugin", "did you mean `plugins.diversity`?"]);
     let attempt = Attempt::new();
     let config = attempt.project.write("iterit.toml", "seed = 1\n\n[train]\nlearning_rte = 1e-3\n");
     attempt.more(&["--config", &text(&config)]).fails(&["iterit.toml", "4", "train.learning_rate"]);

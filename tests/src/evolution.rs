@@ -1,13 +1,15 @@
-//! Old plugins in later hosts, new plugins in today's, and a broken ABI.
+//! The promise to plugins: one built with the frozen SDK 1.0 loads in today's host and in later ones.
 //!
-//! The later minor version is made here, by appending to a copy of today's SDK what a minor version
-//! may append: a service, a method of scorers, a function of the library.
+//! The frozen SDK is `tests/golden/sdk-1.0`. A later minor version is made here, by appending to a
+//! copy of today's SDK what a minor version may append: services, a method of scorers, a function of
+//! the library.
 
-use crate::foreign::{build, check_library, faulty, repository, said};
+use crate::foreign::{build, check_library, repository, said};
 use crate::support::{Outcome, Project};
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::Command;
+use std::sync::OnceLock;
 
 /// A file of the repository, a piece of it, and what comes in its place.
 type Change = (&'static str, &'static str, &'static str);
@@ -19,7 +21,12 @@ const LATER: &[Change] = &[
         "sdk/abi/src/host.rs",
         "    fn log(&self, level: u32, message: RStr<'_>);",
         "    fn log(&self, level: u32, message: RStr<'_>);\n\
-         fn luck(&self) -> u64 {\n7\n}",
+         fn luck(&self) -> u64 {\n7\n}\n\
+         fn more_luck(&self) -> AbiResult<u64> {\n\
+         abi_stable::std_types::RResult::RErr(crate::AbiError {\n\
+         code: crate::code::error::UNSUPPORTED,\n\
+         message: \"this host does not offer `luck`\\nhint: use a newer iterit\".into(),\n\
+         detail: RString::new(),\n})\n}",
     ),
     (
         "sdk/abi/src/scorer.rs",
@@ -49,9 +56,18 @@ const LATER: &[Change] = &[
              fn luck(&self, host: HostRef<'_>) -> u64 { 10 + host.luck() }",
     ),
     (
+        "sdk/src/adapter/plugin.rs",
+        "            let scores = scorer.score(&Host::new(",
+        "            if std::env::var(\"FAULT\").is_ok_and(|fault| fault == \"needs luck\") {\n\
+         super::convert::received(host.more_luck())?;\n}\n\
+         let scores = scorer.score(&Host::new(",
+    ),
+    (
         "sdk/src/adapter/lent.rs",
         "impl HostAbi for Lent<'_> {",
-        "impl HostAbi for Lent<'_> {\n    fn luck(&self) -> u64 { 3 }",
+        "impl HostAbi for Lent<'_> {\n    fn luck(&self) -> u64 { 3 }\n    \
+             fn more_luck(&self) -> AbiResult<u64> {\n\
+         iterit_abi::abi_stable::std_types::RResult::ROk(3)\n}",
     ),
     (
         "sdk/src/adapter/handle.rs",
@@ -80,6 +96,19 @@ const BROKEN: &[Change] = &[
     ),
 ];
 
+/// A plugin of each kind, built with the frozen SDK.
+fn plugin_of_1_0() -> &'static Path {
+    static PLUGIN: OnceLock<(Project, PathBuf)> = OnceLock::new();
+    let (_folder, plugin) = PLUGIN.get_or_init(|| {
+        let project = Project::new();
+        copy(&repository("tests/golden/sdk-1.0"), &project.path("sdk"));
+        copy_plugin(&project);
+        let plugin = plugin_of(&project);
+        (project, plugin)
+    });
+    plugin
+}
+
 /// A copy of what the loader and a plugin are built from, with changes.
 fn changed(changes: &[Change]) -> Project {
     let project = Project::new();
@@ -90,23 +119,26 @@ fn changed(changes: &[Change]) -> Project {
         ("LICENSE-APACHE", "LICENSE-APACHE"),
         ("host/src/plugins", "host/src/plugins"),
         ("tests/bad-plugins/later-host", "host"),
-        ("tests/bad-plugins/Cargo.toml", "tests/bad-plugins/Cargo.toml"),
-        ("tests/bad-plugins/faulty", "tests/bad-plugins/faulty"),
+        // The versions that are on this machine, so that the test needs no network.
+        ("Cargo.lock", "host/Cargo.lock"),
     ] {
         copy(&repository(from), &project.path(to));
     }
-    // The versions that are on this machine, so that the test needs no network.
-    copy(&repository("Cargo.lock"), &project.path("host/Cargo.lock"));
-    copy(
-        &repository("tests/bad-plugins/Cargo.lock"),
-        &project.path("tests/bad-plugins/Cargo.lock"),
-    );
+    copy_plugin(&project);
     for (file, from, to) in changes {
         let text = project.read(file);
         assert_eq!(text.matches(from).count(), 1, "`{file}` holds this once:\n{from}");
         project.write(file, text.replace(from, to));
     }
     project
+}
+
+/// The plugin finds the SDK where it lies in the repository.
+fn copy_plugin(project: &Project) {
+    for part in ["Cargo.toml", "Cargo.lock", "faulty"] {
+        let part = format!("tests/bad-plugins/{part}");
+        copy(&repository(&part), &project.path(&part));
+    }
 }
 
 fn copy(from: &Path, to: &Path) {
@@ -126,6 +158,12 @@ fn plugin_of(project: &Project) -> PathBuf {
 }
 
 #[test]
+fn a_plugin_of_1_0_loads_today() {
+    let outcome = check_library(plugin_of_1_0(), "").succeeded();
+    assert!(outcome.stdout.ends_with("checks passed\n"), "{outcome}");
+}
+
+#[test]
 fn minor_versions_load_each_other() {
     let later = changed(LATER);
     let later_plugin = plugin_of(&later);
@@ -133,14 +171,18 @@ fn minor_versions_load_each_other() {
 
     let check = |plugin: &Path| {
         let mut host = Command::new(&later_host);
-        Outcome::of(host.args(["plugins", "check"]).arg(plugin)).succeeded()
+        let host = host.args(["plugins", "check"]).arg(plugin).env("FAULT", "needs luck");
+        Outcome::of(host).succeeded()
     };
-    let outcome = check(faulty());
+    let outcome = check(plugin_of_1_0());
     assert!(outcome.stderr.contains("luck is 0"), "an old plugin falls to the default\n{outcome}");
     let outcome = check(&later_plugin);
     assert!(outcome.stderr.contains("luck is 13"), "plugin and host both know it\n{outcome}");
+
     let outcome = check_library(&later_plugin, "").succeeded();
     assert!(outcome.stdout.ends_with("checks passed\n"), "a new plugin in today's host\n{outcome}");
+    let outcome = check_library(&later_plugin, "needs luck").failed(1, &[]);
+    said(&outcome.stdout, "this host does not offer `luck`");
 }
 
 #[test]
@@ -151,4 +193,51 @@ fn a_broken_layout_is_refused_with_the_way_to_it() {
     // The size of the struct or the type of its field, whichever the checker meets first.
     let line = "in `new_complexity` → `score` → `param_1` → `token_counts`";
     assert!(outcome.stdout.contains(line), "{outcome}");
+}
+
+#[test]
+fn todays_abi_only_adds_to_that_of_1_0() {
+    for file in ["code", "data", "host", "scorer", "root"].map(|it| format!("abi/src/{it}.rs")) {
+        let [frozen, today] = ["tests/golden/sdk-1.0", "sdk"].map(|sdk| {
+            fs::read_to_string(repository(&format!("{sdk}/{file}"))).expect("a file of the ABI")
+        });
+        assert_eq!(
+            withdrawn(&frozen, &today),
+            None,
+            "`sdk/{file}` no longer says this in its place"
+        );
+    }
+}
+
+#[test]
+fn a_declaration_that_was_changed_or_moved_is_found() {
+    let frozen = "use a::{b,\n c};\n/// One.\npub one: u32,\n// Why.\npub two: u32,\n";
+    for (today, expected) in [
+        ("/// Other words.\npub one: u32,\npub two: u32,\npub three: u8,", None),
+        ("pub one: u64,\npub two: u32,", Some("pub one: u32,")),
+        ("pub two: u32,\npub one: u32,", Some("pub two: u32,")),
+        ("pub one: u32,", Some("pub two: u32,")),
+    ] {
+        assert_eq!(withdrawn(frozen, today), expected.map(str::to_owned), "{today}");
+    }
+}
+
+/// The first declaration of a frozen file that does not stand in today's, after the one before it.
+fn withdrawn(frozen: &str, today: &str) -> Option<String> {
+    let mut today = declarations(today).into_iter();
+    declarations(frozen).into_iter().find(|declared| !today.any(|line| line == *declared))
+}
+
+/// Lines of code, without imports.
+fn declarations(text: &str) -> Vec<String> {
+    let mut importing = false;
+    let mut lines = Vec::new();
+    for line in text.lines().map(str::trim).filter(|it| !it.is_empty() && !it.starts_with("//")) {
+        importing |= line.starts_with("use ");
+        if !importing {
+            lines.push(line.to_owned());
+        }
+        importing &= !line.ends_with(';');
+    }
+    lines
 }

@@ -64,12 +64,36 @@ fn target() -> PathBuf {
     built().plugins.join("bad-plugins")
 }
 
-/// Runs `plugins check` on a library, with a fault in force.
-pub fn check_library(library: &Path, fault: &str) -> Outcome {
+/// A project with a library under a name, and four samples with their scores.
+pub fn four_samples(library: &Path, name: &str) -> Project {
     let project = Project::new();
+    project.write(name, fs::read(library).expect("the library"));
+    let (mut rows, mut scores) = (Vec::new(), String::new());
+    for id in 0..4 {
+        rows.push(format!(r#"{{"instruction": "count to {id}", "output": "{id} and so on"}}"#));
+        scores += &format!("{{\"id\": {id}, \"score\": 0.5, \"eligible\": true}}\n");
+    }
+    project.write("data.json", format!("[{}]", rows.join(",")));
+    project.write("scores.jsonl", scores);
+    project
+}
+
+/// Runs `plugins check` on a library, with a fault in force. Only a hang is not waited for.
+pub fn check_library(library: &Path, fault: &str) -> Outcome {
+    let seconds = if fault.starts_with("hang") { "3" } else { "600" };
+    let project = Project::new();
+    Outcome::of(check(&project, library).args(["--timeout", seconds]).env("FAULT", fault))
+}
+
+/// Runs `plugins check` on a library, with options as JSON.
+pub fn check_options(library: &Path, options: &str) -> Outcome {
+    Outcome::of(check(&Project::new(), library).args(["--options", options]))
+}
+
+fn check(project: &Project, library: &Path) -> Command {
     let mut host = project.host();
-    host.args(["plugins", "check"]).arg(library).args(["--timeout", "3"]).env("FAULT", fault);
-    Outcome::of(&mut host)
+    host.args(["plugins", "check"]).arg(library);
+    host
 }
 
 /// Asserts that something was said, and that the README's table of failures says so too; `…` stands

@@ -11,6 +11,7 @@ mod ifd_scores;
 mod bad_input;
 mod loop_goldens;
 mod scoring;
+mod scorers;
 mod selecting;
 mod parity;
 mod demo;
@@ -24,6 +25,7 @@ mod spans;
 mod templates;
 
 mod plugins;
+mod failures;
 mod evolution;
 
 mod statistics;

@@ -43,6 +43,8 @@ pub enum Error {
     },
     /// The run cannot go on, or would do nothing.
     Run(String),
+    /// Faults that do not depend on one another, to be mended in one go.
+    Several(Vec<Self>),
     /// The user stopped it; what is done is kept.
     Cancelled,
 }
@@ -63,6 +65,27 @@ impl Error {
     pub fn config(message: impl Into<String>) -> Self {
         Self::Config(vec![message.into()])
     }
+
+    /// Both values, or the faults of both.
+    ///
+    /// ```
+    /// use iterit_core::Error;
+    /// let data = Err::<(), _>(Error::file("data.json", "no sample in it"));
+    /// let model = Err::<(), _>(Error::Model("no weights".into()));
+    /// let error = Error::both(data, model).unwrap_err();
+    /// assert_eq!(error.to_string(), "`data.json`: no sample in it\nno weights");
+    /// ```
+    ///
+    /// # Errors
+    /// The one that failed, or [`Error::Several`]; an interruption is no fault and comes first.
+    pub fn both<A, B>(one: Result<A>, other: Result<B>) -> Result<(A, B)> {
+        match (one, other) {
+            (Ok(one), Ok(other)) => Ok((one, other)),
+            (Err(Self::Cancelled), _) | (_, Err(Self::Cancelled)) => Err(Self::Cancelled),
+            (Err(error), Ok(_)) | (Ok(_), Err(error)) => Err(error),
+            (Err(one), Err(other)) => Err(Self::Several(vec![one, other])),
+        }
+    }
 }
 
 impl fmt::Display for Error {
@@ -75,6 +98,10 @@ impl fmt::Display for Error {
             Self::Config(faults) => f.write_str(&faults.join("\n")),
             Self::Text(message) | Self::Model(message) | Self::Run(message) => f.write_str(message),
             Self::Plugin { plugin, call, source } => write!(f, "{plugin}: {call}: {source}"),
+            Self::Several(faults) => {
+                let lines: Vec<String> = faults.iter().map(Self::to_string).collect();
+                f.write_str(&lines.join("\n"))
+            }
             Self::Cancelled => f.write_str("interrupted"),
         }
     }

@@ -36,6 +36,7 @@ pub mod report;
 pub mod plugin_set;
 pub mod observer;
 pub mod estimate;
+pub mod models;
 pub mod services;
 pub mod tensorboard;
 pub mod export;

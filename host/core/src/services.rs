@@ -1,119 +1,18 @@
-//! What plugins are served with: the core's side of the SDK's [`Services`].
-//!
-//! Model work is serialized by a lock, may be asked for from any thread, and is remembered until
-//! the model changes, so that scorers that ask for the same share their forward passes.
+//! What plugins are served with: the core's side of the SDK's [`Services`]. May be asked from any
+//! thread; what a model has said already it is not asked again.
 
 use crate::corpus::Corpus;
-use crate::learner::{Learner, Sequence, Watch};
+use crate::learner::{Sequence, Watch};
+use crate::models::{Answers, Models};
 use crate::observer::Observer;
 use crate::record::{ScoreLine, Selection};
 use crate::score_table::{self, ScoreTable};
 use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Matrix, Model, Nll,
-    Ragged, ResponseNll, Result, Sample, SampleId, ScoreRow, Service, Services, TokenCounts, Turn,
+    Ragged, ResponseNll, Result, Sample, SampleId, ScoreRow, Services, TokenCounts, Turn,
 };
-use std::collections::HashMap;
+use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Mutex, MutexGuard, PoisonError};
-
-/// The models of a run, and what they have said since they last changed.
-pub struct Models {
-    current: Mutex<Answers>,
-    proxy: Option<Proxy>,
-}
-
-/// A fixed second model reads the same samples in tokens of its own.
-struct Proxy {
-    answers: Mutex<Answers>,
-    corpus: Corpus,
-}
-
-/// A model and the response losses it was asked for.
-struct Answers {
-    learner: Box<dyn Learner>,
-    response_nll: HashMap<SampleId, ResponseNll>,
-}
-
-impl Answers {
-    fn of(learner: Box<dyn Learner>) -> Mutex<Self> {
-        Mutex::new(Self { learner, response_nll: HashMap::new() })
-    }
-}
-
-impl Models {
-    /// The model to train.
-    pub fn new(current: Box<dyn Learner>) -> Self {
-        Self { current: Answers::of(current), proxy: None }
-    }
-
-    /// Adds a fixed second model, with the run's samples in its tokens.
-    #[must_use]
-    pub fn with_proxy(self, proxy: Box<dyn Learner>, corpus: Corpus) -> Self {
-        Self { proxy: Some(Proxy { answers: Answers::of(proxy), corpus }), ..self }
-    }
-
-    /// Works on the model being trained. What it said before is forgotten.
-    pub fn change<T>(&self, work: impl FnOnce(&mut dyn Learner) -> T) -> T {
-        let mut answers = lock(&self.current);
-        answers.response_nll.clear();
-        work(answers.learner.as_mut())
-    }
-
-    /// Asks the model being trained something that leaves it as it is.
-    pub fn ask<T>(&self, work: impl FnOnce(&mut dyn Learner) -> T) -> T {
-        work(lock(&self.current).learner.as_mut())
-    }
-
-    /// The services these models can give on this corpus.
-    pub fn offered(&self, corpus: &Corpus) -> Vec<Service> {
-        let mut offered = Service::ALL.to_vec();
-        offered.retain(|service| match service {
-            Service::Proxy => self.proxy.is_some(),
-            Service::TargetSamples => corpus.num_target_samples() > 0,
-            _ => true,
-        });
-        offered
-    }
-
-    /// A model, and the samples in its tokens.
-    fn get<'a>(&'a self, model: Model, corpus: &'a Corpus) -> Result<Asked<'a>> {
-        match (model, &self.proxy) {
-            (Model::Current, _) => Ok(Asked { answers: lock(&self.current), corpus }),
-            (Model::Proxy, Some(Proxy { answers, corpus })) => {
-                Ok(Asked { answers: lock(answers), corpus })
-            }
-            (Model::Proxy, None) => Err(Error::new(
-                ErrorKind::Unsupported,
-                "there is no proxy model\nhint: name one with --set model.proxy=FOLDER",
-            )),
-        }
-    }
-}
-
-/// A model that nobody else asks meanwhile.
-struct Asked<'a> {
-    answers: MutexGuard<'a, Answers>,
-    corpus: &'a Corpus,
-}
-
-impl Asked<'_> {
-    fn learner(&mut self) -> &mut dyn Learner {
-        self.answers.learner.as_mut()
-    }
-
-    fn conditional(&self, ids: &[SampleId]) -> Vec<Sequence> {
-        ids.iter().map(|&id| self.corpus.encoded(id).conditional.clone()).collect()
-    }
-
-    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<Sequence>> {
-        ids.iter().map(|&id| self.corpus.unconditional(id).cloned().map_err(host_error)).collect()
-    }
-}
-
-/// A panic while a model worked leaves no half-made answer behind, so the lock is taken anyway.
-fn lock(answers: &Mutex<Answers>) -> MutexGuard<'_, Answers> {
-    answers.lock().unwrap_or_else(PoisonError::into_inner)
-}
 
 /// The services lent to one plugin for one call.
 #[derive(Clone, Copy)]
@@ -153,7 +52,30 @@ impl Tally {
     }
 }
 
-impl RunServices<'_> {
+/// A model that is this call's alone, and the samples in its tokens.
+struct Asked<'a> {
+    answers: MutexGuard<'a, Answers>,
+    corpus: &'a Corpus,
+}
+
+impl Asked<'_> {
+    fn conditional(&self, ids: &[SampleId]) -> Vec<Sequence> {
+        ids.iter().map(|&id| self.corpus.encoded(id).conditional.clone()).collect()
+    }
+
+    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<Sequence>> {
+        ids.iter().map(|&id| self.corpus.unconditional(id).cloned().map_err(host_error)).collect()
+    }
+}
+
+impl<'a> RunServices<'a> {
+    /// The model of a question about samples that are there.
+    fn asked(&self, model: Model, ids: &[SampleId]) -> Result<Asked<'a>> {
+        self.check(ids)?;
+        let (answers, corpus) = self.models.get(model, self.corpus)?;
+        Ok(Asked { answers, corpus })
+    }
+
     fn check(&self, ids: &[SampleId]) -> Result<()> {
         let known = self.corpus.num_samples() + self.corpus.num_target_samples();
         match ids.iter().find(|&&id| id >= known) {
@@ -178,26 +100,15 @@ impl RunServices<'_> {
         Ok(answer)
     }
 
-    /// Asks about both texts of every sample in one piece of model work, so that one set of
-    /// length-sorted batches serves both.
-    fn ask_response_nll(
+    /// The loss of every scored token of some sequences.
+    fn losses(
         &self,
         asked: &mut Asked<'_>,
-        ids: &[SampleId],
-    ) -> Result<Vec<ResponseNll>> {
-        let mut sequences = asked.conditional(ids);
-        sequences.extend(asked.unconditional(ids)?);
-        let learner = asked.learner();
-        let losses = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
-        let (conditional, unconditional) = losses.split_at(ids.len());
-        Ok(conditional
-            .iter()
-            .zip(unconditional)
-            .map(|(conditional, unconditional)| ResponseNll {
-                conditional: Nll::of_tokens(conditional),
-                unconditional: Nll::of_tokens(unconditional),
-            })
-            .collect())
+        num_samples: usize,
+        sequences: &[Sequence],
+    ) -> Result<Vec<Vec<f32>>> {
+        let learner = asked.answers.learner.as_mut();
+        self.watched(num_samples, |watch| learner.token_nll(sequences, watch))
     }
 }
 
@@ -225,28 +136,36 @@ impl Services for RunServices<'_> {
         ids.iter().map(|&id| self.corpus.token_counts(id).map_err(host_error)).collect()
     }
 
+    /// Asks about both texts of every sample in one piece of model work, so that one set of
+    /// length-sorted batches serves both.
     fn response_nll(&self, model: Model, ids: &[SampleId]) -> Result<Vec<ResponseNll>> {
-        self.check(ids)?;
-        let mut asked = self.models.get(model, self.corpus)?;
-        let known = &asked.answers.response_nll;
-        let unknown: Vec<SampleId> =
-            ids.iter().copied().filter(|id| !known.contains_key(id)).collect();
-        let found = self.ask_response_nll(&mut asked, &unknown)?;
-        let known = &mut asked.answers.response_nll;
-        known.extend(unknown.into_iter().zip(found));
-        Ok(ids.iter().map(|id| known[id]).collect())
+        let mut asked = self.asked(model, ids)?;
+        let unknown = asked.answers.known.response_nll.unknown((), ids);
+        let mut sequences = asked.conditional(&unknown);
+        sequences.extend(asked.unconditional(&unknown)?);
+        let losses = self.losses(&mut asked, unknown.len(), &sequences)?;
+        let (conditional, unconditional) = losses.split_at(unknown.len());
+        let found = conditional.iter().zip(unconditional).map(|(conditional, unconditional)| {
+            let [conditional, unconditional] =
+                [conditional, unconditional].map(|losses| Nll::of_tokens(losses));
+            ResponseNll { conditional, unconditional }
+        });
+        let known = &mut asked.answers.known.response_nll;
+        known.learn((), &unknown, found);
+        Ok(known.recall((), ids).copied().collect())
     }
 
     fn token_nll(&self, model: Model, ids: &[SampleId], given: Conditioning) -> Result<Ragged> {
-        self.check(ids)?;
-        let mut asked = self.models.get(model, self.corpus)?;
+        let mut asked = self.asked(model, ids)?;
+        let unknown = asked.answers.known.token_nll.unknown(given, ids);
         let sequences = match given {
-            Conditioning::Prompt => asked.conditional(ids),
-            Conditioning::Nothing => asked.unconditional(ids)?,
+            Conditioning::Prompt => asked.conditional(&unknown),
+            Conditioning::Nothing => asked.unconditional(&unknown)?,
         };
-        let learner = asked.learner();
-        let rows = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
-        Ok(Ragged::from_rows(rows.iter().map(Vec::as_slice)))
+        let found = self.losses(&mut asked, unknown.len(), &sequences)?;
+        let known = &mut asked.answers.known.token_nll;
+        known.learn(given, &unknown, found.into_iter().map(Vec::into_boxed_slice));
+        Ok(Ragged::from_rows(known.recall(given, ids).map(|row| &**row)))
     }
 
     fn prompted_nll(
@@ -255,38 +174,46 @@ impl Services for RunServices<'_> {
         ids: &[SampleId],
         prompts: &[Vec<Turn>],
     ) -> Result<Vec<Nll>> {
-        self.check(ids)?;
+        let mut asked = self.asked(model, ids)?;
         if ids.len() != prompts.len() {
             return Err(Error::new(
                 ErrorKind::Host,
                 format!("{} samples but {} prompts, expected one each", ids.len(), prompts.len()),
             ));
         }
-        let mut asked = self.models.get(model, self.corpus)?;
         let sequences = ids
             .iter()
             .zip(prompts)
             .map(|(&id, prompt)| asked.corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
-        let learner = asked.learner();
-        let rows = self.watched(ids.len(), |watch| learner.token_nll(&sequences, watch))?;
+        let rows = self.losses(&mut asked, ids.len(), &sequences)?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
 
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix> {
-        self.check(ids)?;
-        let mut asked = self.models.get(model, self.corpus)?;
-        let sequences = asked.conditional(ids);
-        let learner = asked.learner();
-        self.watched(ids.len(), |watch| learner.embeddings(&sequences, embedding, watch))
+        let mut asked = self.asked(model, ids)?;
+        let unknown = asked.answers.known.embeddings.unknown(embedding, ids);
+        let sequences = asked.conditional(&unknown);
+        let learner = asked.answers.learner.as_mut();
+        // Asked even about no sample, since the model alone knows how long a row is.
+        let found =
+            self.watched(unknown.len(), |watch| learner.embeddings(&sequences, embedding, watch))?;
+        let known = &mut asked.answers.known.embeddings;
+        known.learn(embedding, &unknown, (0..found.rows()).map(|row| found.row(row).into()));
+        let rows: Vec<&[f32]> = known.recall(embedding, ids).map(|row| &**row).collect();
+        Matrix::new(rows.concat(), found.columns())
     }
 
     fn logit_statistics(&self, model: Model, ids: &[SampleId]) -> Result<Vec<LogitStatistics>> {
-        self.check(ids)?;
-        let mut asked = self.models.get(model, self.corpus)?;
-        let sequences = asked.conditional(ids);
-        let learner = asked.learner();
-        self.watched(ids.len(), |watch| learner.logit_statistics(&sequences, watch))
+        let mut asked = self.asked(model, ids)?;
+        let unknown = asked.answers.known.logit_statistics.unknown((), ids);
+        let sequences = asked.conditional(&unknown);
+        let learner = asked.answers.learner.as_mut();
+        let found =
+            self.watched(unknown.len(), |watch| learner.logit_statistics(&sequences, watch))?;
+        let known = &mut asked.answers.known.logit_statistics;
+        known.learn((), &unknown, found);
+        Ok(known.recall((), ids).copied().collect())
     }
 
     fn scores(&self) -> Result<Vec<ScoreRow>> {

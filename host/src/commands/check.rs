@@ -7,13 +7,14 @@ use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::corpus::{Corpus, Lengths, TextReport};
 use iterit_core::learner::Sequence;
+use iterit_core::tokenizer::SpecialToken;
 use iterit_core::{Error, Result};
 
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let choosers = Choosers::find(&config, &screen)?;
-    let (corpus, _) = wiring::corpora(&config, &screen)?;
+    let (choosers, (corpus, _)) =
+        Error::both(Choosers::find(&config, &screen), wiring::corpora(&config, &screen))?;
     for id in 0..corpus.num_samples().min(args.show as u64) {
         show_sample(&corpus, id)?;
     }
@@ -72,11 +73,11 @@ fn show_report(report: &TextReport) {
     let end = &report.end;
     anstream::println!(
         "end         `{}`; {} of {} whole training texts do not end in a token that stops \
-         generation ({:?})",
+         generation, which would be {}",
         end.text,
         end.missed,
         end.checked,
-        end.stop_ids
+        end.stop_ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" or ")
     );
 }
 
@@ -96,7 +97,12 @@ fn show_special(corpus: &Corpus) {
     let special = encoder.tokenizer().special();
     for (name, token) in [("bos", &special.bos), ("eos", &special.eos), ("pad", &special.pad)] {
         match token {
-            Some(token) => anstream::println!("{name:<12}`{}` is {:?}", token.text, token.id),
+            Some(SpecialToken { text, id: Some(id) }) => {
+                anstream::println!("{name:<12}`{text}`, token {id}");
+            }
+            Some(SpecialToken { text, id: None }) => {
+                anstream::println!("{name:<12}`{text}`, which is no token of this tokenizer");
+            }
             None => anstream::println!("{name:<12}none"),
         }
     }

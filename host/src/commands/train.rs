@@ -33,8 +33,8 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
 
 fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<()> {
     // Everything that can be wrong is looked at before anything is written.
-    let choosers = Choosers::find(config, screen)?;
-    let (corpus, held_out) = wiring::corpora(config, screen)?;
+    let (choosers, (corpus, held_out)) =
+        Error::both(Choosers::find(config, screen), wiring::corpora(config, screen))?;
     budget(config.selection.ratio, corpus.num_samples())?;
     let threads = wiring::threads();
     let models = wiring::models(config, &corpus, threads, screen)?;

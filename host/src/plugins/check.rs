@@ -276,7 +276,7 @@ impl Teller {
 /// Those of its services that the fake model knows.
 fn services(found: &Found) -> Vec<Service> {
     let named = |service: &Service| found.scorer.services.iter().any(|n| n == service.name());
-    Service::ALL.into_iter().filter(named).collect()
+    Service::ALL.iter().copied().filter(named).collect()
 }
 
 #[cfg(test)]

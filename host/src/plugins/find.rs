@@ -230,7 +230,7 @@ fn passed_over(name: &str, search_path: &SearchPath) -> Option<String> {
     })
 }
 
-/// Letters swapped, missing or mistyped: at most two.
+/// Letters swapped, missing or mistyped: at most two. The loader knows the SDK alone, so it has its own.
 fn nearest<'a>(name: &str, offered: &'a [String]) -> Option<&'a str> {
     offered
         .iter()

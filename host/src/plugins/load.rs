@@ -134,6 +134,12 @@ impl Loaded {
 /// The library's constructors, after every check.
 fn root_of(found: &Found) -> Result<PluginRootRef> {
     let age = Age::of(&found.manifest)?;
+    if found.manifest.target != Manifest::TARGET {
+        let (theirs, ours) = (&found.manifest.target, Manifest::TARGET);
+        return Err(Error::new(format!(
+            "built for {theirs}, this host for {ours}\nhint: build it with `--target {ours}`"
+        )));
+    }
     if found.manifest.panic != "unwind" {
         return Err(Error::new(
             "built with panic = \"abort\", so a panic in it would end the whole run\n\

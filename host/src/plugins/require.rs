@@ -19,7 +19,7 @@ pub(crate) fn require(plugins: &[Found], offered: &[Service]) -> Result<()> {
 }
 
 fn refusal(found: &Found, service: &str) -> String {
-    let known = Service::ALL.into_iter().find(|known| known.name() == service);
+    let known = Service::ALL.iter().copied().find(|known| known.name() == service);
     let remedy = match known {
         None => "use a newer iterit",
         Some(Service::Proxy) => "name a second model in `model.proxy`",

@@ -53,13 +53,14 @@ pub(super) enum Call {
     Plan,
     Save,
     Restore,
+    Drop,
 }
 
 impl Call {
     /// In declaration order, as in messages.
-    const NAMES: [&str; 11] = [
+    const NAMES: [&str; 12] = [
         "new", "options", "score", "begin", "gain", "gains", "pick", "budgets", "plan", "save",
-        "restore",
+        "restore", "drop",
     ];
 }
 
@@ -159,10 +160,18 @@ fn end_the_process(message: &str) {
 impl Pulse {
     /// A call into the plugin.
     pub(super) fn during<T>(&self, call: Call, work: impl FnOnce() -> T) -> T {
-        self.call.store(call as u8, Relaxed);
-        self.state.fetch_add(BEAT + RUNNING, Relaxed);
+        self.begin(call);
         let _running = Running(self);
         work()
+    }
+
+    fn begin(&self, call: Call) {
+        self.call.store(call as u8, Relaxed);
+        self.state.fetch_add(BEAT + RUNNING, Relaxed);
+    }
+
+    fn end(&self) {
+        self.state.fetch_add(BEAT - RUNNING, Relaxed);
     }
 
     /// A service the plugin uses meanwhile.
@@ -178,7 +187,25 @@ struct Running<'a>(&'a Pulse);
 
 impl Drop for Running<'_> {
     fn drop(&mut self) {
-        self.0.state.fetch_add(BEAT - RUNNING, Relaxed);
+        self.0.end();
+    }
+}
+
+/// Begins the call `drop` when dropped: stands in front of what is watched.
+pub(super) struct Leaving(pub(super) Arc<Pulse>);
+
+impl Drop for Leaving {
+    fn drop(&mut self) {
+        self.0.begin(Call::Drop);
+    }
+}
+
+/// Ends the call `drop` when dropped: stands behind what is watched.
+pub(super) struct Left(pub(super) Arc<Pulse>);
+
+impl Drop for Left {
+    fn drop(&mut self) {
+        self.0.end();
     }
 }
 
@@ -218,9 +245,15 @@ mod tests {
         });
         assert_eq!(*SAID.lock().unwrap(), Vec::<String>::new());
         pulse.during(Call::Gain, || thread::sleep(2 * limit));
-        let said = SAID.lock().unwrap();
-        let expected = "plugin `slow` 1.0.0: gain: no sign of life for 200ms, the run is ended";
-        assert_eq!(said.first().map(String::as_str), Some(expected));
+        let _left = Left(pulse.clone());
+        drop(Leaving(pulse));
+        thread::sleep(2 * limit);
+        let mut said = SAID.lock().unwrap().clone();
+        said.dedup(); // it may have been said more than once
+        let expected = |call| {
+            format!("plugin `slow` 1.0.0: {call}: no sign of life for 200ms, the run is ended")
+        };
+        assert_eq!(said, ["gain", "drop"].map(expected));
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! The plain traits, with every call and every use of a service told to the watchdog.
 
-use super::watchdog::{Call, Pulse, Watchdog};
+use super::watchdog::{Call, Leaving, Left, Pulse, Watchdog};
 use iterit_sdk::{
     ComplexityScorer, Conditioning, DiversityScorer, Embedding, Epoch, Host, LogLevel,
     LogitStatistics, Matrix, Model, Nll, Ragged, ResponseNll, Result, RunShape, Sample, SampleId,
@@ -15,7 +15,7 @@ impl Watchdog {
         label: &str,
         scorer: impl ComplexityScorer + 'static,
     ) -> Box<dyn ComplexityScorer> {
-        Box::new(Watched { inner: scorer, pulse: self.pulse(label) })
+        Box::new(Watched::new(scorer, self.pulse(label)))
     }
 
     /// Watches every call of a scorer.
@@ -24,7 +24,7 @@ impl Watchdog {
         label: &str,
         scorer: impl DiversityScorer + 'static,
     ) -> Box<dyn DiversityScorer> {
-        Box::new(Watched { inner: scorer, pulse: self.pulse(label) })
+        Box::new(Watched::new(scorer, self.pulse(label)))
     }
 
     /// Watches every call of a strategy.
@@ -33,13 +33,22 @@ impl Watchdog {
         label: &str,
         strategy: impl UpdateStrategy + 'static,
     ) -> Box<dyn UpdateStrategy> {
-        Box::new(Watched { inner: strategy, pulse: self.pulse(label) })
+        Box::new(Watched::new(strategy, self.pulse(label)))
     }
 }
 
+/// Fields are dropped in this order, so that the plugin's own `Drop` is a call like the others.
 struct Watched<P> {
+    _leaving: Leaving,
     inner: P,
+    _left: Left,
     pulse: Arc<Pulse>,
+}
+
+impl<P> Watched<P> {
+    fn new(inner: P, pulse: Arc<Pulse>) -> Self {
+        Self { _leaving: Leaving(pulse.clone()), inner, _left: Left(pulse.clone()), pulse }
+    }
 }
 
 impl<P: ComplexityScorer> ComplexityScorer for Watched<P> {

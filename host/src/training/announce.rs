@@ -6,9 +6,9 @@ use iterit_core::Result;
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
 use iterit_core::learner::{Sequence, Unwatched};
+use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
-use iterit_core::services::Models;
 use std::time::Instant;
 
 /// Cut and empty responses, and ends that stop nothing: counted, never silent.

@@ -2,8 +2,8 @@
 
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
+use iterit_core::models::Models;
 use iterit_core::run_directory::RunDirectory;
-use iterit_core::services::Models;
 use iterit_core::{Result, export, report, tensorboard, whole_file};
 use std::path::Path;
 

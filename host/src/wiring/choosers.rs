@@ -3,6 +3,7 @@
 
 use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
 use iterit_core::config::Config;
+use iterit_core::nearest::nearest;
 use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
 use iterit_core::record::PluginRecord;
@@ -39,12 +40,14 @@ impl Choosers {
             );
         }
         let choosers = Self { found };
-        choosers.check(config)?;
+        choosers.check(config, &search_path)?;
         Ok(choosers)
     }
 
-    /// At most one diversity scorer, exactly one strategy, and no options for a plugin not in use.
-    fn check(&self, config: &Config) -> Result<()> {
+    /// At most one diversity scorer, exactly one strategy, no weight for a plugin not in use, and no
+    /// options for a plugin that is nowhere. Options for one that is there and not in use are fine:
+    /// recipes are shared between runs with different plugins.
+    fn check(&self, config: &Config, search_path: &SearchPath) -> Result<()> {
         let mut faults = Vec::new();
         for kind in [PluginKind::Diversity, PluginKind::Strategy] {
             let names: Vec<_> =
@@ -64,7 +67,19 @@ impl Choosers {
                 "`selection.weights.{name}`: no plugin `{name}` is in use\nhint: name it in --plugins"
             ));
         }
+        let mut idle = config.plugins.keys().filter(|name| unused(name)).peekable();
+        if idle.peek().is_some() {
+            let offered = search_path.offers().into_iter().map(|found| found.scorer.name);
+            let known: Vec<String> = offered.chain(self.names()).collect();
+            faults.extend(
+                idle.filter(|name| !known.contains(name)).map(|name| nowhere(name, &known)),
+            );
+        }
         if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
+    }
+
+    fn names(&self) -> impl Iterator<Item = String> {
+        self.found.iter().map(|found| found.scorer.name.clone())
     }
 
     fn of(&self, kind: PluginKind) -> impl Iterator<Item = &Found> {
@@ -121,6 +136,17 @@ impl Choosers {
             _ => Err(Error::Config(faults)),
         }
     }
+}
+
+/// Options for a plugin that is not there: a misspelt name, whose plugin would run on its defaults.
+fn nowhere(name: &str, known: &[String]) -> String {
+    let hint = match nearest(name, known.iter().map(String::as_str)) {
+        Some(near) => format!("did you mean `plugins.{near}`?"),
+        None => {
+            "name the plugin's folder in selection.plugin_path, or remove the section".to_owned()
+        }
+    };
+    format!("`plugins.{name}`: there is no plugin `{name}`\nhint: {hint}")
 }
 
 #[derive(Default)]

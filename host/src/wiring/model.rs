@@ -3,8 +3,8 @@
 use iterit_core::config::{self, Config, Device, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
+use iterit_core::models::Models;
 use iterit_core::observer::Observer;
-use iterit_core::services::Models;
 use iterit_core::{Error, Result};
 use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};

@@ -15,9 +15,8 @@ pub(crate) fn corpora(
     config: &Config,
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
-    let (samples, held_out) = samples(config)?;
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    let targets = target_samples(config)?;
+    let data = Error::both(samples(config), target_samples(config));
+    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
     let training = encode(samples, targets, &encoder, observer)?;
     let held_out = match held_out {
         Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
@@ -32,10 +31,11 @@ pub(crate) fn corpus(
     limit: Option<usize>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+    let samples = dataset::load(&config.data.path, config.data.format);
+    let data = Error::both(samples, target_samples(config));
+    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
     samples.truncate(limit.unwrap_or(usize::MAX));
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
-    encode(samples, target_samples(config)?, &encoder, observer)
+    encode(samples, targets, &encoder, observer)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -93,6 +93,11 @@ fn target_samples(config: &Config) -> Result<Vec<Sample>> {
     }
 }
 
+/// Tokenizer and template of the model to be trained.
+fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
+    Ok(Arc::new(encoder(config, config.model_path()?)?))
+}
+
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
@@ -100,8 +105,9 @@ fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
         target_end: config.train.target_end,
         max_length: config.model.max_length,
     };
+    let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(Tokenizer::open(model)?, template, options)
+    Encoder::new(tokenizer, template, options)
 }
 
 fn encode(

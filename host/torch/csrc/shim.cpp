@@ -9,6 +9,7 @@
 #include <torch/csrc/autograd/autograd.h>
 
 #include <dlfcn.h>
+#include <malloc.h>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -85,6 +86,14 @@ char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Te
 
 // Where an operator has a deterministic form, it is used; the others warn. To be called before the
 // first CUDA operator: cuBLAS reads its variable when it starts.
+// Every operator allocates its result anew. By default glibc gives the freed end of the heap back
+// and gets it again page by page, which takes a tenth of the processor's time on small models. It
+// keeps up to 1 GiB instead. Larger blocks than 32 MiB, its own limit, still come from the system.
+void iterit_keep_freed_memory() {
+  mallopt(M_MMAP_THRESHOLD, 32 << 20);
+  mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
 char* iterit_prefer_deterministic() {
   return guarded([] {
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);

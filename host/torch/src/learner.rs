@@ -1,5 +1,7 @@
 //! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
 
+mod next_logits;
+
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
@@ -9,6 +11,7 @@ use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
+use crate::shim;
 use crate::train::{Activations, Losses, Trainer};
 use crate::{checkpoint, weights};
 use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Watch};
@@ -305,6 +308,7 @@ impl Learner for TorchLearner {
 }
 
 fn open(options: &LearnerOptions) -> Result<Device> {
+    shim::keep_freed_memory();
     if let Some(threads) = options.threads {
         tch::set_num_threads(threads.get() as i32);
     }

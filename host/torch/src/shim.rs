@@ -28,6 +28,7 @@ unsafe extern "C" {
         weight_decay: f64,
         eps: f64,
     ) -> *mut c_char;
+    fn iterit_keep_freed_memory();
     fn iterit_prefer_deterministic() -> *mut c_char;
     fn iterit_load_library(path: *const c_char) -> *mut c_char;
     fn iterit_libtorch_path() -> *const c_char;
@@ -88,6 +89,12 @@ pub(crate) fn fused_adamw(
             with.eps,
         )
     })
+}
+
+/// Has the allocator keep what operators free, for the next ones.
+pub(crate) fn keep_freed_memory() {
+    // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock.
+    unsafe { iterit_keep_freed_memory() };
 }
 
 /// Makes operators choose their deterministic form where they have one; the others warn, each once.

@@ -54,25 +54,60 @@ impl DiversityScorer for KCenterPlugin {
     }
 }
 
+/// The options of `facility-location`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub struct FacilityLocationOptions {
+    /// How the tokens of the conversation become one vector.
+    pub pooling: PoolingOption,
+    /// The layer whose output is taken; -1 is the last.
+    pub layer: i32,
+    /// More are refused: all pairs of them are compared.
+    pub max_candidates: usize,
+}
+
+impl Default for FacilityLocationOptions {
+    fn default() -> Self {
+        let Options { pooling, layer } = Options::default();
+        Self { pooling, layer, max_candidates: 20_000 }
+    }
+}
+
 /// Diversity as representation of all candidates by the picks.
 #[derive(Debug)]
 pub struct FacilityLocationPlugin {
-    options: Options,
+    options: FacilityLocationOptions,
     facilities: FacilityLocation,
 }
 
+impl FacilityLocationPlugin {
+    /// Time grows with the square of the candidates, so a pool too large is refused, not begun.
+    fn check(&self, candidates: usize) -> Result<()> {
+        let most = self.options.max_candidates;
+        if candidates <= most {
+            return Ok(());
+        }
+        Err(Error::msg(format!(
+            "{candidates} candidates, and all pairs of them are to be compared; `max_candidates` is \
+             {most}\nhint: let a strategy offer fewer, raise it, or use `k-center`, whose cost is linear"
+        )))
+    }
+}
+
 impl Plugin for FacilityLocationPlugin {
-    type Options = Options;
+    type Options = FacilityLocationOptions;
     const SERVICES: &'static [Service] = &[Service::Embeddings];
 
-    fn new(options: Options) -> Result<Self> {
+    fn new(options: FacilityLocationOptions) -> Result<Self> {
         Ok(Self { options, facilities: FacilityLocation::default() })
     }
 }
 
 impl DiversityScorer for FacilityLocationPlugin {
     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
-        let vectors = UnitVectors::of_samples(host, candidates, self.options)?;
+        self.check(candidates.len())?;
+        let FacilityLocationOptions { pooling, layer, .. } = self.options;
+        let vectors = UnitVectors::of_samples(host, candidates, Options { pooling, layer })?;
         self.facilities = FacilityLocation::new(host, vectors)?;
         Ok(())
     }
@@ -212,6 +247,16 @@ mod tests {
             FacilityLocation::new(&Host::new(&host), vectors(&golden["points"])).unwrap();
         let (gain, pick) = (FacilityLocation::gain, FacilityLocation::pick);
         check_picks(&golden["facility_location"], facilities, gain, pick);
+    }
+
+    #[test]
+    fn more_candidates_than_can_be_compared_are_refused() {
+        let options = FacilityLocationOptions { max_candidates: 3, ..Default::default() };
+        let mut plugin = FacilityLocationPlugin::new(options).unwrap();
+        let host = FakeHost::new(1);
+        assert!(plugin.begin(&Host::new(&host), &[4, 0, 9]).is_ok());
+        let error = plugin.begin(&Host::new(&host), &[4, 0, 9, 1]).unwrap_err();
+        assert!(error.message().starts_with("4 candidates, and all pairs of them"), "{error}");
     }
 
     #[test]

@@ -24,17 +24,17 @@ pub trait ComplexityAbi: Send + Sync {
 /// A complexity scorer, owned by the host and freed by the plugin.
 pub type ComplexityBox = ComplexityAbi_TO<'static, RBox<()>>;
 
-/// A diversity scorer. Candidates are indices into the list given to `begin`.
+/// A diversity scorer. A candidate is an index into the list given to `begin`.
 #[sabi_trait]
 pub trait DiversityAbi: Send + Sync {
     /// Starts a new pick.
     fn begin(&mut self, host: HostRef<'_>, candidates: RSlice<'_, u64>) -> AbiResult<()>;
     /// The gain of one candidate.
-    fn gain(&self, candidate: u64) -> AbiResult<f64>;
+    fn gain(&self, candidate: u32) -> AbiResult<f64>;
     /// The gains of many: as many slots as candidates.
     fn gains(&self, candidates: RSlice<'_, u32>, gains: RSliceMut<'_, f64>) -> AbiResult<()>;
     /// The candidate was picked.
-    fn pick(&mut self, candidate: u64) -> AbiResult<()>;
+    fn pick(&mut self, candidate: u32) -> AbiResult<()>;
     /// Whether no pick ever raises a gain.
     fn gains_never_rise(&self) -> AbiResult<bool>;
     /// The scorer's own state.

@@ -78,7 +78,7 @@ impl DiversityScorer for DiversityHandle {
     }
 
     fn gain(&self, candidate: usize) -> Result<f64> {
-        answered(self.0.gain(candidate as u64))
+        answered(self.0.gain(index(candidate)?))
     }
 
     fn gains(&self, candidates: &[u32], gains: &mut [f64]) -> Result<()> {
@@ -86,7 +86,7 @@ impl DiversityScorer for DiversityHandle {
     }
 
     fn pick(&mut self, candidate: usize) -> Result<()> {
-        answered(self.0.pick(candidate as u64))
+        answered(self.0.pick(index(candidate)?))
     }
 
     fn gains_never_rise(&self) -> bool {
@@ -126,6 +126,14 @@ impl UpdateStrategy for StrategyHandle {
     fn restore(&mut self, state: &[u8]) -> Result<()> {
         answered(self.0.restore(state.into()))
     }
+}
+
+/// A candidate as it crosses; beyond what a list can hold there is none to name.
+#[inline]
+fn index(candidate: usize) -> Result<u32> {
+    u32::try_from(candidate).map_err(|_| {
+        Error::new(ErrorKind::Host, format!("candidate {candidate} was named, beyond any list"))
+    })
 }
 
 /// Lends the host for one call.

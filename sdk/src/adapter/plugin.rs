@@ -90,7 +90,7 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
         answer(begun, |()| ())
     }
 
-    fn gain(&self, candidate: u64) -> AbiResult<f64> {
+    fn gain(&self, candidate: u32) -> AbiResult<f64> {
         let gain = self.scorer.with(|scorer| {
             let Some(&id) = self.candidates.get(candidate as usize) else {
                 return Err(no_such_candidate(&self.candidates, candidate));
@@ -110,7 +110,7 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
             if let Some(&last) = candidates.iter().max()
                 && last as usize >= self.candidates.len()
             {
-                return Err(no_such_candidate(&self.candidates, last.into()));
+                return Err(no_such_candidate(&self.candidates, last));
             }
             scorer.gains(&candidates, &mut gains)?;
             check::gains(&self.candidates, &candidates, &gains)
@@ -118,7 +118,7 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
         answer(done, |()| ())
     }
 
-    fn pick(&mut self, candidate: u64) -> AbiResult<()> {
+    fn pick(&mut self, candidate: u32) -> AbiResult<()> {
         let picked = match self.candidates.get(candidate as usize) {
             Some(_) => self.scorer.with_mut(|scorer| scorer.pick(candidate as usize)),
             None => Err(no_such_candidate(&self.candidates, candidate)),
@@ -140,7 +140,7 @@ impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
 }
 
 #[cold]
-fn no_such_candidate(candidates: &[SampleId], candidate: u64) -> Error {
+fn no_such_candidate(candidates: &[SampleId], candidate: u32) -> Error {
     let count = candidates.len();
     Error::new(ErrorKind::Host, format!("candidate {candidate} was named, there are {count}"))
 }

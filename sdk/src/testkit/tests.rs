@@ -325,6 +325,16 @@ impl ComplexityScorer for Asks {
     }
 }
 
+/// Asserts that an error says this, and that the README's table of failures says so too; `…` stands
+/// for the place of a panic.
+#[track_caller]
+fn said(error: &crate::Error, words: &str) {
+    assert!(include_str!("../../README.md").contains(words), "the README does not say `{words}`");
+    let (begin, end) = words.split_once('…').expect("a place");
+    let message = error.message();
+    assert!(message.starts_with(begin) && message.contains(end), "{message}, expected {words}");
+}
+
 #[test]
 fn a_panic_in_a_service_is_the_hosts_error_and_no_fault_of_the_plugin() {
     let scorer = super::complexity::<Asks>("").unwrap();
@@ -335,5 +345,20 @@ fn a_panic_in_a_service_is_the_hosts_error_and_no_fault_of_the_plugin() {
         let begins = format!("the host's service `{service}` panicked at ");
         assert!(error.message().starts_with(&begins), "{error}");
     }
+    let host = FakeHost::new(1).panicking_in("token_counts");
+    said(
+        &scorer.score(&Host::new(&host), &[1]).unwrap_err(),
+        "the host's service `token_counts` panicked at …: the fake host was told to panic",
+    );
     assert!(scorer.score(&Host::new(&FakeHost::new(1)), &[1]).is_ok(), "the plugin can go on");
+}
+
+#[test]
+fn an_object_that_panicked_is_not_called_again() {
+    let scorer = super::complexity::<Losses>(&options("panics")).unwrap();
+    let score = || scorer.score(&Host::new(&FakeHost::new(1)), &[1]).unwrap_err();
+    assert!(score().message().starts_with("panicked at "));
+    let again = score();
+    assert_eq!(again.kind(), ErrorKind::Panic);
+    said(&again, "unusable since an earlier call panicked at …: on purpose");
 }

@@ -16,14 +16,17 @@ mod artifacts;
 mod compare;
 mod picks;
 mod setup;
+mod steered;
 mod venv;
 
 mod bench;
+mod boundary;
 mod browser;
 mod demo;
 mod install;
 mod oracle;
 mod test;
+mod third_party;
 
 mod ci;
 
@@ -62,6 +65,18 @@ enum Verb {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
         arguments: Vec<String>,
     },
+    /// Time calls into plugins over the ABI and linked in
+    Boundary {
+        /// `release`, or `dev` for a look without another build of libtorch's bindings
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
+    /// Begin plugins outside the workspace, build them with nightly, and let them steer runs
+    ThirdParty {
+        /// The host's profile: `release`, or `dev`
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
     /// Compare the committed goldens with what transformers and scikit-learn say
     Oracle {
         #[command(subcommand)]
@@ -93,6 +108,8 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Demo => demo::run().map(|results| print(&results)),
         Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),
         Verb::Bench { arguments } => bench::run(&arguments),
+        Verb::Boundary { profile } => boundary::run(&profile),
+        Verb::ThirdParty { profile } => third_party::run(&profile),
         Verb::Oracle { action: None } => oracle::compare(),
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
         Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),

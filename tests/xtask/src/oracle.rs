@@ -4,14 +4,21 @@
 //! regenerate, in place.
 
 use crate::error::{Error, Result};
-use crate::{artifacts, compare, setup, venv, workspace};
+use crate::{artifacts, compare, process, setup, venv, workspace};
 use clap::Subcommand;
 use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 5] =
-    ["python_words.py", "tfidf.py", "statistics/oracle.py", "models.py", "demo.py"];
+const SCRIPTS: [&str; 7] = [
+    "python_words.py",
+    "tfidf.py",
+    "embeddings.py",
+    "dedup.py",
+    "statistics/oracle.py",
+    "models.py",
+    "demo.py",
+];
 
 /// What to do instead of comparing.
 #[derive(Subcommand)]
@@ -45,7 +52,9 @@ pub(crate) fn compare() -> Result<()> {
 
     setup::run()?;
     let host = artifacts::build("dev")?.host;
-    venv::run(&python, &tests.join("golden/exported.py"), &[&host])
+    process::run(&mut process::cargo(["build", "--workspace", "--example", "next_logits"]))?;
+    let next_logits = host.with_file_name("examples").join("next_logits");
+    venv::run(&python, &tests.join("golden/exported.py"), &[&host, &next_logits])
 }
 
 /// Writes committed files anew.

@@ -161,17 +161,9 @@ fn prompt_text(sample: &Sample, without_system: bool) -> String {
         [only] if only.role == Role::User => only.content.clone(),
         turns => turns
             .iter()
-            .map(|turn| format!("{}: {}", role_name(turn.role), turn.content))
+            .map(|turn| format!("{}: {}", turn.role.name(), turn.content))
             .collect::<Vec<_>>()
             .join("\n\n"),
-    }
-}
-
-fn role_name(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
     }
 }
 

@@ -1,10 +1,11 @@
 //! Lends the host to a plugin for the duration of one call.
 
 use crate::corpus::Corpus;
+use crate::models::Models;
 use crate::observer::Observer;
 use crate::record::Selection;
 use crate::score_table::ScoreTable;
-use crate::services::{Models, RunServices, Tally};
+use crate::services::{RunServices, Tally};
 use iterit_sdk::Host;
 
 /// What every plugin of a run is served with.

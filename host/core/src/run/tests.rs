@@ -6,6 +6,7 @@ use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Un
 use crate::plugin_set::{Named, WeightedScorer};
 use crate::record::{RunManifest, RunRecord};
 use crate::run_directory::RunDirectory;
+use crate::score_table::ScoreTable;
 use crate::span::{Encoder, EncoderOptions};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
@@ -21,6 +22,14 @@ use std::sync::{Arc, Mutex};
 #[derive(Default)]
 struct FakeLearner {
     weight: f64,
+    /// Sequences it was asked about.
+    passes: Arc<AtomicU64>,
+}
+
+impl FakeLearner {
+    fn counts(&self, sequences: &[Sequence]) {
+        self.passes.fetch_add(sequences.len() as u64, Ordering::SeqCst);
+    }
 }
 
 impl Learner for FakeLearner {
@@ -32,6 +41,7 @@ impl Learner for FakeLearner {
         if watch.is_cancelled() {
             return Err(Error::Cancelled);
         }
+        self.counts(sequences);
         let loss = |token: u32| ((f64::from(token) * 0.7 + self.weight).sin() + 1.5) as f32;
         Ok(sequences
             .iter()
@@ -41,12 +51,27 @@ impl Learner for FakeLearner {
             .collect())
     }
 
-    fn embeddings(&mut self, _: &[Sequence], _: Embedding, _: &dyn Watch) -> Result<Matrix> {
-        Matrix::new(vec![0.0], 1).map_err(|error| Error::Model(error.to_string()))
+    fn embeddings(
+        &mut self,
+        sequences: &[Sequence],
+        embedding: Embedding,
+        _: &dyn Watch,
+    ) -> Result<Matrix> {
+        self.counts(sequences);
+        let row = |sequence: &Sequence| [sequence.tokens.len() as f32, embedding.layer as f32];
+        Matrix::new(sequences.iter().flat_map(row).collect(), 2)
+            .map_err(|error| Error::Model(error.to_string()))
     }
 
-    fn logit_statistics(&mut self, _: &[Sequence], _: &dyn Watch) -> Result<Vec<LogitStatistics>> {
-        Ok(Vec::new())
+    fn logit_statistics(
+        &mut self,
+        sequences: &[Sequence],
+        _: &dyn Watch,
+    ) -> Result<Vec<LogitStatistics>> {
+        self.counts(sequences);
+        let tokens = |sequence: &Sequence| sequence.scored.len() as u32;
+        let row = |sequence| LogitStatistics { tokens: tokens(sequence), ..Default::default() };
+        Ok(sequences.iter().map(row).collect())
     }
 
     fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
@@ -306,4 +331,47 @@ fn a_scorers_bad_answers_name_the_scorer() {
          epochs/0/scores.jsonl of an earlier epoch, or at `iterit-host score`; samples whose \
          response is cut off or whose score is 1 or more cannot be picked",
     );
+}
+
+/// Asks a service about some samples and returns the answers for comparison.
+type Ask = fn(&Host<'_>, &[SampleId]) -> String;
+
+#[test]
+fn what_was_asked_before_costs_no_forward_pass_until_the_model_changes() {
+    use iterit_sdk::{Conditioning, Pooling};
+    const FIRST: Embedding = Embedding { pooling: Pooling::Mean, layer: 0 };
+    const LAST: Embedding = Embedding { pooling: Pooling::Mean, layer: -1 };
+    let questions: [(Ask, u64); 6] = [
+        (|host, ids| format!("{:?}", host.response_nll(Model::Current, ids)), 2),
+        (|host, ids| format!("{:?}", host.token_nll(Model::Current, ids, Conditioning::Prompt)), 1),
+        (
+            |host, ids| format!("{:?}", host.token_nll(Model::Current, ids, Conditioning::Nothing)),
+            1,
+        ),
+        (|host, ids| format!("{:?}", host.logit_statistics(Model::Current, ids)), 1),
+        (|host, ids| format!("{:?}", host.embeddings(Model::Current, ids, FIRST)), 1),
+        (|host, ids| format!("{:?}", host.embeddings(Model::Current, ids, LAST)), 1),
+    ];
+    let (corpus, patient) = (corpus(), Impatient::new(u64::MAX));
+    let learner = FakeLearner::default();
+    let passes = learner.passes.clone();
+    let models = Models::new(Box::new(learner));
+    let table = ScoreTable::default();
+    let history = History { table: &table, selections: &[] };
+    let lender =
+        Lender { corpus: &corpus, models: &models, seed: 7, threads: 1, observer: &patient };
+    let ask = |question: Ask, ids: &[SampleId]| {
+        let before = passes.load(Ordering::SeqCst);
+        let answer = lender.lend(history, "asks", ids.len(), |host| question(host, ids));
+        assert!(answer.starts_with("Ok("), "{answer}");
+        (answer, passes.load(Ordering::SeqCst) - before)
+    };
+    for (question, texts) in questions {
+        let (first, cost) = ask(question, &[4, 0, 9]);
+        assert_eq!(cost, 3 * texts);
+        assert_eq!(ask(question, &[4, 0, 9]), (first.clone(), 0), "another scorer asks the same");
+        assert_eq!(ask(question, &[9, 5]).1, texts, "only sample 5 is new");
+        models.change(|_| ());
+        assert_eq!(ask(question, &[4, 0, 9]), (first, 3 * texts), "the model may be another");
+    }
 }

@@ -6,7 +6,7 @@ mod environment;
 use crate::nearest::nearest;
 use crate::tokenizer::SpecialTokens;
 use crate::{Error, Result};
-use iterit_sdk::{Role, Turn};
+use iterit_sdk::Turn;
 use minijinja::{Environment, ErrorKind, context};
 use serde_json::Value;
 use std::path::Path;
@@ -158,7 +158,7 @@ impl ChatTemplate {
     ) -> Result<String> {
         let messages: Vec<_> = turns
             .iter()
-            .map(|turn| context! { role => role(turn.role), content => turn.content })
+            .map(|turn| context! { role => turn.role.name(), content => turn.content })
             .collect();
         let special: minijinja::Value = special.texts().collect();
         let variables = context! {
@@ -172,14 +172,6 @@ impl ChatTemplate {
             .get_template("chat")
             .and_then(|template| template.render(variables))
             .map_err(|error| failed(&self.name, &error))
-    }
-}
-
-fn role(role: Role) -> &'static str {
-    match role {
-        Role::System => "system",
-        Role::User => "user",
-        Role::Assistant => "assistant",
     }
 }
 

@@ -28,6 +28,12 @@ impl Tokenizer {
     /// A folder without `tokenizer.json`, or a file in it that does not say what it should.
     pub fn open(folder: &Path) -> Result<Self> {
         let path = folder.join("tokenizer.json");
+        if !folder.is_dir() {
+            return Err(Error::file(
+                folder,
+                "no such folder, expected the folder of a Hugging Face model",
+            ));
+        }
         if !path.is_file() {
             return Err(Error::file(
                 folder,

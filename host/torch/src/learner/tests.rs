@@ -466,20 +466,10 @@ fn every_architecture_agrees_with_transformers() {
             let asked = [Sequence { scored: 1..tokens.len(), tokens }];
             let got = learner.token_nll(&asked, &Unwatched).unwrap();
             close(name, &got[0], &values("nll"));
-            close(name, &last_logits(&learner, &asked[0].tokens), &values("last_logits"));
+            let logits = learner.next_logits(&asked[0].tokens).unwrap();
+            close(name, &logits, &values("last_logits"));
         }
     }
-}
-
-fn last_logits(learner: &TorchLearner, tokens: &[u32]) -> Vec<f32> {
-    let _no_grad = tch::no_grad_guard();
-    let decoder = learner.parameters.decoder(&learner.shape);
-    let place = crate::models::decoder::Place::start(&learner.rotations, tokens.len());
-    let (tokens, length) = crate::padded::stack([tokens].into_iter(), Device::Cpu);
-    let hidden = decoder.hidden_after(decoder.num_layers(), &tokens, &place);
-    let last = hidden.select(1, length as i64 - 1); // [1, D]
-    let logits = crate::cross_entropy::logits(&last, decoder.head());
-    Vec::try_from(logits.flatten(0, 1)).unwrap()
 }
 
 fn close(name: &str, got: &[f32], expected: &[f64]) {

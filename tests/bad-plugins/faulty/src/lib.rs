@@ -110,6 +110,9 @@ impl DiversityScorer for Diversity {
         if demanded("NaN in gain") {
             return Ok(f64::NAN);
         }
+        if demanded("infinity in gain") {
+            return Ok(f64::INFINITY);
+        }
         if demanded("a negative gain") {
             return Ok(-1.0);
         }
