@@ -8,7 +8,7 @@
 #[path = "../src/plugins/mod.rs"]
 mod plugins;
 
-use iterit_core::greedy::{self, Candidate};
+use iterit_core::greedy::{self, Budget, Candidate};
 use iterit_core::sdk::testkit::FakeHost;
 use iterit_core::sdk::{
     Action, ComplexityScorer, DiversityScorer, Epoch, Host, Plugin, RunShape, SampleId,
@@ -107,9 +107,13 @@ impl Trio {
             scored.map(|(&id, score)| Candidate { id, complexity: score.value }).collect();
         let ids: Vec<SampleId> = candidates.iter().map(|candidate| candidate.id).collect();
         self.diversity.begin(host, &ids).expect("begin");
-        let picks =
-            greedy::pick(budget as usize, &candidates, &mut *self.diversity, &mut |_| Ok(()))
-                .expect("picks");
+        let picks = greedy::pick(
+            Budget::Samples(budget as usize),
+            &candidates,
+            &mut *self.diversity,
+            &mut |_| Ok(()),
+        )
+        .expect("picks");
         picks.candidates.iter().map(|&pick| ids[pick]).collect()
     }
 }

@@ -90,7 +90,7 @@ impl Common {
 
 #[derive(Debug, Args)]
 pub(crate) struct Compare {
-    /// A TOML file with a [compare] section; flags and --set come after it
+    /// A TOML file with a section `compare`; flags and --set come after it
     #[arg(value_name = "FILE")]
     pub(crate) plan: Option<PathBuf>,
     /// The plugins of one arm, comma separated; give one for each arm
