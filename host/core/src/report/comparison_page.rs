@@ -138,11 +138,11 @@ fn lead(comparison: &Comparison) -> String {
     let mut parts = Vec::new();
     let mut part = |count: usize, what: &str| {
         if count > 0 {
-            parts.push(format!("{count} found {what}"));
+            parts.push(format!("{count} {what}"));
         }
     };
-    part(better, "better");
-    part(worse, "worse");
+    part(better, "found better");
+    part(worse, "found worse");
     part(open, "without evidence of a difference");
     part(unsettled, "that one seed cannot settle");
     let total = comparison.pairs.len();
