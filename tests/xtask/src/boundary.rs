@@ -4,7 +4,7 @@ use crate::error::{Error, Result};
 use crate::{artifacts, process, setup};
 use std::path::Path;
 
-/// Builds the host's plugins and `host/benches/boundary.rs` in one profile, and times both.
+/// Builds the host's plugins and `host/benches/boundary` in one profile, and times both.
 pub(crate) fn run(profile: &str) -> Result<()> {
     setup::run()?;
     let plugins = artifacts::build(profile)?.plugins;

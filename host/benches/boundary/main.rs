@@ -5,9 +5,12 @@
 //! is timed is what a run pays: conversions, guards against panics, and the watchdog.
 
 #[allow(dead_code, unused_imports)]
-#[path = "../src/plugins/mod.rs"]
+#[path = "../../src/plugins/mod.rs"]
 mod plugins;
 
+mod demo;
+
+use demo::Demo;
 use iterit_core::greedy::{self, Budget, Candidate};
 use iterit_core::sdk::testkit::FakeHost;
 use iterit_core::sdk::{
@@ -26,8 +29,6 @@ use std::io::Write as _;
 use std::time::{Duration, Instant};
 
 const SAMPLES: u64 = 50_000;
-const BUDGET: u64 = 2_500;
-const RUN: RunShape = RunShape { num_samples: SAMPLES, epochs: 3, budget: BUDGET };
 
 /// A plugin linked into this program, and the same one out of its library.
 struct Sides<P: ?Sized> {
@@ -67,9 +68,16 @@ fn main() {
     report("score of 50,000, asking a fake model (ifd)", 20, SAMPLES, &mut asking, |it| score(it));
 
     let mut trios = Sides { linked: Box::new(Trio::linked()), loaded: Box::new(Trio::loaded()) };
-    assert_eq!(trios.linked.round(&host), trios.loaded.round(&host), "both sides pick the same");
-    report("a round: 2,500 of 50,000 scored and picked", 20, 1, &mut trios, |trio| {
-        trio.round(&host).len()
+    let run = RunShape { num_samples: SAMPLES, epochs: 3, budget: 2_500 };
+    assert_eq!(trios.linked.round(&host, run), trios.loaded.round(&host, run));
+    report("a round, 2,500 of 50,000, fake model", 20, 1, &mut trios, |trio| {
+        trio.round(&host, run).len()
+    });
+
+    let demo = Demo::open();
+    let run = RunShape { num_samples: demo.num_samples(), epochs: 3, budget: 100 };
+    report("a round, 100 of 2,000, the demo's model", 12, 1, &mut trios, |trio| {
+        demo.lend(|host| trio.round(host, run).len())
     });
 }
 
@@ -98,8 +106,8 @@ impl Trio {
     }
 
     /// Plans an epoch, scores what the plan says, and picks.
-    fn round(&mut self, host: &Host<'_>) -> Vec<SampleId> {
-        let update = self.strategy.plan(host, &Epoch { epoch: 0, run: RUN }).expect("a plan");
+    fn round(&mut self, host: &Host<'_>, run: RunShape) -> Vec<SampleId> {
+        let update = self.strategy.plan(host, &Epoch { epoch: 0, run }).expect("a plan");
         let Action::Pick { budget } = update.action else { panic!("the first epoch picks") };
         let scores = self.complexity.score(host, &update.rescore).expect("scores");
         let scored = update.rescore.iter().zip(&scores).filter(|(_, score)| score.eligible);
