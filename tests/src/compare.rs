@@ -391,6 +391,28 @@ fn planted_arms_are_ranked_as_planted() {
     }
 }
 
+/// With tokens as the budget, arms of long and of short responses train on equally many.
+#[test]
+fn budgets_in_tokens_are_equal_in_tokens() {
+    let project = project();
+    let arms = ["--arm", "length,static", "--arm", "ifd,diversity", "--set"];
+    let tokens = [&arms[..], &["selection.budget=tokens"]].concat();
+    Outcome::of(&mut compare(&project, "out", &tokens)).succeeded();
+    let comparison = comparison(&project, "out");
+    let trained: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.tokens_trained).collect();
+    let samples: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.samples_trained).collect();
+    // Two epochs of 12 samples of mean length: a tenth of what all the data are in two epochs.
+    let budget = trained[3] / 10.0;
+    for (arm, trained) in comparison.arms[..3].iter().zip(&trained) {
+        assert!(
+            *trained <= budget && *trained > 0.85 * budget,
+            "{}: {trained} of {budget}",
+            arm.name
+        );
+    }
+    assert!(samples[0] < 24.0, "the longest are fewer: {samples:?}");
+}
+
 /// An arm against itself under another name: the same draws by the same seeds differ in nothing.
 #[test]
 fn an_arm_does_not_differ_from_itself() {

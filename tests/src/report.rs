@@ -112,6 +112,7 @@ fn arm_results() -> Vec<ArmResult> {
             response_tokens: (1..=30).collect(),
             spared_seconds: 0.0,
         },
+        held_out_by_epoch: vec![2.4, 2.2],
         record: record(12),
     };
     runs.into_iter().enumerate().map(result).collect()

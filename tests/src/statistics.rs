@@ -172,7 +172,8 @@ impl NoDifference {
 fn result(arm: &str, seed: u64, held_out: Vec<f64>) -> ArmResult {
     let response_tokens = (0..held_out.len() as u32).map(|at| 5 + at % 50).collect();
     let judged = Judged { held_out, response_tokens, spared_seconds: 0.0 };
-    ArmResult { arm: arm.into(), seed, judged, record: empty_record() }
+    let (arm, held_out_by_epoch) = (arm.into(), Vec::new());
+    ArmResult { arm, seed, judged, held_out_by_epoch, record: empty_record() }
 }
 
 fn empty_record() -> RunRecord {

@@ -56,6 +56,7 @@ pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
     let arms = grouped(design, results)?;
     let tokens = &results[0].judged.response_tokens;
     let lengths = sorted_finite(tokens.iter().map(|&count| f64::from(count)));
+    let pairs = pairs(design, &arms, tokens);
     let summaries: Vec<ArmSummary> = arms.iter().map(summary).collect();
     Ok(Comparison {
         design: design.clone(),
@@ -66,8 +67,8 @@ pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
         },
         overlap: overlap(&arms),
         score_agreement: score_agreement(&arms),
-        notes: notes(design, &summaries),
-        pairs: pairs(design, &arms, tokens),
+        notes: notes(design, &summaries, &pairs),
+        pairs,
         arms: summaries,
     })
 }
@@ -105,7 +106,7 @@ fn score_agreement(arms: &[Group<'_>]) -> Matrix {
     first_scores.iter().map(|a| first_scores.iter().map(|b| of_pair(a, b)).collect()).collect()
 }
 
-fn notes(design: &Design, arms: &[ArmSummary]) -> Vec<String> {
+fn notes(design: &Design, arms: &[ArmSummary], pairs: &[Pair]) -> Vec<String> {
     let mut notes = Vec::new();
     let single: Vec<&str> =
         arms.iter().filter(|arm| arm.seeds.len() == 1).map(|arm| arm.name.as_str()).collect();
@@ -114,6 +115,20 @@ fn notes(design: &Design, arms: &[ArmSummary]) -> Vec<String> {
             "One seed only: {}. Its spread between seeds is unknown, so nothing can be said about \
              it as a strategy.",
             single.join("; ")
+        ));
+    }
+    let turned = |pair: &&Pair| {
+        let by_tokens = pair.token_weighted;
+        by_tokens.interval.excludes_zero() && by_tokens.difference * pair.difference < 0.0
+    };
+    for pair in pairs.iter().filter(turned) {
+        let better = if pair.token_weighted.difference < 0.0 { "better" } else { "worse" };
+        notes.push(format!(
+            "Where every token counts the same instead of every sample, {} is {better} than {}, by \
+             {:.4} nats: on long responses the order is another than on short ones.",
+            pair.arm,
+            pair.baseline,
+            pair.token_weighted.difference.abs()
         ));
     }
     let Some(baseline) = arms.iter().find(|arm| arm.name == design.baseline).or(arms.first())

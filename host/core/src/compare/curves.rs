@@ -27,7 +27,7 @@ pub struct Band {
 pub struct Curves {
     /// Training loss, each point the mean of some neighbouring steps.
     pub training: Vec<Band>,
-    /// Held-out loss after each epoch, where the runs looked.
+    /// After each epoch, the mean over held-out samples of their losses.
     pub held_out: Vec<Band>,
 }
 
@@ -55,12 +55,11 @@ fn training(results: &[&ArmResult]) -> Vec<Band> {
 }
 
 fn held_out(results: &[&ArmResult]) -> Vec<Band> {
-    let epochs = results.iter().map(|result| result.record.epochs.len()).min().unwrap_or(0);
+    let epochs = results.iter().map(|result| result.held_out_by_epoch.len()).min().unwrap_or(0);
     (0..epochs)
-        .filter_map(|epoch| {
-            let of_seed = |result: &&ArmResult| result.record.epochs[epoch].eval_loss;
-            let losses: Option<Vec<f64>> = results.iter().map(of_seed).collect();
-            losses.map(|losses| band(epoch as f64 + 1.0, losses))
+        .map(|epoch| {
+            let of_seed = |result: &&ArmResult| result.held_out_by_epoch[epoch];
+            band(epoch as f64 + 1.0, results.iter().map(of_seed).collect())
         })
         .collect()
 }

@@ -14,6 +14,7 @@ use super::begun::Begun;
 use super::plan::Plan;
 use super::result::{ArmResult, Judged};
 use crate::run_directory::{RunDirectory, read_json};
+use crate::statistics::summary::mean;
 use crate::{Error, Result, whole_file};
 use sha2::{Digest, Sha256};
 use std::path::{Path, PathBuf};
@@ -156,11 +157,23 @@ impl Ledger {
     /// Files that cannot be read.
     pub fn result(&self, run: Run<'_>) -> Result<ArmResult> {
         let judged: Judged = read_json(&self.result_path(run))?;
-        let mut record = RunDirectory::open(&self.run_folder(run))?.read()?;
+        let directory = RunDirectory::open(&self.run_folder(run))?;
+        let mut record = directory.read()?;
+        let mut held_out_by_epoch = Vec::new();
+        for epoch in &record.epochs {
+            let lines = directory.read_held_out(epoch.epoch)?;
+            held_out_by_epoch.push(mean(&Judged::new(&lines, 0.0).held_out));
+        }
         if run.arm.seeds.first() != Some(&run.seed) {
             record.scores.iter_mut().for_each(|scores| *scores = Vec::new());
         }
-        Ok(ArmResult { arm: run.arm.name.clone(), seed: run.seed, judged, record })
+        Ok(ArmResult {
+            arm: run.arm.name.clone(),
+            seed: run.seed,
+            judged,
+            held_out_by_epoch,
+            record,
+        })
     }
 
     /// Runs of the plan without a result, in the plan's order.

@@ -4,6 +4,7 @@ use crate::statistics::Interval;
 use crate::statistics::effect::WinTieLoss;
 use crate::statistics::length::LengthControlled;
 use crate::statistics::seeds::AcrossSeeds;
+use crate::statistics::weighted::TokenWeighted;
 use serde::{Deserialize, Serialize};
 
 /// One arm held against another. Differences are arm − baseline, nats a token: below zero the arm
@@ -34,6 +35,8 @@ pub struct Pair {
     pub minimum_detectable: f64,
     /// The difference at the median response length.
     pub length_controlled: LengthControlled,
+    /// The difference where every token counts the same.
+    pub token_weighted: TokenWeighted,
     /// What it says.
     pub verdict: Verdict,
 }

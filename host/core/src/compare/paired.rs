@@ -10,6 +10,7 @@ use crate::statistics::effect::{cohens_d_z, minimum_detectable_difference, win_t
 use crate::statistics::length::length_controlled;
 use crate::statistics::seeds::across_seeds;
 use crate::statistics::summary::{mean, variance};
+use crate::statistics::weighted::token_weighted;
 use crate::statistics::{multiplicity, permutation};
 
 /// The probability with which the smallest detectable difference would be found.
@@ -94,6 +95,7 @@ fn pair(
             POWER,
         ),
         length_controlled: length_controlled(differences, question.tokens, bootstrap),
+        token_weighted: token_weighted(differences, question.tokens, bootstrap),
         verdict: Verdict::default(),
     }
 }

@@ -13,6 +13,8 @@ pub struct ArmResult {
     pub seed: u64,
     /// How it was judged.
     pub judged: Judged,
+    /// After each epoch, the mean over the held-out samples of the same losses.
+    pub held_out_by_epoch: Vec<f64>,
     /// What the run did.
     pub record: RunRecord,
 }

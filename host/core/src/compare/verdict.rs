@@ -19,7 +19,7 @@ pub(super) fn verdict(pair: &Pair, design: &Design) -> Verdict {
     };
     let measured = format!(
         "The held-out loss of {arm} is {:.4} nats a token {direction} than that of {baseline} \
-         ({:.0} % interval of the difference over held-out samples {} to {}, p {} after Holm’s \
+         ({:.0}\u{a0}% interval of the difference over held-out samples {} to {}, p {} after Holm’s \
          correction).",
         pair.difference.abs(),
         100.0 * design.confidence,
@@ -47,7 +47,7 @@ pub(super) fn verdict(pair: &Pair, design: &Design) -> Verdict {
                 .into()
         }
         Evidence::None => format!(
-            " A true difference of {:.4} would have been found with a probability of 80 %; a \
+            " A true difference of {:.4} would have been found with a probability of 80\u{a0}%; a \
              smaller one may exist.",
             pair.minimum_detectable
         ),

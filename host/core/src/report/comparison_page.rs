@@ -10,6 +10,7 @@ use super::page::{self, Fact, LegendItem, MatrixTable, Section};
 use super::{Browser, RunView};
 use crate::compare::{ArmResult, ArmSummary, Band, Comparison, Evidence, Pair};
 use crate::observe::mix::mixes;
+use crate::statistics::summary::{quantile, sorted_finite};
 use crate::{Sample, SampleId};
 use serde::Serialize;
 
@@ -132,16 +133,18 @@ fn lead(comparison: &Comparison) -> String {
     let number =
         |evidence| comparison.pairs.iter().filter(|pair| pair.verdict.evidence == evidence).count();
     let (better, worse) = (number(Evidence::Better), number(Evidence::Worse));
-    let open = comparison.pairs.len() - better - worse;
+    let unsettled = number(Evidence::OneSeed);
+    let open = comparison.pairs.len() - better - worse - unsettled;
     let mut parts = Vec::new();
     let mut part = |count: usize, what: &str| {
         if count > 0 {
-            parts.push(format!("{count} found {what}"));
+            parts.push(format!("{count} {what}"));
         }
     };
-    part(better, "better");
-    part(worse, "worse");
+    part(better, "found better");
+    part(worse, "found worse");
     part(open, "without evidence of a difference");
+    part(unsettled, "that one seed cannot settle");
     let total = comparison.pairs.len();
     let plural = if total == 1 { "" } else { "s" };
     format!("{total} comparison{plural}: {}.", parts.join(", "))
@@ -175,12 +178,13 @@ fn verdict(pair: &Pair) -> VerdictModel<'_> {
 }
 
 fn forest_scale(pairs: &[Pair]) -> Scale {
-    let ends = pairs.iter().flat_map(|pair| {
+    let rows = pairs.iter().map(|pair| {
         let across = pair.across_seeds.map(|across| across.interval);
         let intervals = [Some(pair.interval), across].into_iter().flatten();
-        intervals.flat_map(|interval| [interval.low, interval.high]).chain([pair.difference])
+        let ends = intervals.flat_map(|interval| [interval.low, interval.high]);
+        ends.chain([pair.difference]).collect()
     });
-    Scale::over(ends.chain([0.0]))
+    Scale::around(0.0, rows.collect())
 }
 
 fn forest_lane(pair: &Pair, scale: &Scale) -> Lane {
@@ -193,7 +197,9 @@ fn forest_lane(pair: &Pair, scale: &Scale) -> Lane {
 }
 
 fn seeds_scale(arms: &[ArmSummary]) -> Scale {
-    Scale::over(arms.iter().flat_map(|arm| arm.seeds.iter().map(|seed| seed.held_out_loss)))
+    let means = sorted_finite(arms.iter().map(|arm| arm.held_out_loss));
+    let rows = arms.iter().map(|arm| arm.seeds.iter().map(|seed| seed.held_out_loss).collect());
+    Scale::around(quantile(&means, 0.5), rows.collect())
 }
 
 fn seeds_lane(arm: &ArmSummary, scale: &Scale) -> Lane {

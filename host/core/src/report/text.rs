@@ -135,6 +135,7 @@ fn differences_table(comparison: &Comparison) -> Table {
         "d_z",
         "win/tie/loss",
         "at median length",
+        "by tokens",
         "could see",
     ])
     .with_words(1);
@@ -150,6 +151,7 @@ fn differences_table(comparison: &Comparison) -> Table {
             decimals(pair.effect_size.unwrap_or(f64::NAN), 2),
             format!("{}/{}/{}", counts.wins, counts.ties, counts.losses),
             signed(pair.length_controlled.difference, 4),
+            signed(pair.token_weighted.difference, 4),
             decimals(pair.minimum_detectable, 4),
         ]);
     }

@@ -11,6 +11,7 @@ pub mod bootstrap;
 pub mod correlation;
 pub mod effect;
 pub mod length;
+pub mod weighted;
 pub mod multiplicity;
 pub mod permutation;
 pub mod seeds;
