@@ -4,7 +4,6 @@
 //!
 //! What it looks for is in `checks`; how it speaks to Chromium in `chromium`.
 
-mod base64;
 mod chromium;
 
 mod checks;

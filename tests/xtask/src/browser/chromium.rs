@@ -1,9 +1,9 @@
 //! A headless Chromium, spoken to over a pipe in the DevTools protocol: JSON messages, each ended by
 //! a zero byte. A call waits for its answer; events that come meanwhile are kept.
 
-use super::base64;
 use crate::error::{Error, Result};
 use crate::process::could_not_start;
+use base64::prelude::{BASE64_STANDARD, Engine as _};
 use serde_json::{Value, json};
 use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
@@ -145,7 +145,7 @@ impl Chromium {
         });
         let params = json!({ "format": "png", "captureBeyondViewport": true, "clip": clip });
         let answer = self.call("Page.captureScreenshot", params)?;
-        let data = answer["data"].as_str().and_then(base64::decode);
+        let data = answer["data"].as_str().and_then(|data| BASE64_STANDARD.decode(data).ok());
         data.ok_or_else(|| Error::Told("Chromium sent no picture".into()))
     }
 
