@@ -2,15 +2,11 @@
 //! point changes nothing, and what differs from the beginning is refused.
 
 use crate::support::{Outcome, Project, data};
-use iterit_core::compare::{CachedScorer, Comparison, Evidence, ScoreCache, ScoreCacheKey};
-use iterit_sdk::testkit::FakeHost;
-use iterit_sdk::{ComplexityScorer, Host, Model, Result, SampleId, Score, Services};
-use serde_json::{Value, json};
+use iterit_core::compare::Comparison;
+use serde_json::Value;
 use std::collections::BTreeMap;
-use std::path::Path;
 use std::process::{Child, Command, Stdio};
-use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
-use std::sync::{Arc, OnceLock};
+use std::sync::OnceLock;
 use std::time::{Duration, Instant};
 
 /// Samples of the demo: 120 to choose from, 40 held out.
@@ -18,13 +14,14 @@ const SAMPLES: usize = 160;
 
 const ARMS: [&str; 4] = ["--arm", "ifd,diversity", "--arm", "ifd,static"];
 
-fn demo_rows() -> Vec<Value> {
+/// The demo's data, row by row.
+pub fn demo_rows() -> Vec<Value> {
     let text = std::fs::read(data("demo/instructions.json")).expect("the demo's data");
     serde_json::from_slice(&text).expect("JSON")
 }
 
 /// A folder with a few samples of the demo.
-fn project() -> Project {
+pub fn project() -> Project {
     let project = Project::new();
     project.write("data.json", Value::from(demo_rows()[..SAMPLES].to_vec()).to_string());
     project
@@ -39,7 +36,8 @@ fn shared(host: &mut Command) -> &mut Command {
         .arg(data("demo/model"))
 }
 
-fn compare(project: &Project, out: &str, more: &[&str]) -> Command {
+/// `compare` on that folder, with two seeds.
+pub fn compare(project: &Project, out: &str, more: &[&str]) -> Command {
     let mut host = project.host();
     shared(host.arg("compare")).args(["--out", out, "--seeds", "1,2"]).args(more);
     host
@@ -68,7 +66,8 @@ fn figures(project: &Project, out: &str) -> Value {
     value
 }
 
-fn comparison(project: &Project, out: &str) -> Comparison {
+/// What a comparison came to.
+pub fn comparison(project: &Project, out: &str) -> Comparison {
     serde_json::from_str(&project.read(&format!("{out}/comparison.json"))).expect("a comparison")
 }
 
@@ -316,117 +315,6 @@ fn faults_are_told_at_once_and_nothing_is_written() {
     Outcome::of(&mut host).failed(1, &["`thesis` is not empty"]);
 }
 
-/// Known-good samples, samples that repeat a few, samples whose responses say nothing: what is best
-/// and what is worst is known, and the report must say so.
-#[test]
-fn planted_arms_are_ranked_as_planted() {
-    let project = Project::new();
-    let honest: Vec<Value> = demo_rows().into_iter().filter(|row| row["kind"] == "task").collect();
-    let (good, rest) = honest.split_at(150);
-    let (sources, held_out) = rest.split_at(300);
-    let backwards = |row: &Value| {
-        let output = row["output"].as_str().expect("a text");
-        let words: Vec<&str> = output.split_whitespace().rev().collect();
-        json!({ "instruction": row["instruction"], "input": row["input"], "output": words.join(" "), "kind": "noise" })
-    };
-    let repeated = |at: usize| {
-        let mut row = good[at % 5].clone();
-        row["kind"] = "duplicate".into();
-        row
-    };
-    let pool: Vec<Value> = (good.iter().cloned())
-        .chain((0..150).map(repeated))
-        .chain(sources.iter().map(backwards))
-        .collect();
-    project.write("pool.json", Value::from(pool.clone()).to_string());
-    project.write("held-out.json", Value::from(held_out[..150].to_vec()).to_string());
-    let mut arms = Vec::new();
-    for (name, kind) in [("known good", "task"), ("repeated", "duplicate"), ("noise", "noise")] {
-        let rows = pool.iter().enumerate();
-        let score = |row: &Value| if row["kind"] == kind { 1 } else { 0 };
-        let rows = rows.map(|(id, row)| json!({"id": id, "score": score(row)}).to_string() + "\n");
-        let path = project.write(&format!("{kind}.jsonl"), rows.collect::<String>());
-        arms.push(format!(
-            "{{ name = '{name}', plugins = ['scores', 'static'], set = ['plugins.scores.path={}'] }}",
-            path.display()
-        ));
-    }
-    project.write(
-        "exp.toml",
-        format!("[compare]\narms = [{}]\nrefuse = ['full']\npairs = 'all'\n", arms.join(", ")),
-    );
-    let mut host = project.host();
-    host.args(["compare", "exp.toml", "--data", "pool.json", "--out", "out", "--jobs", "2"])
-        .args(["--set", "data.eval_path=held-out.json", "--device", "cpu", "--ratio", "150"])
-        .args(["--set", "train.gradient_accumulation=10", "--set", "train.learning_rate=2e-3"])
-        .arg("--model")
-        .arg(data("demo/model"));
-    let outcome = Outcome::of(&mut host).succeeded();
-
-    let comparison = comparison(&project, "out");
-    let loss = |name: &str| {
-        let arm = comparison.arms.iter().find(|arm| arm.name == name).expect("the arm");
-        arm.held_out_loss
-    };
-    assert!(loss("known good") < loss("random") && loss("random") < loss("noise"), "{outcome}");
-    assert!(loss("known good") < loss("repeated"), "{outcome}");
-    for (better, worse) in [
-        ("known good", "random"),
-        ("known good", "repeated"),
-        ("random", "noise"),
-        ("known good", "noise"),
-    ] {
-        let found = comparison.pairs.iter().find_map(|pair| {
-            match (
-                pair.arm == better && pair.baseline == worse,
-                pair.arm == worse && pair.baseline == better,
-            ) {
-                (true, _) => Some((pair, Evidence::Better)),
-                (_, true) => Some((pair, Evidence::Worse)),
-                _ => None,
-            }
-        });
-        let (pair, expected) = found.expect("all pairs were asked for");
-        assert_eq!(pair.verdict.evidence, expected, "{}", pair.verdict.text);
-    }
-}
-
-/// With tokens as the budget, arms of long and of short responses train on equally many.
-#[test]
-fn budgets_in_tokens_are_equal_in_tokens() {
-    let project = project();
-    let arms = ["--arm", "length,static", "--arm", "ifd,diversity", "--set"];
-    let tokens = [&arms[..], &["selection.budget=tokens"]].concat();
-    Outcome::of(&mut compare(&project, "out", &tokens)).succeeded();
-    let comparison = comparison(&project, "out");
-    let trained: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.tokens_trained).collect();
-    let samples: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.samples_trained).collect();
-    // Two epochs of 12 samples of mean length: a tenth of what all the data are in two epochs.
-    let budget = trained[3] / 10.0;
-    for (arm, trained) in comparison.arms[..3].iter().zip(&trained) {
-        assert!(
-            *trained <= budget && *trained > 0.85 * budget,
-            "{}: {trained} of {budget}",
-            arm.name
-        );
-    }
-    assert!(samples[0] < 24.0, "the longest are fewer: {samples:?}");
-}
-
-/// An arm against itself under another name: the same draws by the same seeds differ in nothing.
-#[test]
-fn an_arm_does_not_differ_from_itself() {
-    let project = project();
-    let text = "[compare]\narms = ['ifd,static', { name = 'the same', plugins = ['ifd', 'static'] }]\n\
-                refuse = ['random', 'full']\nbaseline = 'the same'\n";
-    project.write("aa.toml", text);
-    Outcome::of(&mut compare(&project, "out", &["aa.toml"])).succeeded();
-    let pair = &comparison(&project, "out").pairs[0];
-    assert_eq!((pair.difference, pair.p_holm), (0.0, 1.0), "{pair:?}");
-    assert_eq!(pair.verdict.evidence, Evidence::None);
-    assert!(project.read("out/comparison.md").contains("No evidence of a difference"));
-}
-
 fn begin(mut command: Command) -> Child {
     command.stdout(Stdio::null()).stderr(Stdio::null()).spawn().expect("a process")
 }
@@ -451,74 +339,4 @@ fn results(project: &Project, out: &str) -> BTreeMap<String, std::time::SystemTi
     let names = project.files().into_iter();
     let names = names.filter(|name| name.starts_with(out) && name.ends_with("/result.json"));
     names.map(|name| (name.clone(), written(&name))).collect()
-}
-
-/// What a scorer asks the host for.
-type Asks = fn(&Host<'_>, &[SampleId]) -> Result<()>;
-
-/// Asks what it is told to ask, and counts how often it is asked itself.
-struct Asking {
-    asks: Asks,
-    state: Vec<u8>,
-    asked: Arc<AtomicUsize>,
-}
-
-impl ComplexityScorer for Asking {
-    fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
-        self.asked.fetch_add(1, Relaxed);
-        (self.asks)(host, ids)?;
-        Ok(ids.iter().map(|&id| Score::eligible(id as f64 / 3.0)).collect())
-    }
-
-    fn save(&self) -> Result<Vec<u8>> {
-        Ok(self.state.clone())
-    }
-}
-
-#[test]
-fn only_what_holds_for_all_runs_is_asked_once() {
-    let host = FakeHost::new(8);
-    let check = |asks: Asks, state: &[u8], expected| {
-        let folder = tempfile::tempdir().expect("a folder");
-        assert_eq!(times_asked(folder.path(), asks, state, &host), expected);
-    };
-    let ask_model: Asks = |host, ids| host.response_nll(Model::Current, ids).map(drop);
-    let look_at_the_seed: Asks = |host, ids| {
-        host.seed();
-        host.response_nll(Model::Current, ids).map(drop)
-    };
-    let look_at_the_past: Asks = |host, ids| {
-        host.scores()?;
-        host.response_nll(Model::Current, ids).map(drop)
-    };
-    check(ask_model, &[], 1);
-    check(|_, _| Ok(()), &[], 3);
-    check(ask_model, &[1], 3);
-    check(look_at_the_seed, &[], 3);
-    check(look_at_the_past, &[], 3);
-}
-
-/// How often three runs ask the scorer itself; all get the same answer.
-#[track_caller]
-fn times_asked(folder: &Path, asks: Asks, state: &[u8], host: &dyn Services) -> usize {
-    let (cache, asked) = (Arc::new(ScoreCache::new(folder)), Arc::<AtomicUsize>::default());
-    let key = ScoreCacheKey {
-        model: BTreeMap::new(),
-        data: Vec::new(),
-        template: String::new(),
-        scorer: "asking".into(),
-        options: Value::Null,
-        config: Value::Null,
-        iterit: String::new(),
-        ids: String::new(),
-    };
-    let answers: Vec<Vec<Score>> = (0..3)
-        .map(|_| {
-            let scorer = Asking { asks, state: state.to_vec(), asked: Arc::clone(&asked) };
-            let cached = CachedScorer::new(Box::new(scorer), Arc::clone(&cache), key.clone());
-            cached.score(&Host::new(host), &[2, 0, 5]).expect("scores")
-        })
-        .collect();
-    assert!(answers.iter().all(|answer| *answer == answers[0]));
-    asked.load(Relaxed)
 }

@@ -31,5 +31,7 @@ mod evolution;
 mod statistics;
 mod report;
 mod compare;
+mod planted;
+mod shared_scores;
 
 mod tidy;
