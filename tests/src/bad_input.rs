@@ -135,6 +135,11 @@ fn budgets_that_pick_nothing_or_more_than_there_is() {
 
 #[test]
 fn keys_that_are_unknown() {
+    let attempt = Attempt::new();
+    let config = attempt.project.write("compare.toml", "[compare]\narms = [\"ifd\"]\n");
+    attempt
+        .more(&["--config", &text(&config)])
+        .fails(&["[compare] belongs to a comparison", "hint: iterit-host compare FILE"]);
     Attempt::new()
         .more(&[
             "--set",

@@ -291,6 +291,11 @@ fn faults_are_told_at_once_and_nothing_is_written() {
         &["expected two arms or more, found 1", "compare.seeds: expected a list of whole numbers"],
     );
     refused(&["--arm", "ifd", "--plugins", "ifd"], &["--plugins is for one run"]);
+    refused(
+        &["--arm", "idf", "--model", "nowhere", "--set", "data.eval_path=none.json"],
+        &["unknown plugin `idf`", "cannot read `none.json`", "`nowhere`: no such folder"],
+    );
+    refused(&["--arm", "ifd", "--resume"], &["`out` holds no comparison: it has no plan.json"]);
     let model = data("demo/model").display().to_string();
     refused(
         &[

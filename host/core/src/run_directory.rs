@@ -54,7 +54,8 @@ impl RunDirectory {
         let directory = Self { root: root.to_owned() };
         if !directory.manifest_path().is_file() {
             return Err(Error::Run(format!(
-                "`{}` holds no run: it has no manifest.json\nhint: leave out --resume to begin one",
+                "`{}` holds no run: it has no manifest.json\n\
+                 hint: name the folder that a run had as --out, or begin one there without --resume",
                 root.display()
             )));
         }

@@ -12,8 +12,9 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
     let plan = plan(args, settings)?;
     let config = plan.config()?;
     let root = config.output_path()?;
-    if !args.resume {
-        Ledger::check_new(root)?;
+    match args.resume {
+        true => Ledger::open(root).map(drop)?,
+        false => Ledger::check_new(root)?,
     }
     let screen = Screen::new();
     let experiment = Experiment::prepare(&plan, args.jobs, &screen)?;

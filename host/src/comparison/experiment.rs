@@ -38,16 +38,14 @@ impl<'a> Experiment<'a> {
     /// Reads what all runs share and looks at every arm. Nothing is written.
     ///
     /// # Errors
-    /// Every fault of the configuration and the arms; then those of data and model.
+    /// Every fault of the configuration, the arms, the data and the tokenizer; then the model's.
     pub(crate) fn prepare(plan: &'a Plan, jobs: NonZeroUsize, screen: &Screen) -> Result<Self> {
         let mut faults = Faults::default();
         let config = plan.config()?;
-        faults.take(config.model_path());
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
-        faults.told()?;
-
-        let (corpus, held_out) = wiring::corpora(&config, screen)?;
+        let ((), (corpus, held_out)) =
+            Error::both(faults.told(), wiring::corpora(&config, screen))?;
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
         let models = wiring::models(&config, &corpus, threads, screen)?;

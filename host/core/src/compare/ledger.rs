@@ -87,7 +87,8 @@ impl Ledger {
         let ledger = Self { root: root.to_owned() };
         if !Self::is_there(root) {
             return Err(Error::Run(format!(
-                "`{}` holds no comparison: it has no plan.json\nhint: leave out --resume to begin one",
+                "`{}` holds no comparison: it has no plan.json\n\
+                 hint: name the folder that one had as --out, or begin one there without --resume",
                 root.display()
             )));
         }

@@ -32,6 +32,11 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
         }
         (Place::Section, value) => Err(format!("`{name}` is {value}, expected a section [{name}]")),
         (Place::Reserved(key), _) => Err(format!("`{key}` is not supported yet, remove it")),
+        (Place::Unknown, Value::Table(_)) if name == "compare" => {
+            Err("[compare] belongs to a comparison, not to one run\n\
+                 hint: iterit-host compare FILE"
+                .to_owned())
+        }
         (Place::Unknown, Value::Table(_)) => Err(match keys::meant_section(&name) {
             Some(meant) => format!("unknown section [{name}], the nearest is [{meant}]"),
             None => format!("unknown section [{name}], configs/README.md lists them all"),
