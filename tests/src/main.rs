@@ -20,6 +20,7 @@ mod picks;
 mod strategies;
 mod tfidf;
 mod config;
+mod conversations;
 mod dataset;
 mod spans;
 mod templates;

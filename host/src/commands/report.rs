@@ -78,7 +78,7 @@ fn of_comparison(root: &Path, out: Option<&Path>) -> Result<PathBuf> {
 fn read(directory: &RunDirectory) -> Result<(RunRecord, Vec<Sample>)> {
     let record = directory.read()?;
     let config = Config::load(Some(&directory.config_path()), &[])?;
-    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+    let mut samples = dataset::load(&config.data.path, config.data.format)?.samples();
     samples.truncate(record.manifest.num_samples as usize);
     Ok((record, samples))
 }
