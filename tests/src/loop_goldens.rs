@@ -104,6 +104,7 @@ fn train(project: &Project, case: &Case) {
         .args(["--model".as_ref(), model.as_os_str()])
         .args(["--data".as_ref(), data.as_os_str()]);
     let as_published = [
+        "data.texts=published",
         "plugins.ifd.score_dtype=bfloat16",
         "plugins.iterative.pool=reference",
         "train.micro_batch=1",

@@ -6,6 +6,7 @@
 mod golden;
 mod support;
 mod foreign;
+mod tokenizer_folders;
 
 mod ifd_scores;
 mod bad_input;
@@ -23,6 +24,9 @@ mod config;
 mod conversations;
 mod dataset;
 mod spans;
+mod one_text;
+mod all_turns;
+mod covered;
 mod templates;
 
 mod plugins;

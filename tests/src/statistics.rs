@@ -196,6 +196,7 @@ fn empty_record() -> RunRecord {
         model,
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        texts: None,
     };
     RunRecord { manifest, epochs: vec![], steps: vec![], scores: vec![], selections: vec![] }
 }

@@ -21,7 +21,8 @@ pub use state::{EpochInProgress, RunState};
 
 use crate::config::{Shuffle, TrainConfig};
 use crate::corpus::Corpus;
-use crate::learner::StepOptions;
+use crate::grouped;
+use crate::learner::{Sequence, StepOptions};
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
 use crate::plugin_set::PluginSet;
@@ -125,7 +126,7 @@ impl Run<'_> {
     fn steps_of_schedule(&self, schedule: &Schedule) -> Result<f64> {
         let Some(tokens) = self.options.tokens else { return Ok(self.state.step as f64) };
         let corpus = self.inputs.lender.corpus;
-        let all = || (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.tokens.len());
+        let all = || (0..corpus.num_samples()).map(|id| corpus.encoded(id).training_tokens());
         let of_epoch = |&samples: &u64| match samples < corpus.num_samples() {
             true => tokens,
             false => all().sum::<usize>() as u64,
@@ -243,8 +244,8 @@ pub fn evaluate(
     models: &Models,
     observer: &dyn Observer,
 ) -> Result<Vec<iterit_sdk::Nll>> {
-    let sequences: Vec<_> =
-        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.clone()).collect();
-    let losses = models.ask(|learner| learner.token_nll(&sequences, observer))?;
+    let samples: Vec<&[Sequence]> =
+        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.as_slice()).collect();
+    let losses = models.ask(|learner| grouped::token_nll(learner, &samples, observer))?;
     Ok(losses.iter().map(|row| iterit_sdk::Nll::of_tokens(row)).collect())
 }

@@ -2,6 +2,7 @@
 //! thread; what a model has said already it is not asked again.
 
 use crate::corpus::Corpus;
+use crate::grouped;
 use crate::learner::{Sequence, Watch};
 use crate::models::{Answers, Models};
 use crate::observer::Observer;
@@ -58,13 +59,13 @@ struct Asked<'a> {
     corpus: &'a Corpus,
 }
 
-impl Asked<'_> {
-    fn conditional(&self, ids: &[SampleId]) -> Vec<Sequence> {
-        ids.iter().map(|&id| self.corpus.encoded(id).conditional.clone()).collect()
+impl<'a> Asked<'a> {
+    fn conditional(&self, ids: &[SampleId]) -> Vec<&'a [Sequence]> {
+        ids.iter().map(|&id| self.corpus.encoded(id).conditional.as_slice()).collect()
     }
 
-    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<Sequence>> {
-        ids.iter().map(|&id| self.corpus.unconditional(id).cloned().map_err(host_error)).collect()
+    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<&'a [Sequence]>> {
+        ids.iter().map(|&id| self.corpus.unconditional(id).map_err(host_error)).collect()
     }
 }
 
@@ -100,15 +101,15 @@ impl<'a> RunServices<'a> {
         Ok(answer)
     }
 
-    /// The loss of every scored token of some sequences.
+    /// The loss of every scored token of some texts, `samples` of so many samples.
     fn losses(
         &self,
         asked: &mut Asked<'_>,
         num_samples: usize,
-        sequences: &[Sequence],
+        samples: &[&[Sequence]],
     ) -> Result<Vec<Vec<f32>>> {
         let learner = asked.answers.learner.as_mut();
-        self.watched(num_samples, |watch| learner.token_nll(sequences, watch))
+        self.watched(num_samples, |watch| grouped::token_nll(learner, samples, watch))
     }
 }
 
@@ -186,6 +187,7 @@ impl Services for RunServices<'_> {
             .zip(prompts)
             .map(|(&id, prompt)| asked.corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
+        let sequences: Vec<&[Sequence]> = sequences.iter().map(std::slice::from_ref).collect();
         let rows = self.losses(&mut asked, ids.len(), &sequences)?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
@@ -193,7 +195,9 @@ impl Services for RunServices<'_> {
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix> {
         let mut asked = self.asked(model, ids)?;
         let unknown = asked.answers.known.embeddings.unknown(embedding, ids);
-        let sequences = asked.conditional(&unknown);
+        let last = |id: &SampleId| asked.corpus.encoded(*id).conditional.last().cloned();
+        let sequences: Vec<Sequence> =
+            unknown.iter().map(|id| last(id).unwrap_or_default()).collect();
         let learner = asked.answers.learner.as_mut();
         // Asked even about no sample, since the model alone knows how long a row is.
         let found =
@@ -209,8 +213,9 @@ impl Services for RunServices<'_> {
         let unknown = asked.answers.known.logit_statistics.unknown((), ids);
         let sequences = asked.conditional(&unknown);
         let learner = asked.answers.learner.as_mut();
-        let found =
-            self.watched(unknown.len(), |watch| learner.logit_statistics(&sequences, watch))?;
+        let found = self.watched(unknown.len(), |watch| {
+            grouped::logit_statistics(learner, &sequences, watch)
+        })?;
         let known = &mut asked.answers.known.logit_statistics;
         known.learn((), &unknown, found);
         Ok(known.recall((), ids).copied().collect())

@@ -52,7 +52,13 @@ pub(super) fn proxy_corpus(
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
+        ..EncoderOptions::default()
+    };
+    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
     let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
     encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
 }
@@ -71,7 +77,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, target_rows(config, observer)?, end))
+    Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
 }
 
 fn rows(config: &Config, observer: &dyn Observer) -> Result<(Vec<Row>, Option<Vec<Row>>)> {
@@ -96,7 +102,12 @@ fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
 
 /// The rows of some files; what is to be said of these is said.
 fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
-    let dataset = dataset::load(paths, config.data.format)?;
+    let mut dataset = dataset::load(paths, config.data.format)?;
+    if let Some(system) = &config.data.system {
+        for row in &mut dataset.rows {
+            row.conversation.put_own_system(system);
+        }
+    }
     for note in &dataset.notes {
         observer.say(note.level, "", &note.message);
     }
@@ -111,6 +122,9 @@ fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
