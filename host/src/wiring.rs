@@ -9,7 +9,7 @@ mod texts;
 pub(crate) use choosers::{Choosers, options};
 pub(crate) use fingerprints::{data_files, fingerprints, hashes, model_files};
 pub(crate) use model::models;
-pub(crate) use texts::{bare_corpus, corpora, corpus};
+pub(crate) use texts::{bare_corpus, corpora, corpus, pool, whole_corpora};
 
 use iterit_core::config::{Config, Setting};
 use iterit_core::{Error, Result};

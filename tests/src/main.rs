@@ -29,6 +29,7 @@ mod failures;
 mod evolution;
 
 mod statistics;
+mod families;
 mod report;
 mod compare;
 mod planted;

@@ -91,11 +91,13 @@ impl<'a> RunServices<'a> {
     fn watched<T>(
         &self,
         num_samples: usize,
+        sequences: &[Sequence],
         work: impl FnOnce(&dyn Watch) -> crate::Result<T>,
     ) -> Result<T> {
         let num_samples = num_samples as u64;
         let question = Question { observer: self.observer, tally: self.tally, num_samples };
         let answer = work(&question).map_err(host_error)?;
+        self.models.count_forward(sequences);
         self.tally.answered.fetch_add(num_samples, Ordering::Relaxed);
         Ok(answer)
     }
@@ -108,7 +110,7 @@ impl<'a> RunServices<'a> {
         sequences: &[Sequence],
     ) -> Result<Vec<Vec<f32>>> {
         let learner = asked.answers.learner.as_mut();
-        self.watched(num_samples, |watch| learner.token_nll(sequences, watch))
+        self.watched(num_samples, sequences, |watch| learner.token_nll(sequences, watch))
     }
 }
 
@@ -196,8 +198,9 @@ impl Services for RunServices<'_> {
         let sequences = asked.conditional(&unknown);
         let learner = asked.answers.learner.as_mut();
         // Asked even about no sample, since the model alone knows how long a row is.
-        let found =
-            self.watched(unknown.len(), |watch| learner.embeddings(&sequences, embedding, watch))?;
+        let found = self.watched(unknown.len(), &sequences, |watch| {
+            learner.embeddings(&sequences, embedding, watch)
+        })?;
         let known = &mut asked.answers.known.embeddings;
         known.learn(embedding, &unknown, (0..found.rows()).map(|row| found.row(row).into()));
         let rows: Vec<&[f32]> = known.recall(embedding, ids).map(|row| &**row).collect();
@@ -209,8 +212,9 @@ impl Services for RunServices<'_> {
         let unknown = asked.answers.known.logit_statistics.unknown((), ids);
         let sequences = asked.conditional(&unknown);
         let learner = asked.answers.learner.as_mut();
-        let found =
-            self.watched(unknown.len(), |watch| learner.logit_statistics(&sequences, watch))?;
+        let found = self.watched(unknown.len(), &sequences, |watch| {
+            learner.logit_statistics(&sequences, watch)
+        })?;
         let known = &mut asked.answers.known.logit_statistics;
         known.learn((), &unknown, found);
         Ok(known.recall((), ids).copied().collect())

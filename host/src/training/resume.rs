@@ -17,6 +17,9 @@ pub(super) fn begin_or_resume(
     let directory = run.inputs.directory;
     let observer: &dyn Observer = run.inputs.lender.observer;
     if !directory.manifest_path().exists() {
+        if let Some(drawn) = run.inputs.lender.corpus.drawn() {
+            directory.write_drawn(drawn)?;
+        }
         return directory.begin(&config.to_toml(), manifest);
     }
     let begun: RunManifest = read_json(&directory.manifest_path())?;

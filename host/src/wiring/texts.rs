@@ -2,6 +2,7 @@
 
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
+use iterit_core::dataset::Drawn;
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
@@ -10,14 +11,36 @@ use iterit_core::{Error, Result, Sample, dataset};
 use std::path::Path;
 use std::sync::Arc;
 
-/// What is trained on, and what the model is measured by where there is such data.
+/// What is trained on, and what the model is measured by where there is such data. Of the first the
+/// seed draws its share.
 pub(crate) fn corpora(
     config: &Config,
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
+    encoded(config, config.data.pool.filter(|share| *share < 1.0), observer)
+}
+
+/// The same before any draw.
+pub(crate) fn whole_corpora(
+    config: &Config,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
+    encoded(config, None, observer)
+}
+
+fn encoded(
+    config: &Config,
+    share: Option<f64>,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(samples(config), target_samples(config));
     let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
-    let training = encode(samples, targets, &encoder, observer)?;
+    let drawn = share.map(|share| Drawn::new(samples.len(), share, config.seed));
+    let samples = match &drawn {
+        Some(drawn) => drawn.take(&samples),
+        None => samples,
+    };
+    let training = encode(samples, targets, &encoder, observer)?.known_as(drawn);
     let held_out = match held_out {
         Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
         None => None,
@@ -71,6 +94,11 @@ pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
         }
     };
     Ok(Corpus::bare(samples, target_samples(config)?, end))
+}
+
+/// The samples to choose from, before any draw.
+pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
+    samples(config).map(|(samples, _)| samples)
 }
 
 fn samples(config: &Config) -> Result<(Vec<Sample>, Option<Vec<Sample>>)> {

@@ -3,6 +3,7 @@
 
 use super::arm::Arm;
 use super::design::Design;
+use super::look::Look;
 use super::plan::Plan;
 use crate::Result;
 use serde::{Deserialize, Serialize};
@@ -22,6 +23,9 @@ pub struct Begun {
     pub config: BTreeMap<String, Value>,
     /// sha256 of every file that is read, by its path as given.
     pub inputs: BTreeMap<String, String>,
+    /// What was seen of it so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
 }
 
 /// Settings that are each run's own, or that no result depends on.
@@ -49,7 +53,13 @@ impl Begun {
             design: plan.design.clone(),
             config: flat,
             inputs,
+            looks: Vec::new(),
         })
+    }
+
+    /// One key of the configuration that all arms share.
+    pub(super) fn setting(&self, key: &str) -> Option<&Value> {
+        self.config.get(key)
     }
 
     /// What keeps `now` from going on with this, in words. Arms and seeds may be added.

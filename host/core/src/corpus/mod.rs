@@ -5,6 +5,7 @@ mod report;
 
 pub use report::{EndAudit, Lengths, TextReport};
 
+use crate::dataset::Drawn;
 use crate::learner::{Sequence, Watch};
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
@@ -16,6 +17,7 @@ use std::sync::Arc;
 pub struct Corpus {
     samples: Vec<Sample>,
     num_samples: usize,
+    drawn: Option<Drawn>,
     texts: CorpusTexts,
 }
 
@@ -49,7 +51,7 @@ impl Corpus {
         let encoded = build::encode(&samples, &encoder, threads, watch)?;
         let report = TextReport::new(&encoder, &encoded[..num_samples]);
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { samples, num_samples, texts })
+        Ok(Self { samples, num_samples, drawn: None, texts })
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends a response.
@@ -59,7 +61,37 @@ impl Corpus {
         let nothing =
             EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
         let texts = CorpusTexts::Bare { target_end, nothing };
-        Self { samples: number(samples, target_samples), num_samples, texts }
+        Self { samples: number(samples, target_samples), num_samples, drawn: None, texts }
+    }
+
+    /// The same samples, known to be what was drawn of more.
+    #[must_use]
+    pub fn known_as(self, drawn: Option<Drawn>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// What was drawn of these samples, and all target samples; ids begin anew.
+    pub fn draw(&self, drawn: Drawn) -> Self {
+        let targets = self.num_samples..self.samples.len();
+        let samples = number(drawn.take(self.samples()), self.samples[targets.clone()].to_vec());
+        let num_samples = drawn.ids.len();
+        let texts = match &self.texts {
+            CorpusTexts::Encoded { encoder, encoded, .. } => {
+                let mut those = drawn.take(&encoded[..self.num_samples]);
+                let report = TextReport::new(encoder, &those);
+                those.extend_from_slice(&encoded[targets]);
+                CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
+            }
+            CorpusTexts::Bare { target_end, nothing } => {
+                CorpusTexts::Bare { target_end: target_end.clone(), nothing: nothing.clone() }
+            }
+        };
+        Self { samples, num_samples, drawn: Some(drawn), texts }
+    }
+
+    /// Which of the input's samples these are, where they are not all.
+    pub fn drawn(&self) -> Option<&Drawn> {
+        self.drawn.as_ref()
     }
 
     /// Samples that may be trained on.

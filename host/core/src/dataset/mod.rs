@@ -4,10 +4,12 @@
 //! A row that cannot be read is an error that names the file, the row (counted from 0, as sample ids
 //! are) and the field; several are reported at once. No row is skipped.
 
+mod drawn;
 mod format;
 mod reader;
 mod row;
 
+pub use drawn::Drawn;
 pub use format::DataFormat;
 
 use crate::{Error, Result};
