@@ -10,6 +10,7 @@ mod error;
 mod sample;
 mod score;
 mod services;
+mod tapped;
 mod traits;
 
 pub mod check;
@@ -38,6 +39,7 @@ pub use services::{
     Conditioning, Embedding, Host, LogLevel, LogitStatistics, Matrix, Model, Pooling, Ragged,
     ScoreRow, Service, Services, TokenCounts,
 };
+pub use tapped::{Call, Tap, Tapped};
 pub use traits::{
     Action, ComplexityScorer, DiversityScorer, Epoch, Plugin, RunShape, Update, UpdateStrategy,
 };

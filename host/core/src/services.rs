@@ -112,6 +112,7 @@ impl<'a> RunServices<'a> {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Services for RunServices<'_> {
     fn num_samples(&self) -> u64 {
         self.corpus.num_samples()

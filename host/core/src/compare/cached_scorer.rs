@@ -2,7 +2,7 @@
 
 use super::cache::{Kept, Said, ScoreCache, ScoreCacheKey};
 use super::witness::Witness;
-use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, check};
+use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, Tapped, check};
 use std::sync::Arc;
 use std::time::Instant;
 
@@ -26,8 +26,9 @@ impl CachedScorer {
     }
 
     fn ask(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<(Said, Kept)> {
-        let (witness, clock) = (Witness::new(host.services()), Instant::now());
-        let scores = self.scorer.score(&Host::new(&witness), ids)?;
+        let (witness, clock) = (Witness::default(), Instant::now());
+        let services = Tapped::new(host.services(), &witness);
+        let scores = self.scorer.score(&Host::new(&services), ids)?;
         check::scores(ids, &scores)?;
         let seconds = clock.elapsed().as_secs_f64();
         let holds_for_all = witness.asked_a_model()
@@ -38,6 +39,7 @@ impl CachedScorer {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ComplexityScorer for CachedScorer {
     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
         // What was chosen is trained on before anything is scored again.

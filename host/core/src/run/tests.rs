@@ -11,7 +11,7 @@ use crate::span::{Encoder, EncoderOptions};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use iterit_sdk::{
-    Action, ComplexityScorer, Embedding, Host, LogitStatistics, Matrix, Model, Role, Sample,
+    Action, Call, ComplexityScorer, Embedding, Host, LogitStatistics, Matrix, Model, Role, Sample,
     SampleId, Score, Turn, Update, UpdateStrategy,
 };
 use std::collections::BTreeMap;
@@ -373,5 +373,19 @@ fn what_was_asked_before_costs_no_forward_pass_until_the_model_changes() {
         assert_eq!(ask(question, &[9, 5]).1, texts, "only sample 5 is new");
         models.change(|_| ());
         assert_eq!(ask(question, &[4, 0, 9]), (first, 3 * texts), "the model may be another");
+    }
+}
+
+#[test]
+fn a_run_answers_every_call() {
+    let (corpus, patient) = (corpus(), Impatient::new(u64::MAX));
+    let models = Models::new(Box::<FakeLearner>::default());
+    let table = ScoreTable::default();
+    let history = History { table: &table, selections: &[] };
+    let lender =
+        Lender { corpus: &corpus, models: &models, seed: 7, threads: 1, observer: &patient };
+    for call in Call::ALL {
+        let answer = lender.lend(history, "asks", 1, |host| call.make(host.services()));
+        answer.unwrap_or_else(|error| panic!("{}: {error}", call.name()));
     }
 }
