@@ -12,6 +12,7 @@ mod bad_input;
 mod loop_goldens;
 mod scoring;
 mod scorers;
+mod exec;
 mod selecting;
 mod parity;
 mod demo;

@@ -4,7 +4,7 @@
 //! ```text
 //! config.toml  manifest.json  drawn.json  metrics.jsonl  report.html
 //! epochs/E/{scores.jsonl, selection.json, losses.jsonl, held-out.jsonl, summary.json}
-//! checkpoints/step-N/{state.json, learner/}
+//! checkpoints/step-N/{state.json, plugins/NAME, learner/}
 //! model/
 //! ```
 

@@ -2,7 +2,7 @@
 
 use super::cache::{Kept, Said, ScoreCache, ScoreCacheKey};
 use super::witness::Witness;
-use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, check};
+use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, Tapped, check};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
@@ -29,9 +29,10 @@ impl CachedScorer {
     }
 
     fn ask(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<(Said, Kept)> {
-        let (witness, clock) = (Witness::new(host.services()), Instant::now());
+        let (witness, clock) = (Witness::default(), Instant::now());
+        let services = Tapped::new(host.services(), &witness);
         let before = self.forward_tokens.load(Ordering::Relaxed);
-        let scores = self.scorer.score(&Host::new(&witness), ids)?;
+        let scores = self.scorer.score(&Host::new(&services), ids)?;
         check::scores(ids, &scores)?;
         let seconds = clock.elapsed().as_secs_f64();
         let tokens = self.forward_tokens.load(Ordering::Relaxed) - before;
@@ -43,6 +44,7 @@ impl CachedScorer {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ComplexityScorer for CachedScorer {
     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
         // What was chosen is trained on before anything is scored again.
