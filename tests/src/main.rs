@@ -17,6 +17,7 @@ mod selecting;
 mod parity;
 mod demo;
 mod training;
+mod resuming;
 mod picks;
 mod strategies;
 mod tfidf;

@@ -100,7 +100,7 @@ impl Run<'_> {
         let train = &self.options.train;
         let budgets = self.budgets()?;
         let samples = self.samples_planned(&budgets);
-        let total = total_steps(&samples, train.gradient_accumulation as u64);
+        let total = total_steps(&samples, train.batch as u64);
         if total == 0 {
             return Err(Error::Run(format!(
                 "{} plans no training: the budgets of all {} epochs are 0",

@@ -36,7 +36,7 @@ mod circumstances;
 
 pub use arm::{Arm, Run};
 pub use arm_summary::{ArmSummary, Cost, SeedSummary};
-pub use begun::Begun;
+pub use begun::{Begun, OF_ARM};
 pub use cache::{ScoreCache, ScoreCacheKey, Scoring};
 pub use cached_scorer::CachedScorer;
 pub use circumstances::Circumstances;
