@@ -82,8 +82,10 @@ fn a_response_alone_can_be_had_wherever_a_template_shows_one() {
     let Some(folder) = golden::shared_path("templates") else { return };
     let tokenizer = characters();
     let (mut frames, mut without) = (BTreeMap::new(), Vec::new());
-    let mut paths: Vec<_> =
-        fs::read_dir(folder).expect("a folder").map(|entry| entry.expect("a file").path()).collect();
+    let mut paths: Vec<_> = fs::read_dir(folder)
+        .expect("a folder")
+        .map(|entry| entry.expect("a file").path())
+        .collect();
     paths.retain(|path| path.extension().is_some_and(|it| it == "jinja"));
     paths.sort();
     for path in &paths {

@@ -3,7 +3,7 @@
 
 use crate::corpus::Corpus;
 use crate::grouped;
-use crate::learner::{Sequence, Watch};
+use crate::learner::{Learner, Sequence, Watch};
 use crate::models::{Answers, Models};
 use crate::observer::Observer;
 use crate::record::{ScoreLine, Selection};
@@ -12,8 +12,9 @@ use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Matrix, Model, Nll,
     Ragged, ResponseNll, Result, Sample, SampleId, ScoreRow, Services, TokenCounts, Turn,
 };
-use std::sync::MutexGuard;
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 /// The services lent to one plugin for one call.
 #[derive(Clone, Copy)]
@@ -53,28 +54,15 @@ impl Tally {
     }
 }
 
-/// A model that is this call's alone, and the samples in its tokens.
-struct Asked<'a> {
-    answers: MutexGuard<'a, Answers>,
-    corpus: &'a Corpus,
-}
-
-impl<'a> Asked<'a> {
-    fn conditional(&self, ids: &[SampleId]) -> Vec<&'a [Sequence]> {
-        ids.iter().map(|&id| self.corpus.encoded(id).conditional.as_slice()).collect()
-    }
-
-    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<&'a [Sequence]>> {
-        ids.iter().map(|&id| self.corpus.unconditional(id).map_err(host_error)).collect()
-    }
-}
-
 impl<'a> RunServices<'a> {
-    /// The model of a question about samples that are there.
-    fn asked(&self, model: Model, ids: &[SampleId]) -> Result<Asked<'a>> {
+    /// A model that is this question's alone, and the run's samples in its tokens; `ids` are there.
+    fn asked(
+        &self,
+        model: Model,
+        ids: &[SampleId],
+    ) -> Result<(MutexGuard<'a, Answers>, &'a Corpus)> {
         self.check(ids)?;
-        let (answers, corpus) = self.models.get(model, self.corpus)?;
-        Ok(Asked { answers, corpus })
+        self.models.get(model, self.corpus)
     }
 
     fn check(&self, ids: &[SampleId]) -> Result<()> {
@@ -92,27 +80,37 @@ impl<'a> RunServices<'a> {
     fn watched<T>(
         &self,
         num_samples: usize,
+        samples: &[&[Sequence]],
         work: impl FnOnce(&dyn Watch) -> crate::Result<T>,
     ) -> Result<T> {
         let num_samples = num_samples as u64;
         let question = Question { observer: self.observer, tally: self.tally, num_samples };
         let answer = work(&question).map_err(host_error)?;
+        self.models.count_forward(samples);
         self.tally.answered.fetch_add(num_samples, Ordering::Relaxed);
         Ok(answer)
     }
 
-    /// The loss of every scored token of some texts, `samples` of so many samples.
+    /// The loss of every scored token of some texts, of `num_samples` samples or their twofold.
     fn losses(
         &self,
-        asked: &mut Asked<'_>,
+        learner: &mut dyn Learner,
         num_samples: usize,
         samples: &[&[Sequence]],
     ) -> Result<Vec<Vec<f32>>> {
-        let learner = asked.answers.learner.as_mut();
-        self.watched(num_samples, |watch| grouped::token_nll(learner, samples, watch))
+        self.watched(num_samples, samples, |watch| grouped::token_nll(learner, samples, watch))
     }
 }
 
+fn conditional<'a>(corpus: &'a Corpus, ids: &[SampleId]) -> Vec<&'a [Sequence]> {
+    ids.iter().map(|&id| corpus.encoded(id).conditional.as_slice()).collect()
+}
+
+fn unconditional<'a>(corpus: &'a Corpus, ids: &[SampleId]) -> Result<Vec<&'a [Sequence]>> {
+    ids.iter().map(|&id| corpus.unconditional(id).map_err(host_error)).collect()
+}
+
+#[deny(clippy::missing_trait_methods)]
 impl Services for RunServices<'_> {
     fn num_samples(&self) -> u64 {
         self.corpus.num_samples()
@@ -140,33 +138,34 @@ impl Services for RunServices<'_> {
     /// Asks about both texts of every sample in one piece of model work, so that one set of
     /// length-sorted batches serves both.
     fn response_nll(&self, model: Model, ids: &[SampleId]) -> Result<Vec<ResponseNll>> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.response_nll.unknown((), ids);
-        let mut sequences = asked.conditional(&unknown);
-        sequences.extend(asked.unconditional(&unknown)?);
-        let losses = self.losses(&mut asked, unknown.len(), &sequences)?;
-        let (conditional, unconditional) = losses.split_at(unknown.len());
-        let found = conditional.iter().zip(unconditional).map(|(conditional, unconditional)| {
-            let [conditional, unconditional] =
-                [conditional, unconditional].map(|losses| Nll::of_tokens(losses));
-            ResponseNll { conditional, unconditional }
-        });
-        let known = &mut asked.answers.known.response_nll;
-        known.learn((), &unknown, found);
-        Ok(known.recall((), ids).copied().collect())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        known.response_nll.get_or_ask((), ids, |unknown| {
+            let mut sequences = conditional(corpus, unknown);
+            sequences.extend(unconditional(corpus, unknown)?);
+            let losses = self.losses(learner.as_mut(), unknown.len(), &sequences)?;
+            let (conditional, unconditional) = losses.split_at(unknown.len());
+            let both = conditional.iter().zip(unconditional);
+            let nll = |(conditional, unconditional): (&Vec<f32>, &Vec<f32>)| ResponseNll {
+                conditional: Nll::of_tokens(conditional),
+                unconditional: Nll::of_tokens(unconditional),
+            };
+            Ok(both.map(nll).collect())
+        })
     }
 
     fn token_nll(&self, model: Model, ids: &[SampleId], given: Conditioning) -> Result<Ragged> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.token_nll.unknown(given, ids);
-        let sequences = match given {
-            Conditioning::Prompt => asked.conditional(&unknown),
-            Conditioning::Nothing => asked.unconditional(&unknown)?,
-        };
-        let found = self.losses(&mut asked, unknown.len(), &sequences)?;
-        let known = &mut asked.answers.known.token_nll;
-        known.learn(given, &unknown, found.into_iter().map(Vec::into_boxed_slice));
-        Ok(Ragged::from_rows(known.recall(given, ids).map(|row| &**row)))
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        let rows = known.token_nll.get_or_ask(given, ids, |unknown| {
+            let sequences = match given {
+                Conditioning::Prompt => conditional(corpus, unknown),
+                Conditioning::Nothing => unconditional(corpus, unknown)?,
+            };
+            let losses = self.losses(learner.as_mut(), unknown.len(), &sequences)?;
+            Ok(losses.into_iter().map(Arc::from).collect())
+        })?;
+        Ok(Ragged::from_rows(rows.iter().map(|row| &**row)))
     }
 
     fn prompted_nll(
@@ -175,7 +174,7 @@ impl Services for RunServices<'_> {
         ids: &[SampleId],
         prompts: &[Vec<Turn>],
     ) -> Result<Vec<Nll>> {
-        let mut asked = self.asked(model, ids)?;
+        let (mut answers, corpus) = self.asked(model, ids)?;
         if ids.len() != prompts.len() {
             return Err(Error::new(
                 ErrorKind::Host,
@@ -185,40 +184,41 @@ impl Services for RunServices<'_> {
         let sequences = ids
             .iter()
             .zip(prompts)
-            .map(|(&id, prompt)| asked.corpus.prompted(id, prompt).map_err(host_error))
+            .map(|(&id, prompt)| corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
-        let sequences: Vec<&[Sequence]> = sequences.iter().map(std::slice::from_ref).collect();
-        let rows = self.losses(&mut asked, ids.len(), &sequences)?;
+        let sequences: Vec<&[Sequence]> = sequences.iter().map(slice::from_ref).collect();
+        let rows = self.losses(answers.learner.as_mut(), ids.len(), &sequences)?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
 
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.embeddings.unknown(embedding, ids);
-        let last = |id: &SampleId| asked.corpus.encoded(*id).conditional.last().cloned();
-        let sequences: Vec<Sequence> =
-            unknown.iter().map(|id| last(id).unwrap_or_default()).collect();
-        let learner = asked.answers.learner.as_mut();
-        // Asked even about no sample, since the model alone knows how long a row is.
-        let found =
-            self.watched(unknown.len(), |watch| learner.embeddings(&sequences, embedding, watch))?;
-        let known = &mut asked.answers.known.embeddings;
-        known.learn(embedding, &unknown, (0..found.rows()).map(|row| found.row(row).into()));
-        let rows: Vec<&[f32]> = known.recall(embedding, ids).map(|row| &**row).collect();
-        Matrix::new(rows.concat(), found.columns())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        let mut columns = 0;
+        let rows = known.embeddings.get_or_ask(embedding, ids, |unknown| {
+            let last = |sample: &[Sequence]| sample[sample.len() - 1].clone();
+            let sequences: Vec<Sequence> =
+                conditional(corpus, unknown).into_iter().map(last).collect();
+            let samples: Vec<&[Sequence]> = sequences.iter().map(slice::from_ref).collect();
+            // Asked even about no sample, since the model alone knows how long a row is.
+            let found = self.watched(unknown.len(), &samples, |watch| {
+                learner.embeddings(&sequences, embedding, watch)
+            })?;
+            columns = found.columns();
+            Ok((0..found.rows()).map(|row| found.row(row).into()).collect())
+        })?;
+        Matrix::new(rows.concat(), columns)
     }
 
     fn logit_statistics(&self, model: Model, ids: &[SampleId]) -> Result<Vec<LogitStatistics>> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.logit_statistics.unknown((), ids);
-        let sequences = asked.conditional(&unknown);
-        let learner = asked.answers.learner.as_mut();
-        let found = self.watched(unknown.len(), |watch| {
-            grouped::logit_statistics(learner, &sequences, watch)
-        })?;
-        let known = &mut asked.answers.known.logit_statistics;
-        known.learn((), &unknown, found);
-        Ok(known.recall((), ids).copied().collect())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        known.logit_statistics.get_or_ask((), ids, |unknown| {
+            let samples = conditional(corpus, unknown);
+            self.watched(unknown.len(), &samples, |watch| {
+                grouped::logit_statistics(learner.as_mut(), &samples, watch)
+            })
+        })
     }
 
     fn scores(&self) -> Result<Vec<ScoreRow>> {

@@ -2,23 +2,45 @@
 
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
-use iterit_core::dataset::{self, Row};
+use iterit_core::dataset::{self, Drawn, Row};
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
-use iterit_core::{Error, Result};
+use iterit_core::{Error, Result, Sample};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is trained on, and what the model is measured by where there is such data.
+/// What is trained on, and what the model is measured by where there is such data. Of the first the
+/// seed draws its share.
 pub(crate) fn corpora(
     config: &Config,
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
+    encoded(config, config.data.pool.filter(|share| *share < 1.0), observer)
+}
+
+/// The same before any draw.
+pub(crate) fn whole_corpora(
+    config: &Config,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
+    encoded(config, None, observer)
+}
+
+fn encoded(
+    config: &Config,
+    share: Option<f64>,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(rows(config, observer), target_rows(config, observer));
     let (((rows, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
-    let training = encode(rows, targets, &encoder, observer)?;
+    let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
+    let rows = match &drawn {
+        Some(drawn) => drawn.take(&rows),
+        None => rows,
+    };
+    let training = encode(rows, targets, &encoder, observer)?.known_as(drawn);
     let held_out = match held_out {
         Some(rows) => Some(encode(rows, Vec::new(), &encoder, observer)?),
         None => None,
@@ -78,6 +100,16 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
         }
     };
     Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
+}
+
+/// The samples to choose from, before any draw. Pages show them, long after their files were
+/// spoken of.
+pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
+    let mut dataset = dataset::load(&config.data.path, config.data.format)?;
+    if config.data.eval_path.is_empty() && config.data.eval_fraction > 0.0 {
+        (dataset.rows, _) = dataset::hold_out(dataset.rows, config.data.eval_fraction)?;
+    }
+    Ok(dataset.samples())
 }
 
 fn rows(config: &Config, observer: &dyn Observer) -> Result<(Vec<Row>, Option<Vec<Row>>)> {

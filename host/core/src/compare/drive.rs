@@ -105,6 +105,9 @@ mod tests {
             plugins: Vec::new(),
             sha256: BTreeMap::new(),
             texts: None,
+            identity: Default::default(),
+            environment: Default::default(),
+            resumed: Vec::new(),
         };
         RunDirectory::new(&ledger.run_folder(run))?.begin("", &manifest)?;
         let base = run.arm.name.len() as f64 / 3.0 + run.seed as f64 / 7.0;
@@ -112,6 +115,7 @@ mod tests {
             held_out: vec![base, base / 3.0, 0.1 + 0.2],
             response_tokens: vec![3, 4, 5],
             spared_seconds: 0.0,
+            spared_tokens: 0,
         })
     }
 

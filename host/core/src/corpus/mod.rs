@@ -8,7 +8,7 @@ pub use dump::dump;
 pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
 use crate::conversation::{Conversation, Turns};
-use crate::dataset::Row;
+use crate::dataset::{Drawn, Row};
 use crate::learner::{Sequence, Watch};
 use crate::record::TextRecord;
 use crate::span::{EncodedSample, Encoder};
@@ -24,6 +24,7 @@ pub struct Corpus {
     /// The rows as plugins see them.
     samples: Vec<Sample>,
     num_samples: usize,
+    drawn: Option<Drawn>,
     texts: CorpusTexts,
 }
 
@@ -64,7 +65,7 @@ impl Corpus {
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
         let report = Box::new(TextReport::new(&encoder, &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { rows, samples, num_samples, texts })
+        Ok(Self { rows, samples, num_samples, drawn: None, texts })
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends what is trained on.
@@ -85,7 +86,40 @@ impl Corpus {
             ..Default::default()
         };
         let texts = CorpusTexts::Bare { target_end, turns, nothing };
-        Self { samples: samples_of(&rows), rows, num_samples, texts }
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: None, texts }
+    }
+
+    /// The same samples, known to be what was drawn of more.
+    #[must_use]
+    pub fn known_as(self, drawn: Option<Drawn>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// What was drawn of these samples, and all target samples; ids begin anew.
+    pub fn draw(&self, drawn: Drawn) -> Self {
+        let targets = self.num_samples..self.rows.len();
+        let mut rows = drawn.take(&self.rows[..self.num_samples]);
+        rows.extend_from_slice(&self.rows[targets.clone()]);
+        let num_samples = drawn.ids.len();
+        let texts = match &self.texts {
+            CorpusTexts::Encoded { encoder, encoded, .. } => {
+                let mut those = drawn.take(&encoded[..self.num_samples]);
+                let report = Box::new(TextReport::new(encoder, &those));
+                those.extend_from_slice(&encoded[targets]);
+                CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
+            }
+            CorpusTexts::Bare { target_end, turns, nothing } => CorpusTexts::Bare {
+                target_end: target_end.clone(),
+                turns: *turns,
+                nothing: nothing.clone(),
+            },
+        };
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: Some(drawn), texts }
+    }
+
+    /// Which of the input's samples these are, where they are not all.
+    pub fn drawn(&self) -> Option<&Drawn> {
+        self.drawn.as_ref()
     }
 
     /// The rows of all samples, those of the target samples last.

@@ -4,12 +4,14 @@
 //! A row that cannot be read is an error that names the file, the row (counted from 0, as sample ids
 //! are) and the field; several are reported at once. No row is skipped.
 
+mod drawn;
 mod fields;
 mod format;
 mod reader;
 mod row;
 mod turns;
 
+pub use drawn::Drawn;
 pub use format::DataFormat;
 pub use row::Row;
 
