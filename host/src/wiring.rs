@@ -3,8 +3,9 @@
 
 mod choosers;
 mod fingerprints;
-mod model;
 mod texts;
+
+mod model;
 
 pub(crate) use choosers::{Choosers, options};
 pub(crate) use fingerprints::{data_files, fingerprints, hashes, model_files};

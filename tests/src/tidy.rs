@@ -54,6 +54,17 @@ fn a_module_used_before_its_turn_is_found() {
 }
 
 #[test]
+fn ci_builds_with_the_oldest_rust_that_is_promised() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let (_, version) = manifest.split_once("rust-version = \"").expect("a promise");
+    let (version, _) = version.split_once('"').expect("its end");
+    let workflow = read(&root().join(".github/workflows/ci.yml"));
+    for used in ["toolchain install ", "cargo +"].map(|it| format!("{it}{version} ")) {
+        assert!(workflow.contains(&used), "CI's job `msrv` does not say `{used}`");
+    }
+}
+
+#[test]
 fn every_file_says_first_what_it_is() {
     check_sources(|file| {
         let first = read(file).lines().next().unwrap_or_default().to_owned();

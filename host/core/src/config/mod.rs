@@ -6,14 +6,15 @@
 
 mod budget;
 mod data;
-mod file;
-mod keys;
 mod model;
 mod output;
-mod resolve;
 mod selection;
-mod setting;
 mod train;
+
+mod setting;
+mod keys;
+mod file;
+mod resolve;
 
 pub use budget::budget;
 pub use data::DataConfig;

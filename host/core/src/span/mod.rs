@@ -7,8 +7,9 @@
 //! Each text is encoded once and whole, since its parts encoded apart give other tokens; what is
 //! scored begins at as many tokens as its prefix has.
 
-mod encoder;
 mod texts;
+
+mod encoder;
 
 pub use encoder::{EncodedSample, Encoder, EncoderOptions, Texts, Truncation};
 pub use texts::Text;
