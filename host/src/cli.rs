@@ -97,7 +97,13 @@ impl Common {
 pub(crate) struct Compare {
     /// A TOML file with a section `compare`; flags and --set come after it
     #[arg(value_name = "FILE")]
-    pub(crate) plan: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
+    /// Run nothing: say how many seeds would show 1, 2 and 5 %, from the seeds of the comparison in --out
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) plan: bool,
+    /// For --plan: deviation between seeds, and error of the held-out set, in percent of the loss
+    #[arg(long, requires = "plan", value_name = "SEEDS,SAMPLES")]
+    pub(crate) spread: Option<String>,
     /// The plugins of one arm, comma separated; give one for each arm
     #[arg(id = "compare.arms", long, value_name = "A,B")]
     arm: Vec<String>,

@@ -13,8 +13,11 @@ pub mod whole_file;
 
 pub mod statistics;
 
+pub mod conversation;
 pub mod dataset;
+pub mod sequence;
 pub mod learner;
+pub mod identity;
 pub mod record;
 pub mod run_directory;
 

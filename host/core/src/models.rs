@@ -4,19 +4,21 @@
 //! What is asked, and by whom, is `services`' business.
 
 use crate::corpus::Corpus;
-use crate::learner::Learner;
+use crate::learner::{Learner, Sequence};
 use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogitStatistics, Model, ResponseNll, Result,
     SampleId, Service,
 };
 use std::collections::HashMap;
 use std::hash::Hash;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The models of a run, and what they have said since they last changed.
 pub struct Models {
     current: Mutex<Answers>,
     proxy: Option<Proxy>,
+    forward_tokens: Arc<AtomicU64>,
 }
 
 /// A fixed second model reads the same samples in tokens of its own.
@@ -115,7 +117,19 @@ impl Answers {
 impl Models {
     /// The model to train.
     pub fn new(current: Box<dyn Learner>) -> Self {
-        Self { current: Answers::of(current), proxy: None }
+        Self { current: Answers::of(current), proxy: None, forward_tokens: Arc::default() }
+    }
+
+    /// Counts the tokens that plugins' questions put through these models, forward, the proxy's
+    /// included.
+    pub fn forward_tokens(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.forward_tokens)
+    }
+
+    /// Adds the tokens of a question.
+    pub(crate) fn count_forward(&self, sequences: &[Sequence]) {
+        let tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+        self.forward_tokens.fetch_add(tokens as u64, Ordering::Relaxed);
     }
 
     /// Adds a fixed second model, with the run's samples in its tokens.

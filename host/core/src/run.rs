@@ -29,6 +29,7 @@ use crate::corpus::Corpus;
 use crate::learner::StepOptions;
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
+use crate::permutation::order_seed;
 use crate::plugin_set::PluginSet;
 use crate::record::{EpochRecord, HeldOutLine};
 use crate::run_directory::RunDirectory;
@@ -99,7 +100,7 @@ impl Run<'_> {
         let train = &self.options.train;
         let budgets = self.budgets()?;
         let samples = self.samples_planned(&budgets);
-        let total = total_steps(&samples, train.gradient_accumulation as u64);
+        let total = total_steps(&samples, train.batch as u64);
         if total == 0 {
             return Err(Error::Run(format!(
                 "{} plans no training: the budgets of all {} epochs are 0",
@@ -170,7 +171,7 @@ impl Run<'_> {
     fn order_seed(&self) -> u64 {
         match self.options.train.shuffle {
             Shuffle::Same => self.inputs.lender.seed,
-            Shuffle::PerEpoch => self.inputs.lender.seed + u64::from(self.state.epoch),
+            Shuffle::PerEpoch => order_seed(self.inputs.lender.seed, self.state.epoch),
         }
     }
 
@@ -187,6 +188,7 @@ impl Run<'_> {
             loss: done.loss_sum / done.steps.max(1) as f64,
             steps: self.state.step,
             tokens: done.tokens,
+            forward_tokens: done.forward_tokens,
             eval_loss,
             seconds: done.seconds,
         };

@@ -78,11 +78,13 @@ impl<'a> RunServices<'a> {
     fn watched<T>(
         &self,
         num_samples: usize,
+        sequences: &[Sequence],
         work: impl FnOnce(&dyn Watch) -> crate::Result<T>,
     ) -> Result<T> {
         let num_samples = num_samples as u64;
         let question = Question { observer: self.observer, tally: self.tally, num_samples };
         let answer = work(&question).map_err(host_error)?;
+        self.models.count_forward(sequences);
         self.tally.answered.fetch_add(num_samples, Ordering::Relaxed);
         Ok(answer)
     }
@@ -94,7 +96,7 @@ impl<'a> RunServices<'a> {
         num_samples: usize,
         sequences: &[Sequence],
     ) -> Result<Vec<Vec<f32>>> {
-        self.watched(num_samples, |watch| learner.token_nll(sequences, watch))
+        self.watched(num_samples, sequences, |watch| learner.token_nll(sequences, watch))
     }
 }
 
@@ -193,8 +195,9 @@ impl Services for RunServices<'_> {
         let rows = known.embeddings.get_or_ask(embedding, ids, |unknown| {
             let sequences = conditional(corpus, unknown);
             // Asked even about no sample, since the model alone knows how long a row is.
-            let found = self
-                .watched(unknown.len(), |watch| learner.embeddings(&sequences, embedding, watch))?;
+            let found = self.watched(unknown.len(), &sequences, |watch| {
+                learner.embeddings(&sequences, embedding, watch)
+            })?;
             columns = found.columns();
             Ok((0..found.rows()).map(|row| found.row(row).into()).collect())
         })?;
@@ -206,7 +209,9 @@ impl Services for RunServices<'_> {
         let Answers { learner, known } = &mut *answers;
         known.logit_statistics.get_or_ask((), ids, |unknown| {
             let sequences = conditional(corpus, unknown);
-            self.watched(unknown.len(), |watch| learner.logit_statistics(&sequences, watch))
+            self.watched(unknown.len(), &sequences, |watch| {
+                learner.logit_statistics(&sequences, watch)
+            })
         })
     }
 

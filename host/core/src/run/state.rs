@@ -46,6 +46,9 @@ pub struct EpochInProgress {
     pub losses: Vec<LossLine>,
     /// Tokens trained on.
     pub tokens: u64,
+    /// Tokens read to choose.
+    #[serde(default)]
+    pub forward_tokens: u64,
     /// Where the time went.
     pub seconds: Seconds,
 }

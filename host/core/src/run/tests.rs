@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::corpus::Corpus;
+use crate::dataset::Row;
 use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch};
 use crate::plugin_set::{Named, WeightedScorer};
 use crate::record::{RunManifest, RunRecord};
@@ -44,12 +45,7 @@ impl Learner for FakeLearner {
         }
         self.counts(sequences);
         let loss = |token: u32| ((f64::from(token) * 0.7 + self.weight).sin() + 1.5) as f32;
-        Ok(sequences
-            .iter()
-            .map(|sequence| {
-                sequence.tokens[sequence.scored.clone()].iter().map(|&t| loss(t)).collect()
-            })
-            .collect())
+        Ok(sequences.iter().map(|sequence| sequence.targets().map(loss).collect()).collect())
     }
 
     fn embeddings(
@@ -210,6 +206,7 @@ fn corpus() -> Corpus {
                 .join(" "),
             metadata: serde_json::Map::new(),
         })
+        .map(Row::from)
         .collect();
     let tokenizer = Tokenizer::open(folder.path()).unwrap();
     let template = ChatTemplate::builtin("chatml").unwrap();
@@ -230,7 +227,7 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 }
 
 fn options() -> RunOptions {
-    let train = TrainConfig { epochs: 3, gradient_accumulation: 4, ..TrainConfig::default() };
+    let train = TrainConfig { epochs: 3, batch: 4, ..TrainConfig::default() };
     RunOptions { budget: 10, tokens: None, train, save_every: 0, keep: 2 }
 }
 
@@ -245,6 +242,9 @@ fn manifest() -> RunManifest {
         model: FakeLearner::default().facts(),
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        identity: Default::default(),
+        environment: Default::default(),
+        resumed: Vec::new(),
     }
 }
 
