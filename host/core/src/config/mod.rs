@@ -5,7 +5,6 @@
 //! itself checks it.
 
 mod budget;
-mod by_key;
 mod data;
 mod model;
 mod output;
@@ -14,6 +13,7 @@ mod train;
 
 mod setting;
 mod keys;
+mod by_key;
 mod file;
 mod resolve;
 
