@@ -23,6 +23,7 @@ mod config;
 mod dataset;
 mod spans;
 mod templates;
+mod jinja;
 
 mod plugins;
 mod failures;
