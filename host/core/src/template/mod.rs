@@ -6,6 +6,7 @@ mod messages;
 
 pub use iterit_jinja::Rendering;
 
+use crate::conversation::Message;
 use crate::nearest::nearest;
 use crate::tokenizer::SpecialTokens;
 use crate::{Error, Result};
@@ -13,7 +14,7 @@ use folder::Source;
 use iterit_jinja::{ErrorKind, Template};
 use iterit_sdk::Turn;
 use serde::Serialize;
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use std::collections::BTreeMap;
 use std::path::Path;
 
@@ -181,10 +182,7 @@ impl ChatTemplate {
         ending: Ending,
         special: &SpecialTokens,
     ) -> Result<String> {
-        let messages: Vec<Value> = turns
-            .iter()
-            .map(|turn| json!({"role": turn.role.name(), "content": turn.content}))
-            .collect();
+        let messages: Vec<Message> = turns.iter().map(Message::from).collect();
         self.render_messages(&messages, None, ending, special)
     }
 

@@ -268,16 +268,18 @@ fn closing(text: &str, is_block: bool) -> Option<(usize, Behind)> {
 
 /// Keeps count of open brackets, within which a tag does not end.
 fn balance(open: &mut Vec<char>, operator: &str) -> Result<(), String> {
-    let closes = match operator {
-        "(" => return Ok(open.push(')')),
-        "[" => return Ok(open.push(']')),
-        "{" => return Ok(open.push('}')),
-        ")" | "]" | "}" => operator,
-        _ => return Ok(()),
-    };
-    match open.pop() {
-        Some(expected) if closes.starts_with(expected) => Ok(()),
-        Some(expected) => Err(format!("unexpected '{closes}', expected '{expected}'")),
-        None => Err(format!("unexpected '{closes}'")),
+    match operator {
+        "(" => open.push(')'),
+        "[" => open.push(']'),
+        "{" => open.push('}'),
+        ")" | "]" | "}" => match open.pop() {
+            Some(expected) if operator.starts_with(expected) => {}
+            Some(expected) => {
+                return Err(format!("unexpected '{operator}', expected '{expected}'"));
+            }
+            None => return Err(format!("unexpected '{operator}'")),
+        },
+        _ => {}
     }
+    Ok(())
 }

@@ -331,6 +331,13 @@ impl Items {
     }
 }
 
+impl Iter {
+    /// Takes the next value.
+    pub(crate) fn next(&self) -> Option<Value> {
+        self.rest.borrow_mut().pop_front()
+    }
+}
+
 impl Range {
     pub(crate) fn len(&self) -> usize {
         let (from, to, step) = match self.step > 0 {

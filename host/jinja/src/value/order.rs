@@ -92,10 +92,7 @@ pub(crate) fn contains(container: &Value, item: &Value, budget: &Budget) -> Resu
         }
         Value::List(items) | Value::Tuple(items) => any_equal(&items.values, item, budget),
         Value::Iterator(iter) => {
-            while let Some(next) = {
-                let next = iter.rest.borrow_mut().pop_front();
-                next
-            } {
+            while let Some(next) = iter.next() {
                 if equal(&next, item, budget)? {
                     return Ok(true);
                 }

@@ -64,8 +64,7 @@ impl Renderer<'_> {
     pub(super) fn first(&mut self, value: Value, values: Values) -> Result<Value> {
         values.unnamed::<0>("first", 0)?;
         if let Value::Iterator(iter) = &value {
-            let first = iter.rest.borrow_mut().pop_front();
-            return Ok(first.unwrap_or_else(|| none_of("first")));
+            return Ok(iter.next().unwrap_or_else(|| none_of("first")));
         }
         let first = value.iterate(&self.budget)?.into_iter().next();
         Ok(first.unwrap_or_else(|| none_of("first")))
