@@ -26,6 +26,7 @@ mod conversations;
 mod dataset;
 mod spans;
 mod templates;
+mod jinja;
 
 mod plugins;
 mod failures;
