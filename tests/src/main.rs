@@ -16,6 +16,7 @@ mod selecting;
 mod parity;
 mod demo;
 mod training;
+mod exporting;
 mod picks;
 mod strategies;
 mod tfidf;
@@ -23,6 +24,7 @@ mod config;
 mod dataset;
 mod spans;
 mod templates;
+mod tokenizer_folders;
 
 mod plugins;
 mod failures;

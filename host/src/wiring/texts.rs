@@ -16,7 +16,8 @@ pub(crate) fn corpora(
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(samples(config), target_samples(config));
-    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let (((samples, held_out), targets), encoder) =
+        Error::both(data, model_encoder(config, observer))?;
     let training = encode(samples, targets, &encoder, observer)?;
     let held_out = match held_out {
         Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
@@ -33,7 +34,7 @@ pub(crate) fn corpus(
 ) -> Result<Corpus> {
     let samples = dataset::load(&config.data.path, config.data.format);
     let data = Error::both(samples, target_samples(config));
-    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     samples.truncate(limit.unwrap_or(usize::MAX));
     encode(samples, targets, &encoder, observer)
 }
@@ -52,6 +53,7 @@ pub(super) fn proxy_corpus(
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
     let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    super::warn_once("the proxy: ", encoder.tokenizer().warnings(), observer);
     let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
     encode(samples, targets, &Arc::new(encoder), observer)
 }
@@ -94,8 +96,10 @@ fn target_samples(config: &Config) -> Result<Vec<Sample>> {
 }
 
 /// Tokenizer and template of the model to be trained.
-fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
-    Ok(Arc::new(encoder(config, config.model_path()?)?))
+fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
+    let encoder = encoder(config, config.model_path()?)?;
+    super::warn_once("", encoder.tokenizer().warnings(), observer);
+    Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.

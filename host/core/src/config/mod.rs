@@ -17,7 +17,7 @@ mod train;
 
 pub use budget::budget;
 pub use data::DataConfig;
-pub use model::{Device, Dtype, ModelConfig};
+pub use model::{AddedTokens, Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;
