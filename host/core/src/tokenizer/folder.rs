@@ -76,6 +76,14 @@ impl Folder {
         Error::file(self.path.join(file), fault)
     }
 
+    /// The file that lists tokens with ids.
+    pub(super) fn list(&self) -> &'static str {
+        match self.tokenizer_config["added_tokens_decoder"].is_null() {
+            true => "added_tokens.json",
+            false => "tokenizer_config.json",
+        }
+    }
+
     /// A field of `config.json`; a model that wraps a language model keeps it in `text_config`.
     pub(super) fn model_field(&self, name: &str) -> &Value {
         match &self.config[name] {

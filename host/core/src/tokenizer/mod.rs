@@ -175,7 +175,7 @@ fn add(
                      tokenizer.json, where transformers puts it\nhint: save the folder again with \
                      the tokenizer it was trained with"
                 );
-                return Err(folder.fault("tokenizer_config.json", fault));
+                return Err(folder.fault(folder.list(), fault));
             }
         }
     }
