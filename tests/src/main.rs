@@ -18,6 +18,7 @@ mod parity;
 mod demo;
 mod training;
 mod resuming;
+mod exporting;
 mod picks;
 mod strategies;
 mod tfidf;
@@ -27,6 +28,7 @@ mod dataset;
 mod spans;
 mod templates;
 mod jinja;
+mod tokenizer_folders;
 
 mod plugins;
 mod failures;

@@ -34,7 +34,8 @@ fn encoded(
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(rows(config, observer), target_rows(config, observer));
-    let (((rows, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let (((rows, held_out), targets), encoder) =
+        Error::both(data, model_encoder(config, observer))?;
     let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
     let rows = match &drawn {
         Some(drawn) => drawn.take(&rows),
@@ -56,7 +57,7 @@ pub(crate) fn corpus(
 ) -> Result<Corpus> {
     let rows = load(config, &config.data.path, observer);
     let data = Error::both(rows, target_rows(config, observer));
-    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     rows.truncate(limit.unwrap_or(usize::MAX));
     encode(rows, targets, &encoder, observer)
 }
@@ -75,6 +76,7 @@ pub(super) fn proxy_corpus(
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
     let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    super::warn_once("the proxy: ", encoder.tokenizer().warnings(), observer);
     let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
     encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
 }
@@ -136,8 +138,10 @@ fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<V
 }
 
 /// Tokenizer and template of the model to be trained.
-fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
-    Ok(Arc::new(encoder(config, config.model_path()?)?))
+fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
+    let encoder = encoder(config, config.model_path()?)?;
+    super::warn_once("", encoder.tokenizer().warnings(), observer);
+    Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
