@@ -6,6 +6,7 @@
 mod golden;
 mod support;
 mod foreign;
+mod small_tokenizers;
 
 mod ifd_scores;
 mod bad_input;
@@ -26,7 +27,11 @@ mod config;
 mod conversations;
 mod dataset;
 mod spans;
+mod one_text;
+mod all_turns;
+mod covered;
 mod templates;
+mod jinja;
 mod tokenizer_folders;
 
 mod plugins;

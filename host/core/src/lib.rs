@@ -17,6 +17,7 @@ pub mod conversation;
 pub mod dataset;
 pub mod sequence;
 pub mod learner;
+pub mod grouped;
 pub mod identity;
 pub mod record;
 pub mod run_directory;

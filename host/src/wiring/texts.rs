@@ -75,7 +75,13 @@ pub(super) fn proxy_corpus(
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
+        ..EncoderOptions::default()
+    };
+    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
     super::warn_once("the proxy: ", encoder.tokenizer().warnings(), observer);
     let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
     encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
@@ -95,7 +101,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, target_rows(config, observer)?, end))
+    Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
 }
 
 /// The samples to choose from, before any draw. Pages show them, long after their files were
@@ -130,7 +136,12 @@ fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
 
 /// The rows of some files; what is to be said of these is said.
 fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
-    let dataset = dataset::load(paths, config.data.format)?;
+    let mut dataset = dataset::load(paths, config.data.format)?;
+    if let Some(system) = &config.data.system {
+        for row in &mut dataset.rows {
+            row.conversation.put_own_system(system);
+        }
+    }
     for note in &dataset.notes {
         observer.say(note.level, "", &note.message);
     }
@@ -147,6 +158,9 @@ fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,

@@ -188,7 +188,7 @@ impl TorchLearner {
         })
     }
 
-    fn accumulate(&self, samples: &[Sequence], options: &StepOptions) -> Result<Losses> {
+    fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
         // Gradients flow back through the cast to the stored weights.
         let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
         let trainer = Trainer {
@@ -307,14 +307,14 @@ impl Learner for TorchLearner {
     }
 
     /// A sample without scored tokens adds nothing, and its loss is NaN.
-    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
-        self.check(samples)?;
-        if samples.iter().all(|sample| sample.scored.is_empty()) {
+    fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
+        samples.iter().try_for_each(|sample| self.check(sample))?;
+        if samples.iter().copied().flatten().all(|sequence| sequence.scored.is_empty()) {
             return Err(Error::Model(
                 "no sample of this step has a token that carries loss".into(),
             ));
         }
-        self.reach(samples);
+        samples.iter().for_each(|sample| self.reach(sample));
         self.cast = None;
         let outcome = guarded(|| {
             let losses = self.accumulate(samples, options)?;

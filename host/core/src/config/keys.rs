@@ -70,6 +70,26 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.data.template, v, |t| t.as_deref() != Some("")),
     },
     Key {
+        name: "data.texts",
+        expected: "\"template\" or \"published\"",
+        put: |c, v| put(&mut c.data.texts, v, |_| true),
+    },
+    Key {
+        name: "data.turns",
+        expected: "\"last\" or \"all\"",
+        put: |c, v| put(&mut c.data.turns, v, |_| true),
+    },
+    Key {
+        name: "data.prompt",
+        expected: "\"conversation\" or \"generation\"",
+        put: |c, v| put(&mut c.data.prompt, v, |_| true),
+    },
+    Key {
+        name: "data.system",
+        expected: "a text, or \"\" for no system turn of the program's own",
+        put: |c, v| put(&mut c.data.system, v, |_| true),
+    },
+    Key {
         name: "data.eos_text",
         expected: "a text",
         put: |c, v| put(&mut c.data.eos_text, v, |_| true),

@@ -8,8 +8,10 @@ mod declared;
 mod folder;
 mod rebuilt;
 mod special;
+mod tokens;
 
 pub use special::{SpecialToken, SpecialTokens};
+pub use tokens::Tokens;
 
 use crate::{Error, Result, model_folder};
 use class::Class;
@@ -46,6 +48,8 @@ impl Tokenizer {
             .map_err(|error| Error::file(&file, format!("not a tokenizer: {error}")))?;
         // The file may ask for both; the window is ours to keep, and masks go by length.
         inner.with_padding(None);
+        // What it would add is not wanted, and it takes blanks out of the offsets of their tokens.
+        inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         inner.with_truncation(None).map_err(|error| Error::file(&file, error.to_string()))?;
 
         let folder = Folder::read(path)?;
@@ -88,6 +92,31 @@ impl Tokenizer {
             .encode_fast(text, false)
             .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The tokens of a text, nothing added, and the bytes of it that each stands for.
+    ///
+    /// # Errors
+    /// Text the tokenizer cannot take.
+    pub fn encode_with_offsets(&self, text: &str) -> Result<Tokens> {
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets })
+    }
+
+    /// Whether the last token of a text is a special one.
+    ///
+    /// # Errors
+    /// Text the tokenizer cannot take.
+    pub fn ends_in_special(&self, text: &str) -> Result<bool> {
+        let last = self.encode(text)?.last().copied();
+        let added = self.inner.get_added_tokens_decoder();
+        Ok(last.is_some_and(|id| {
+            self.stop_ids.contains(&id) || added.get(&id).is_some_and(|token| token.special)
+        }))
     }
 
     /// The text of some tokens, special ones included.
