@@ -203,6 +203,7 @@ fn models_that_are_none() {
         .model_with("config.json", |bytes| {
             let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
             config["architectures"] = json!(["MambaForCausalLM"]);
+            config["model_type"] = json!("mamba");
             config.to_string().into_bytes()
         })
         .fails(&["MambaForCausalLM", "LlamaForCausalLM"]);

@@ -34,7 +34,8 @@ fn encoded(
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(rows(config, observer), target_rows(config, observer));
-    let (((rows, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let (((rows, held_out), targets), encoder) =
+        Error::both(data, model_encoder(config, observer))?;
     let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
     let rows = match &drawn {
         Some(drawn) => drawn.take(&rows),
@@ -56,7 +57,7 @@ pub(crate) fn corpus(
 ) -> Result<Corpus> {
     let rows = load(config, &config.data.path, observer);
     let data = Error::both(rows, target_rows(config, observer));
-    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     rows.truncate(limit.unwrap_or(usize::MAX));
     encode(rows, targets, &encoder, observer)
 }
@@ -74,7 +75,14 @@ pub(super) fn proxy_corpus(
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
+        ..EncoderOptions::default()
+    };
+    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
+    super::warn_once("the proxy: ", encoder.tokenizer().warnings(), observer);
     let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
     encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
 }
@@ -93,7 +101,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, target_rows(config, observer)?, end))
+    Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
 }
 
 /// The samples to choose from, before any draw. Pages show them, long after their files were
@@ -128,7 +136,12 @@ fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
 
 /// The rows of some files; what is to be said of these is said.
 fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
-    let dataset = dataset::load(paths, config.data.format)?;
+    let mut dataset = dataset::load(paths, config.data.format)?;
+    if let Some(system) = &config.data.system {
+        for row in &mut dataset.rows {
+            row.conversation.put_own_system(system);
+        }
+    }
     for note in &dataset.notes {
         observer.say(note.level, "", &note.message);
     }
@@ -136,13 +149,18 @@ fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<V
 }
 
 /// Tokenizer and template of the model to be trained.
-fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
-    Ok(Arc::new(encoder(config, config.model_path()?)?))
+fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
+    let encoder = encoder(config, config.model_path()?)?;
+    super::warn_once("", encoder.tokenizer().warnings(), observer);
+    Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
     let options = EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,

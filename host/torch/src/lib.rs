@@ -9,6 +9,7 @@ mod shim;
 mod device;
 mod precision;
 mod tensor_file;
+mod stored;
 
 mod layers;
 
