@@ -70,7 +70,7 @@ impl<'a> Experiment<'a> {
             threads,
             predicted: Vec::new(),
         };
-        experiment.predicted = experiment.predict(&models)?;
+        experiment.predicted = experiment.predict(&models, screen)?;
         training::warn_of_texts(&experiment.corpus, screen);
         experiment.announce(&models, screen);
         Ok(experiment)
@@ -87,10 +87,10 @@ impl<'a> Experiment<'a> {
     }
 
     /// Opens every arm's plugins, which checks their options, and asks what they will train on.
-    fn predict(&self, models: &Models) -> Result<Vec<f64>> {
+    fn predict(&self, models: &Models, screen: &Screen) -> Result<Vec<f64>> {
         let mut faults = Faults::default();
         let offered = models.offered(&self.corpus);
-        let speed = training::speed(models, &self.corpus)?;
+        let speed = training::speed(models, &self.corpus, screen)?;
         let predict = |checked: &CheckedArm<'_>| -> Result<f64> {
             checked.choosers.require(&offered)?;
             let budget = budget(checked.config.selection.ratio, self.corpus.num_samples())?;

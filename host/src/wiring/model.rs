@@ -5,11 +5,13 @@ use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
+use iterit_core::sdk::LogLevel;
 use iterit_core::{Error, Result};
 use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Once;
 
 /// The model to train, and the proxy with the corpus in its own tokens where one is named.
 pub(crate) fn models(
@@ -18,22 +20,37 @@ pub(crate) fn models(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
-    let models = Models::new(learner(config, config.model_path()?, threads)?);
+    tell_of_unused_gpu(config, observer);
+    let models = Models::new(learner(config, "model.path", config.model_path()?, threads)?);
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
-            let proxy = learner(config, folder, threads)?;
+            let proxy = learner(config, "model.proxy", folder, threads)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             Ok(models.with_proxy(proxy, corpus))
         }
     }
 }
 
-/// A model folder, held as `[model]` and `[train]` say.
-fn learner(config: &Config, folder: &Path, threads: usize) -> Result<Box<dyn Learner>> {
+/// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.
+fn tell_of_unused_gpu(config: &Config, observer: &dyn Observer) {
+    static TOLD: Once = Once::new();
+    if config.model.device != Device::Auto {
+        return;
+    }
+    TOLD.call_once(|| {
+        if let Some(reason) = iterit_torch::unused_gpu() {
+            let message = format!("--device auto takes the CPU: {reason}");
+            observer.say(LogLevel::Warn, "", &message);
+        }
+    });
+}
+
+/// The model folder of a key, held as `[model]` and `[train]` say.
+fn learner(config: &Config, key: &str, folder: &Path, threads: usize) -> Result<Box<dyn Learner>> {
     if !folder.is_dir() {
         return Err(Error::config(format!(
-            "`model.path` is `{}`, which is no folder\nhint: name a Hugging Face model folder, with \
+            "`{key}` is `{}`, which is no folder\nhint: name a Hugging Face model folder, with \
              config.json, tokenizer.json and safetensors in it",
             folder.display()
         )));

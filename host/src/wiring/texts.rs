@@ -46,14 +46,32 @@ pub(super) fn proxy_corpus(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let own = ChatTemplate::of_model(folder)?;
-    let template = match own {
+    let encoder = proxy_encoder(config, folder).map_err(|error| of_proxy(folder, error))?;
+    let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
+    encode(samples, targets, &Arc::new(encoder), observer)
+}
+
+/// Tokenizer and template of the proxy, under the configuration's choices as far as they fit it: a text
+/// is cut where it is for the model, and earlier where the proxy has fewer positions.
+fn proxy_encoder(config: &Config, folder: &Path) -> Result<Encoder> {
+    let template = match ChatTemplate::of_model(folder)? {
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
-    let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
-    encode(samples, targets, &Arc::new(encoder), observer)
+    let tokenizer = Tokenizer::open(folder)?;
+    let positions = tokenizer.max_position_embeddings().unwrap_or(usize::MAX);
+    let max_length = config.model.max_length.map(|length| length.min(positions));
+    Encoder::new(tokenizer, template, EncoderOptions { max_length, ..options(config) })
+}
+
+/// Says which of the two models it is about.
+fn of_proxy(folder: &Path, error: Error) -> Error {
+    match error {
+        Error::Text(message) => {
+            Error::Text(format!("`model.proxy` `{}`: {message}", folder.display()))
+        }
+        other => other,
+    }
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -100,14 +118,17 @@ fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
-    let options = EncoderOptions {
+    let tokenizer = Tokenizer::open(model)?;
+    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
+    Encoder::new(tokenizer, template, options(config))
+}
+
+fn options(config: &Config) -> EncoderOptions {
+    EncoderOptions {
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
-    };
-    let tokenizer = Tokenizer::open(model)?;
-    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options)
+    }
 }
 
 fn encode(
