@@ -154,11 +154,11 @@ mod tests {
         let tokenizer = Tokenizer::open(&folder).unwrap();
         let template = ChatTemplate::choose(None, &folder).unwrap();
         let encoder = Encoder::new(tokenizer, template, EncoderOptions::default()).unwrap();
-        let mut samples =
-            dataset::load(&[demo.join("instructions.json")], DataFormat::Auto).unwrap();
-        samples.truncate(3);
+        let files = [demo.join("instructions.json")];
+        let mut rows = dataset::load(&files, DataFormat::Auto).unwrap().rows;
+        rows.truncate(3);
         let unwatched = &iterit_core::learner::Unwatched;
-        let corpus = Corpus::encode(samples, Vec::new(), Arc::new(encoder), 1, unwatched).unwrap();
+        let corpus = Corpus::encode(rows, Vec::new(), Arc::new(encoder), 1, unwatched).unwrap();
         let options = LearnerOptions { device: DeviceChoice::Cpu, ..LearnerOptions::default() };
         let models = Models::new(Box::new(TorchLearner::load(&folder, options).unwrap()));
         assert!(speed(&models, &corpus, &Somebody { is_gone: false }).unwrap() > 0.0);
