@@ -74,6 +74,7 @@ impl<'a> Training<'a> {
             model: lender.models.ask(|learner| learner.facts()),
             plugins: origin.plugins,
             sha256: origin.sha256,
+            texts: lender.corpus.text_record(),
             identity: origin.identity,
             environment: origin.environment,
             resumed: Vec::new(),
@@ -125,6 +126,6 @@ impl<'a> Training<'a> {
 /// The tokens that so many samples of mean length have.
 fn tokens_of(budget: u64, corpus: &Corpus) -> u64 {
     let ids = 0..corpus.num_samples();
-    let all: usize = ids.map(|id| corpus.encoded(id).training.tokens.len()).sum();
+    let all: usize = ids.map(|id| corpus.encoded(id).training_tokens()).sum();
     (all as f64 * budget as f64 / corpus.num_samples() as f64).round() as u64
 }

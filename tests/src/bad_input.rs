@@ -203,6 +203,7 @@ fn models_that_are_none() {
         .model_with("config.json", |bytes| {
             let mut config: serde_json::Value = serde_json::from_slice(&bytes).expect("JSON");
             config["architectures"] = json!(["MambaForCausalLM"]);
+            config["model_type"] = json!("mamba");
             config.to_string().into_bytes()
         })
         .fails(&["MambaForCausalLM", "LlamaForCausalLM"]);
@@ -358,10 +359,10 @@ fn a_proxy_that_is_none() {
         let set = format!("model.proxy={proxy}");
         Attempt { plugins: "superfilter".into(), ..Attempt::new() }.more(&["--set", &set])
     };
-    with("nowhere").fails(&["`model.proxy` is `nowhere`, which is no folder"]);
+    with("nowhere").fails(&["the proxy: `nowhere`: no such folder"]);
     let attempt = with("proxy");
     attempt.project.write("proxy/tokenizer.json", "{}");
-    attempt.fails(&["proxy"]);
+    attempt.fails(&["the proxy: `proxy`"]);
 }
 
 /// A disk of 256 KiB: the model is larger, so the first write that does not fit fails.

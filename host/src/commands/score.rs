@@ -40,10 +40,13 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     let history = History { table: &table, selections: &[] };
     let scored = score(lender, history, &scorers, &ids, None)?;
     table.update(0, &ids, &scored);
-    let lines = table.at(0);
+    let mut lines = table.at(0).to_vec();
+    if let Some(first) = lines.first_mut() {
+        first.texts = corpus.text_record();
+    }
     match &config.output.path {
         Some(path) => whole_file::write_json_lines(path, lines),
-        None => print(lines),
+        None => print(&lines),
     }
 }
 

@@ -75,11 +75,11 @@ pub(crate) fn estimate(corpus: &Corpus, budgets: &[u64], tokens_per_second: f64)
         .clone()
         .map(|id| {
             let encoded = corpus.encoded(id);
-            let alone = encoded.unconditional.as_ref().map_or(0, |alone| alone.tokens.len());
-            (encoded.conditional.tokens.len() + alone) as u64
+            let all = encoded.conditional.iter().chain(encoded.unconditional.iter().flatten());
+            all.map(|sequence| sequence.tokens.len() as u64).sum::<u64>()
         })
         .sum();
-    let tokens: u64 = ids.map(|id| corpus.encoded(id).training.tokens.len() as u64).sum();
+    let tokens: u64 = ids.map(|id| corpus.encoded(id).training_tokens() as u64).sum();
     let mean_tokens = tokens as f64 / corpus.num_samples() as f64;
     let training_tokens = training_tokens(budgets, mean_tokens);
     Estimate { scoring_tokens, training_tokens, tokens_per_second }
@@ -101,7 +101,7 @@ pub(crate) fn speed(models: &Models, corpus: &Corpus, observer: &dyn Observer) -
     let stride = (corpus.num_samples() / PROBES).max(1) as usize;
     let probes: Vec<Sequence> = (0..corpus.num_samples())
         .step_by(stride)
-        .map(|id| corpus.encoded(id).conditional.clone())
+        .map(|id| corpus.encoded(id).last().clone())
         .collect();
     let ask = || models.ask(|learner| learner.token_nll(&probes, &Unseen(observer)));
     // The first passes of a process pay for what later ones find ready.

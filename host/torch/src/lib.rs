@@ -10,6 +10,7 @@ mod shim;
 mod device;
 mod precision;
 mod tensor_file;
+mod stored;
 
 mod layers;
 
