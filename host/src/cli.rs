@@ -138,7 +138,7 @@ pub(crate) struct Score {
     pub(crate) common: Common,
     /// Score only the first N samples
     #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

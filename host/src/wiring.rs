@@ -43,6 +43,18 @@ fn warn_once(whose: &str, warnings: &[String], observer: &dyn Observer) {
     }
 }
 
+/// How messages begin that are about the proxy and not about the model to be trained.
+const PROXY: &str = "the proxy: ";
+
+/// Says whose fault it is; the run's own model's where that is empty.
+fn of(whose: &str, error: Error) -> Error {
+    match error {
+        Error::Cancelled => error,
+        error if whose.is_empty() => error,
+        error => Error::Text(format!("{whose}{error}")),
+    }
+}
+
 /// Threads this process may use: `OMP_NUM_THREADS` where set, as for libtorch, else all cores.
 pub(crate) fn threads() -> usize {
     std::env::var("OMP_NUM_THREADS")
