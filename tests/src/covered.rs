@@ -2,7 +2,7 @@
 //! response alone can be had wherever a template shows one.
 
 use crate::golden;
-use crate::tokenizer_folders::{characters, of_tokenizer};
+use crate::small_tokenizers::{characters, of_tokenizer};
 use iterit_core::conversation::{Conversation, Message, SystemTurn};
 use iterit_core::dataset::{self, DataFormat};
 use iterit_core::span::{Encoder, EncoderOptions, FrameKind};

@@ -6,7 +6,7 @@
 mod golden;
 mod support;
 mod foreign;
-mod tokenizer_folders;
+mod small_tokenizers;
 
 mod ifd_scores;
 mod bad_input;
@@ -19,6 +19,7 @@ mod parity;
 mod demo;
 mod training;
 mod resuming;
+mod exporting;
 mod picks;
 mod strategies;
 mod tfidf;
@@ -30,6 +31,8 @@ mod one_text;
 mod all_turns;
 mod covered;
 mod templates;
+mod jinja;
+mod tokenizer_folders;
 
 mod plugins;
 mod failures;

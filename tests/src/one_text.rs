@@ -1,7 +1,7 @@
 //! One text a sample: what is asked with the prompt, asked alone and trained on are the same response
 //! tokens, whatever a template does with thoughts, blanks, lone turns and system texts.
 
-use crate::tokenizer_folders::{byte_level, characters, sentence_piece};
+use crate::small_tokenizers::{byte_level, characters, sentence_piece};
 use iterit_core::conversation::{Conversation, Message};
 use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, FrameKind, PromptText, Texts};
 use iterit_core::template::ChatTemplate;

@@ -2,7 +2,7 @@
 //! [`DELIBERATE`] says how and why, as does the table in configs/README.md.
 
 use crate::golden;
-use crate::tokenizer_folders::characters;
+use crate::small_tokenizers::characters;
 use iterit_core::Result;
 use iterit_core::conversation::{Conversation, Message};
 use iterit_core::corpus::Corpus;

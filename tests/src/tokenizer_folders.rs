@@ -1,107 +1,93 @@
-//! Model folders with little tokenizers, in which spans can be counted by hand: one token a character,
-//! words with the blank before them as GPT-2 has them, and as SentencePiece has them.
+//! Special tokens are found wherever a folder declares them, and read as transformers reads them; a folder
+//! that transformers opens by other rules is told. Expected values: `golden/tokenizer_folders.py`.
 
-use serde_json::{Map, Value, json};
-use std::fs;
-use tempfile::TempDir;
+use crate::golden;
+use crate::support::Project;
+use iterit_core::tokenizer::{SpecialToken, Tokenizer};
+use serde_json::Value;
+use std::path::Path;
 
-/// Tokens that are never cut, with the ids 0, 1 …
-const SPECIAL: [&str; 5] = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<unk>"];
+/// Folders that transformers reads and we refuse, and what we say: it gives the token an id of its own,
+/// whatever the folder says, and with it a row of the embedding that was trained for nothing.
+const REFUSED: [(&str, &str); 1] = [(
+    "an id beyond the next",
+    "token `<new>` has id 350 here, and 340 behind those of tokenizer.json",
+)];
 
-/// One token a character, from the line feed to `~`.
-pub(crate) fn characters() -> TempDir {
-    let characters = ('\n'..='~').map(String::from).collect();
-    folder(json!({
-        "normalizer": null, "decoder": null,
-        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[\\s\\S]"},
-                          "behavior": "Isolated", "invert": false},
-        "model": {"type": "WordLevel", "vocab": vocabulary(characters), "unk_token": "<unk>"},
-    }))
-}
+/// Folders that transformers raises on and we read: the tokens are declared without doubt.
+const READ: [&str; 1] = ["additional_special_tokens with flags in special_tokens_map"];
 
-/// Bytes as GPT-2 writes them, and these words, each with the blank before it as one token.
-pub(crate) fn byte_level(words: &[&str]) -> TempDir {
-    let (pieces, merges) = merged(words, "\u{120}", ('!'..='~').chain('\u{a1}'..='\u{143}'));
-    folder(json!({
-        "normalizer": null,
-        "decoder": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "pre_tokenizer": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "post_processor": {"type": "ByteLevel", "add_prefix_space": false, "trim_offsets": true, "use_regex": true},
-        "model": {"type": "BPE", "vocab": vocabulary(pieces), "merges": merges},
-    }))
-}
-
-/// Characters as SentencePiece has them, blanks as `▁`, one put before every text; bytes for other
-/// characters; and these words, each with the blank before it as one token.
-pub(crate) fn sentence_piece(words: &[&str]) -> TempDir {
-    let (mut pieces, merges) = merged(words, "\u{2581}", ('!'..='~').chain(['\u{2581}', '\n']));
-    pieces.extend((0..=255u8).map(|byte| format!("<0x{byte:02X}>")));
-    folder(json!({
-        "normalizer": {"type": "Sequence", "normalizers": [
-            {"type": "Prepend", "prepend": "\u{2581}"},
-            {"type": "Replace", "pattern": {"String": " "}, "content": "\u{2581}"},
-        ]},
-        "pre_tokenizer": null, "decoder": null,
-        "model": {"type": "BPE", "vocab": vocabulary(pieces), "merges": merges,
-                  "unk_token": "<unk>", "fuse_unk": true, "byte_fallback": true},
-    }))
-}
-
-/// The pieces and merges by which every word becomes one token, the blank before it included.
-fn merged(
-    words: &[&str],
-    blank: &str,
-    characters: impl Iterator<Item = char>,
-) -> (Vec<String>, Vec<[String; 2]>) {
-    let mut pieces: Vec<String> = characters.map(String::from).collect();
-    let mut merges = Vec::new();
-    for word in words {
-        let mut piece = blank.to_owned();
-        for character in word.chars() {
-            let longer = format!("{piece}{character}");
-            if !pieces.contains(&longer) {
-                merges.push([piece, character.into()]);
-                pieces.push(longer.clone());
-            }
-            piece = longer;
+#[test]
+fn tokens_are_those_of_transformers() {
+    let golden = golden::committed("tokenizer_folders.json");
+    let texts = golden::texts(&golden, "texts");
+    for folder in golden::array(&golden, "folders") {
+        let name = folder["name"].as_str().expect("a name");
+        let project = Project::new();
+        let path = assemble(&project, &golden, folder);
+        let opened = Tokenizer::open(&path);
+        if let Some((_, fault)) = REFUSED.iter().find(|(refused, _)| *refused == name) {
+            let message = opened.err().expect(name).to_string();
+            assert!(message.contains(fault), "{name}: {message}");
+        } else if folder["refused"].is_string() {
+            assert_eq!(opened.is_ok(), READ.contains(&name), "{name}");
+        } else {
+            check(name, &opened.unwrap_or_else(|it| panic!("{name}: {it}")), folder, &texts);
         }
     }
-    (pieces, merges)
 }
 
-fn vocabulary(pieces: Vec<String>) -> Map<String, Value> {
-    let pieces = SPECIAL.into_iter().map(String::from).chain(pieces).enumerate();
-    pieces.map(|(id, piece)| (piece, json!(id))).collect()
-}
-
-fn folder(tokenizer: Value) -> TempDir {
-    let mut whole = tokenizer;
-    whole["version"] = json!("1.0");
-    for absent in ["truncation", "padding", "post_processor"] {
-        if whole.get(absent).is_none() {
-            whole[absent] = Value::Null;
-        }
+fn check(name: &str, tokenizer: &Tokenizer, expected: &Value, texts: &[String]) {
+    for (text, ids) in texts.iter().zip(golden::array(expected, "ids")) {
+        let found = serde_json::json!(tokenizer.encode(text).expect("ids"));
+        assert_eq!(found, *ids, "{name}: {text:?}");
     }
-    whole["added_tokens"] = (0..)
-        .zip(SPECIAL)
-        .map(|(id, token)| {
-            json!({"id": id, "content": token, "single_word": false, "lstrip": false,
-                   "rstrip": false, "normalized": false, "special": true})
-        })
-        .collect();
-    let folder = of_tokenizer(whole, ["<s>", "</s>"]);
-    let config = json!({"eos_token_id": 1, "max_position_embeddings": 64});
-    fs::write(folder.path().join("config.json"), config.to_string()).expect("a file");
-    folder
+    for (token, expected) in expected["special"].as_object().expect("special tokens") {
+        let special = tokenizer.special();
+        let found = match token.as_str() {
+            "bos_token" => special.bos.as_ref(),
+            "eos_token" => special.eos.as_ref(),
+            "pad_token" => special.pad.as_ref(),
+            "unk_token" => special.unk.as_ref(),
+            other => special.others.iter().find(|(it, _)| it == other).map(|(_, it)| it),
+        };
+        let Some(SpecialToken { text, id }) = found else { panic!("{name}: no {token}") };
+        assert_eq!(serde_json::json!([text, id]), *expected, "{name}: {token}");
+    }
+    let is_told = tokenizer.warnings().iter().any(|it| it.contains("transformers 5 opens"));
+    assert_eq!(is_told, expected["other_tokens"] == true, "{name}: {:?}", tokenizer.warnings());
 }
 
-/// A folder with this tokenizer, and these texts for bos and eos.
-pub(crate) fn of_tokenizer(tokenizer: Value, [bos, eos]: [&str; 2]) -> TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let write = |name: &str, value: Value| {
-        fs::write(folder.path().join(name), value.to_string()).expect("a file");
-    };
-    write("tokenizer.json", tokenizer);
-    write("tokenizer_config.json", json!({"bos_token": bos, "eos_token": {"content": eos}}));
-    folder
+/// Writes a folder of the golden's.
+fn assemble(project: &Project, golden: &Value, folder: &Value) -> std::path::PathBuf {
+    let mut tokenizer = golden["tokenizers"][folder["tokenizer"].as_str().expect("a name")].clone();
+    for (field, value) in folder["changes"].as_object().expect("changes") {
+        tokenizer[field] = value.clone();
+    }
+    project.write("tokenizer.json", tokenizer.to_string());
+    for (file, content) in folder["files"].as_object().expect("files") {
+        project.write(file, content.to_string());
+    }
+    let path = project.path("tokenizer.json");
+    path.parent().map(Path::to_owned).expect("a folder")
+}
+
+#[test]
+fn what_is_unusual_is_told_once() {
+    for (config, told) in [
+        (r#"{"split_special_tokens": true}"#, "are read as plain text"),
+        (r#"{"auto_map": ["tokenization_x.X", null]}"#, "own code is not run"),
+        (r#"{"auto_map": {"AutoTokenizer": [null, "x.X"]}}"#, "own code is not run"),
+        (r#"{"added_tokens_decoder": {"9": {"content": "<|end|>"}}}"#, "`<|end|>` has id 4"),
+    ] {
+        let golden = golden::committed("tokenizer_folders.json");
+        let project = Project::new();
+        let path = assemble(&project, &golden, &golden["folders"][0]);
+        project.write("tokenizer_config.json", config);
+        let tokenizer = Tokenizer::open(&path).unwrap();
+        let [warning] = tokenizer.warnings() else {
+            panic!("{config}: {:?}", tokenizer.warnings())
+        };
+        assert!(warning.contains(told), "{warning}");
+    }
 }

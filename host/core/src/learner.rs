@@ -87,6 +87,11 @@ pub trait Learner: Send {
     /// What it is.
     fn facts(&self) -> ModelFacts;
 
+    /// What the user should know of the files it came from.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
+
     /// The loss of every scored token, nats: one row a sequence, as long as its `scored`.
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>>;
 

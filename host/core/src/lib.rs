@@ -24,6 +24,7 @@ pub mod run_directory;
 
 pub mod observe;
 
+pub mod model_folder;
 pub mod tokenizer;
 pub mod template;
 pub mod span;

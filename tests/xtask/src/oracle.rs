@@ -10,16 +10,19 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 10] = [
+const SCRIPTS: [&str; 13] = [
     "python_words.py",
     "tfidf.py",
     "embeddings.py",
     "dedup.py",
     "statistics/oracle.py",
     "models.py",
+    "model_folders.py",
+    "tokenizer_folders.py",
     "turns.py",
     "sentence_piece.py",
     "demo.py",
+    "jinja.py",
     "loop.py",
 ];
 

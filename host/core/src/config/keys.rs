@@ -45,6 +45,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.model.max_length, v, |&n| n >= Some(2)),
     },
     Key {
+        name: "model.added_tokens",
+        expected: "\"refuse\" or \"grow\"",
+        put: |c, v| put(&mut c.model.added_tokens, v, |_| true),
+    },
+    Key {
         name: "model.proxy",
         expected: "the path of a model folder",
         put: |c, v| put_path(&mut c.model.proxy, v),
