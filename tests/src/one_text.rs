@@ -263,3 +263,36 @@ fn a_system_text_that_the_template_refuses() {
         assert!(error.contains(words), "{error}");
     }
 }
+
+#[test]
+fn what_a_template_does_not_show_is_counted() {
+    let folder = characters();
+    let mut conversation = asked("Hi", "Yes.");
+    conversation.messages[1].set("reasoning_content", "Hm.".into());
+    conversation.tools = Some(serde_json::json!([{"name": "f"}]));
+    let unshown = |template: &str| {
+        encoder(folder.path(), template, EncoderOptions::default()).unshown(&conversation)
+    };
+    assert_eq!(unshown("chatml"), ["reasoning_content", "tools"]);
+    let thinks = "{% for m in messages %}{{ m.role }}{{ m.thinking }}{{ m.content }}{% endfor %}";
+    assert_eq!(unshown(thinks), ["tools"]);
+    let prints = "{{ messages | tojson }}";
+    assert_eq!(unshown(prints), ["tools"]);
+}
+
+#[test]
+fn generation_marks_are_a_second_opinion() {
+    let folder = characters();
+    let marked = |before: &str| {
+        let template = "{% for m in messages %}[{{ m.role }}]{% if m.role == 'assistant' %}BEFORE\
+                        {% generation %}{{ m.content }};{% endgeneration %}{% else %}{{ m.content }};\
+                        {% endif %}{% endfor %}";
+        let template = match before {
+            "inside" => template.replace("BEFORE{% generation %}", "{% generation %}>"),
+            before => template.replace("BEFORE", before),
+        };
+        let encoder = encoder(folder.path(), &template, EncoderOptions::default());
+        encoder.texts(&asked("Hi", "Yes.")).expect("texts").findings.is_marked_otherwise
+    };
+    assert!(!marked("") && !marked(">") && marked("inside"));
+}

@@ -145,6 +145,11 @@ impl Message {
         self.0.insert(name.to_owned(), value);
     }
 
+    /// Takes a field away.
+    pub fn remove(&mut self, name: &str) {
+        self.0.shift_remove(name);
+    }
+
     /// Adds text behind the content.
     pub fn append(&mut self, more: &str) {
         match self.0.get_mut("content") {

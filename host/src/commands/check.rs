@@ -111,6 +111,7 @@ fn show_texts(texts: &TextCounts) {
         (texts.written_ends, "end in the end of training already, which is not added once more"),
         (texts.encoded_otherwise_alone, "would have other tokens if they were encoded alone"),
         (texts.trained_otherwise, "have other tokens in training than in scoring"),
+        (texts.marked_otherwise, "begin elsewhere by the template's own generation marks"),
     ] {
         if count > 0 {
             anstream::println!("texts       {count} responses {what}");

@@ -24,6 +24,9 @@ pub(crate) fn warn_of_texts(corpus: &Corpus, observer: &dyn Observer) {
     if report.empty_responses > 0 {
         warn(format!("{} responses are empty and cannot be scored", report.empty_responses));
     }
+    for (field, count) in &report.unshown {
+        warn(format!("{count} samples have `{field}`, which the template does not show"));
+    }
     if report.end.missed > 0 {
         warn(format!(
             "{} of {} training texts end in `{}`, which does not become a token that stops generation",

@@ -63,7 +63,8 @@ impl Corpus {
         }
         let samples = samples_of(&rows);
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
-        let report = Box::new(TextReport::new(&encoder, &encoded[..num_samples]));
+        let report =
+            Box::new(TextReport::new(&encoder, &rows[..num_samples], &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
         Ok(Self { rows, samples, num_samples, drawn: None, texts })
     }
@@ -104,7 +105,7 @@ impl Corpus {
         let texts = match &self.texts {
             CorpusTexts::Encoded { encoder, encoded, .. } => {
                 let mut those = drawn.take(&encoded[..self.num_samples]);
-                let report = Box::new(TextReport::new(encoder, &those));
+                let report = Box::new(TextReport::new(encoder, &rows[..num_samples], &those));
                 those.extend_from_slice(&encoded[targets]);
                 CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
             }

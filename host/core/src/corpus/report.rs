@@ -1,9 +1,11 @@
 //! What became of the texts: lengths, cuts, and rows that teach nothing. Counted, never silent.
 
+use crate::dataset::Row;
 use crate::learner::Sequence;
 use crate::span::{EncodedSample, Encoder, Findings, FrameKind};
 use iterit_sdk::SampleId;
 use serde::Serialize;
+use std::collections::BTreeMap;
 
 /// The texts of a corpus in numbers. Target samples are not counted.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -28,6 +30,8 @@ pub struct TextReport {
     pub zero_loss: usize,
     /// How the texts came about.
     pub texts: TextCounts,
+    /// By field of a message, and `tools`: samples of which the template does not show it.
+    pub unshown: BTreeMap<String, usize>,
     /// Whether training texts end in a token that stops generation.
     pub end: EndAudit,
 }
@@ -51,6 +55,8 @@ pub struct TextCounts {
     pub encoded_otherwise_alone: usize,
     /// Training asks other response tokens than scoring.
     pub trained_otherwise: usize,
+    /// The template's own marks of what the assistant says begin elsewhere.
+    pub marked_otherwise: usize,
 }
 
 /// How long some texts are in tokens, before the cut.
@@ -87,7 +93,7 @@ pub struct EndAudit {
 }
 
 impl TextReport {
-    pub(super) fn new(encoder: &Encoder, encoded: &[EncodedSample]) -> Self {
+    pub(super) fn new(encoder: &Encoder, rows: &[Row], encoded: &[EncodedSample]) -> Self {
         let scores_nothing = |sample: &&EncodedSample| sample.scored_tokens() == 0;
         let lengths = |length: &dyn Fn(&EncodedSample) -> Option<(usize, usize)>| {
             Lengths::new(encoded.iter().filter_map(length))
@@ -112,6 +118,7 @@ impl TextReport {
             empty_responses: encoded.iter().filter(|s| s.is_empty).count(),
             cut_responses: encoded.iter().filter(scores_nothing).filter(|s| !s.is_empty).count(),
             zero_loss: encoded.iter().filter(|s| s.trained_tokens() == 0).count(),
+            unshown: unshown(encoder, rows),
             texts: TextCounts {
                 template_frames: count(|it| it.frame == Some(FrameKind::Template)),
                 header_frames: count(|it| it.frame == Some(FrameKind::Header)),
@@ -121,10 +128,19 @@ impl TextReport {
                 written_ends: count(|it| it.is_end_written),
                 encoded_otherwise_alone: count(|it| it.is_encoded_otherwise_alone),
                 trained_otherwise: count(|it| it.is_trained_otherwise),
+                marked_otherwise: count(|it| it.is_marked_otherwise),
             },
             end: EndAudit::new(encoder, encoded),
         }
     }
+}
+
+fn unshown(encoder: &Encoder, rows: &[Row]) -> BTreeMap<String, usize> {
+    let mut unshown = BTreeMap::new();
+    for name in rows.iter().flat_map(|row| encoder.unshown(&row.conversation)) {
+        *unshown.entry(name).or_default() += 1;
+    }
+    unshown
 }
 
 impl Lengths {

@@ -5,12 +5,18 @@ use super::texts::{Frame, Renderer, Text, Texts};
 use super::{EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, published, shown};
 use crate::conversation::{Conversation, Message, SystemTurn, Turns};
 use crate::learner::Sequence;
-use crate::template::ChatTemplate;
+use crate::template::{ChatTemplate, Ending};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use iterit_sdk::Turn;
 use serde_json::json;
 use std::borrow::Cow;
+
+/// Fields of a message that say who speaks and what, or whether it is trained on.
+const PLAIN: [&str; 7] = ["content", "loss", "name", "role", "tool_call_id", "train", "weight"];
+
+/// The names under which templates read a thought.
+const THOUGHT: [&str; 3] = ["reasoning_content", "thinking", "reasoning"];
 
 /// What an encoder is told besides tokenizer and template.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -201,12 +207,57 @@ impl Encoder {
                     target_end: &self.target_end,
                     ends_in_special: &|text| self.tokenizer.ends_in_special(text).unwrap_or(false),
                 };
-                one_text::texts(renderer, conversation, &choices)
+                let mut texts = one_text::texts(renderer, conversation, &choices)?;
+                texts.findings.is_marked_otherwise = self.marks_otherwise(conversation, &texts);
+                Ok(texts)
             }
             TextRules::Published => {
                 published::texts(renderer, conversation, lone, &self.target_end)
             }
         }
+    }
+
+    /// Fields of messages, and `tools`, that the template does not show. One that its source names is
+    /// taken to be heeded.
+    pub fn unshown(&self, conversation: &Conversation) -> Vec<String> {
+        let heeds = |name: &str| {
+            let names: &[&str] = if THOUGHT.contains(&name) { &THOUGHT } else { &[name] };
+            names.iter().any(|name| self.template.source().contains(name))
+        };
+        let fields = conversation.messages.iter().flat_map(Message::fields);
+        let mut names: Vec<&str> = fields.filter(|name| !PLAIN.contains(name)).collect();
+        names.extend(conversation.tools.is_some().then_some("tools"));
+        names.sort_unstable();
+        names.dedup();
+        names.retain(|name| !heeds(name) && self.is_same_without(conversation, name));
+        names.into_iter().map(str::to_owned).collect()
+    }
+
+    /// Whether a conversation reads the same without a field, as one that a template prints whole
+    /// does not.
+    fn is_same_without(&self, conversation: &Conversation, name: &str) -> bool {
+        let mut without = self.fitted(conversation).into_owned();
+        without.messages.iter_mut().for_each(|message| message.remove(name));
+        without.tools = without.tools.filter(|_| name != "tools");
+        let renderer = self.renderer();
+        renderer.closed(&without).ok() == renderer.closed(&self.fitted(conversation)).ok()
+    }
+
+    /// Whether a template that marks what the assistant says has the last response begin elsewhere.
+    fn marks_otherwise(&self, conversation: &Conversation, texts: &Texts) -> bool {
+        let (Some(text), true) =
+            (texts.conditional.last(), self.template.source().contains("endgeneration"))
+        else {
+            return false;
+        };
+        let (messages, tools) = (&conversation.messages, conversation.tools.as_ref());
+        let special = self.tokenizer.special();
+        let marked = self.template.render_marked(messages, tools, Ending::Closed, special);
+        marked.is_ok_and(|marked| {
+            let mark = marked.generated().last().map(|mark| mark.start);
+            let start = text.spans.last().map(|span| span.bytes.start);
+            marked.text() == text.text && mark.is_some() && mark != start
+        })
     }
 
     /// Whether the template writes Python's `None` where the first conversation has no content.

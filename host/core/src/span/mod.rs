@@ -75,6 +75,8 @@ pub struct Findings {
     pub is_encoded_otherwise_alone: bool,
     /// Training asks other response tokens than scoring.
     pub is_trained_otherwise: bool,
+    /// The template's own marks of what the assistant says begin elsewhere.
+    pub is_marked_otherwise: bool,
 }
 
 impl EncodedSample {
