@@ -4,7 +4,7 @@
 use crate::golden;
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, DataFormat};
-use iterit_core::learner::Unwatched;
+use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, TargetEnd};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
@@ -207,7 +207,7 @@ fn characters() -> tempfile::TempDir {
     };
     write("tokenizer.json", tokenizer);
     write("tokenizer_config.json", json!({"bos_token": "<s>", "eos_token": {"content": "</s>"}}));
-    write("config.json", json!({"eos_token_id": 1, "max_position_embeddings": 64}));
+    write("config.json", json!({"eos_token_id": 1}));
     folder
 }
 
@@ -262,7 +262,8 @@ fn what_an_encoder_refuses() {
             Ok(_) => panic!("{template} was accepted"),
             Err(error) => error.to_string(),
         };
-    let long = EncoderOptions { max_length: Some(65), ..Default::default() };
+    let limits = Some(ModelLimits { positions: 64, window: None, vocabulary: usize::MAX });
+    let long = EncoderOptions { max_length: Some(65), limits, ..Default::default() };
     let error = refused("chatml", long);
     assert!(
         error.starts_with("`model.max_length` is 65, but the model has 64 positions"),

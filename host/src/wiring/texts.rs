@@ -2,6 +2,7 @@
 
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
+use iterit_core::learner::ModelLimits;
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
@@ -51,7 +52,9 @@ pub(super) fn proxy_corpus(
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
+    let options =
+        EncoderOptions { limits: Some(iterit_torch::limits(folder)?), ..EncoderOptions::default() };
+    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
     let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
     encode(samples, targets, &Arc::new(encoder), observer)
 }
@@ -62,7 +65,7 @@ pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
     let samples = dataset::load(&config.data.path, config.data.format)?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
-        (None, Some(model)) => encoder(config, model)?.target_end().to_owned(),
+        (None, Some(model)) => encoder(config, model, None)?.target_end().to_owned(),
         (None, None) => {
             return Err(Error::config(
                 "`data.eos_text` is not set, so it is unknown what ends a response in training\n\
@@ -95,15 +98,17 @@ fn target_samples(config: &Config) -> Result<Vec<Sample>> {
 
 /// Tokenizer and template of the model to be trained.
 fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
-    Ok(Arc::new(encoder(config, config.model_path()?)?))
+    let model = config.model_path()?;
+    Ok(Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
-fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
+fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result<Encoder> {
     let options = EncoderOptions {
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
+        limits,
     };
     let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;

@@ -5,16 +5,18 @@ mod next_logits;
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
-use crate::layers::rope::Rotations;
-use crate::models::{self, decoder::DecoderShape};
+use crate::models::decoder::DecoderShape;
+use crate::models::place::Positions;
 use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
 use crate::shim;
 use crate::train::{Activations, Losses, Trainer};
-use crate::{checkpoint, weights};
-use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Watch};
+use crate::{checkpoint, models, weights};
+use iterit_core::learner::{
+    Learner, ModelFacts, ModelLimits, Sequence, StepOptions, StepOutcome, Watch,
+};
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, whole_file};
 use std::any::Any;
@@ -75,7 +77,17 @@ pub struct TorchLearner {
     /// Made by the first step.
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
-    rotations: Rotations,
+    positions: Positions,
+}
+
+/// What the sequences of a model folder must keep within; looks at its `config.json` alone.
+///
+/// # Errors
+/// A file that is not there or not right, or an architecture that is not supported.
+pub fn limits(folder: &Path) -> Result<ModelLimits> {
+    let path = folder.join("config.json");
+    let shape = models::shape(&Config::read(&path)?);
+    Ok(shape.map_err(|fault| Error::file(&path, fault))?.limits())
 }
 
 /// What suits a CPU: small enough to stay near the caches.
@@ -95,7 +107,8 @@ impl TorchLearner {
     pub fn load(folder: &Path, options: LearnerOptions) -> Result<Self> {
         let path = folder.join("config.json");
         let config = Config::read(&path)?;
-        let shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
+        let mut shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
+        shape.names = weights::find_names(folder, &shape.names)?;
         let device = open(&options)?;
         let kind = options.precision.storage();
         let parameters = guarded(|| weights::load(folder, &shape.parameters(), kind, device))?;
@@ -122,8 +135,8 @@ impl TorchLearner {
         device: Device,
         parameters: Parameters,
     ) -> Self {
-        let rotations = shape.rope.rotations(0, options.precision.compute(), device);
-        Self { config, shape, options, device, parameters, cast: None, optimizer: None, rotations }
+        let positions = Positions::new(&shape, options.precision.compute(), device);
+        Self { config, shape, options, device, parameters, cast: None, optimizer: None, positions }
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -141,7 +154,7 @@ impl TorchLearner {
             let cast = self.cast.get_or_insert_with(|| parameters.cast(compute));
             let decoder = cast.decoder(&self.shape);
             let budget = self.budget();
-            ask(&Scorer { decoder: &decoder, rotations: &self.rotations, budget })
+            ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
         })
     }
 
@@ -150,7 +163,7 @@ impl TorchLearner {
         let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
         let trainer = Trainer {
             decoder: &decoder,
-            rotations: &self.rotations,
+            positions: &self.positions,
             budget: self.budget(),
             micro_batch: self.micro_batch(),
             activations: self.options.activations,
@@ -189,19 +202,15 @@ impl TorchLearner {
         }
     }
 
-    /// Makes sure there are rotations for the longest sequence.
+    /// Makes sure there are positions for the longest sequence.
     fn reach(&mut self, sequences: &[Sequence]) {
         let longest = sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);
-        if longest > self.rotations.len() {
-            let length = longest.next_power_of_two();
-            let kind = self.options.precision.compute();
-            self.rotations = self.shape.rope.rotations(length, kind, self.device);
-        }
+        self.positions.reach(longest);
     }
 
     /// Refuses sequences that the model has no answer for.
     fn check(&self, sequences: &[Sequence]) -> Result<()> {
-        let limit = self.shape.max_position_embeddings;
+        let ModelLimits { positions: limit, vocabulary, .. } = self.shape.limits();
         for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
             assert!(
                 scored.is_empty() || (scored.start > 0 && scored.end <= tokens.len()),
@@ -215,10 +224,9 @@ impl TorchLearner {
                     tokens.len()
                 )));
             }
-            let vocab_size = self.shape.vocab_size;
-            if let Some(token) = tokens.iter().find(|&&token| i64::from(token) >= vocab_size) {
+            if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
                 return Err(Error::Model(format!(
-                    "token id {token} in sequence {index}, but the model knows ids below {vocab_size}\n\
+                    "token id {token} in sequence {index}, but the model knows ids below {vocabulary}\n\
                      hint: the tokenizer belongs to another model, or tokens were added to it"
                 )));
             }
@@ -231,7 +239,7 @@ impl Learner for TorchLearner {
     fn facts(&self) -> ModelFacts {
         let parameters = self.parameters.num_elements();
         ModelFacts {
-            architecture: self.config.fields.model_type.clone(),
+            architecture: self.config.model_type().to_owned(),
             parameters,
             dtype: self.options.precision.to_string(),
             device: device::name(self.device),
@@ -333,5 +341,7 @@ fn reason(panic: &(dyn Any + Send)) -> String {
     format!("libtorch: {text}{hint}")
 }
 
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;

@@ -1,6 +1,7 @@
 //! Weights out of a Hugging Face folder and back into one: `model.safetensors`, or shards with
 //! `model.safetensors.index.json`. Every fault of a folder is named at once.
 
+use crate::models::names::Names;
 use crate::parameters::Parameters;
 use crate::tensor_file::{self, TensorFile};
 use iterit_core::{Error, Result, whole_file};
@@ -40,6 +41,12 @@ pub(crate) fn load(
     };
     let named: Vec<(String, Tensor)> = expected.iter().map(read).collect::<Result<_>>()?;
     Ok(Parameters::new(named))
+}
+
+/// Where the weights of a folder lie that might lie in several places.
+pub(crate) fn find_names(folder: &Path, names: &Names) -> Result<Names> {
+    let shards = open(folder)?;
+    Ok(names.found(|name| shards.iter().any(|shard| shard.info(name).is_some())))
 }
 
 /// Writes weights into one file, or into shards of at most `shard_bytes` with an index.

@@ -2,7 +2,7 @@
 
 use super::TargetEnd;
 use super::texts::{self, Frame, Text};
-use crate::learner::Sequence;
+use crate::learner::{ModelLimits, Sequence};
 use crate::template::{ChatTemplate, Ending};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -57,6 +57,8 @@ pub struct EncoderOptions {
     pub target_end: TargetEnd,
     /// `model.max_length`; unset: the tokenizer's and the model's own limit.
     pub max_length: Option<usize>,
+    /// The model's own limits, where there is a model.
+    pub limits: Option<ModelLimits>,
 }
 
 /// Turns samples into texts and texts into tokens.
@@ -81,7 +83,7 @@ impl Encoder {
         template: ChatTemplate,
         options: EncoderOptions,
     ) -> Result<Self> {
-        let max_length = window(options.max_length, &tokenizer)?;
+        let max_length = window(&options, &tokenizer)?;
         let target_end = target_end(&tokenizer, &template, &options)?;
         let alone = texts::frame(&template, tokenizer.special(), &[], "");
         let alone_start = match &alone {
@@ -247,9 +249,9 @@ fn assemble(
     }
 }
 
-fn window(max_length: Option<usize>, tokenizer: &Tokenizer) -> Result<usize> {
-    let positions = tokenizer.max_position_embeddings();
-    match (max_length, positions) {
+fn window(options: &EncoderOptions, tokenizer: &Tokenizer) -> Result<usize> {
+    let positions = options.limits.map(|limits| limits.positions);
+    match (options.max_length, positions) {
         (Some(asked), Some(positions)) if asked > positions => Err(Error::config(format!(
             "`model.max_length` is {asked}, but the model has {positions} positions, expected at \
              most that"
