@@ -1,6 +1,6 @@
 //! Instruction data in the layouts people keep it in, and what is said of data that is not.
 
-use iterit_core::dataset::{self, DataFormat};
+use iterit_core::dataset::{self, DataFormat, Row};
 use iterit_core::{Role, Sample, Turn};
 use serde_json::json;
 use std::fs;
@@ -15,7 +15,8 @@ fn load(files: &[(&str, &[u8])], format: DataFormat) -> Result<Vec<Sample>, Stri
         fs::write(path, content).expect("a file");
     }
     let at = format!("{}/", folder.path().display());
-    dataset::load(&paths, format).map_err(|error| error.to_string().replace(&at, ""))
+    let loaded = dataset::load(&paths, format).map(|dataset| dataset.samples());
+    loaded.map_err(|error| error.to_string().replace(&at, ""))
 }
 
 /// Prompt and response of the one row given.
@@ -104,8 +105,9 @@ fn ids_run_through_all_files_however_packed() {
         assert_eq!(sample.metadata, *json!({"topic": id}).as_object().expect("an object"));
     }
 
-    let (kept, held) = dataset::hold_out(samples, 0.25).expect("some of each");
-    assert_eq!((kept.len(), held.len(), held[0].id), (6, 2, 6));
+    let rows: Vec<Row> = samples.into_iter().map(Row::from).collect();
+    let (kept, held) = dataset::hold_out(rows.clone(), 0.25).expect("some of each");
+    assert_eq!((kept.as_slice(), held.as_slice()), rows.split_at(6));
     assert!(dataset::hold_out(held, 0.9).is_ok_and(|(kept, held)| kept.len() == held.len()));
     assert!(dataset::hold_out(kept[..1].to_vec(), 0.1).is_err());
 }
@@ -158,10 +160,11 @@ fn bad_data_is_named_by_file_row_and_field() {
              `conversations`, or `prompt` and `completion`",
         ),
         (
-            r#"[{"messages": [{"role": "tool", "content": "a"}, {"role": "user"}]}]"#,
+            r#"[{"messages": [{"role": 7, "content": "a"}, {"role": "user"}]}]"#,
             "`data.json`: 1 of 1 rows cannot be read\n  \
-             row 0: `messages[0].role` is \"tool\", expected \"system\", \"user\" or \"human\", \
-             \"assistant\" or \"gpt\"; `messages[1].content` is missing, expected a string",
+             row 0: `messages[0].role` is the number 7, expected \"system\", \"user\" or \"human\", \
+             \"assistant\" or \"gpt\", or another role that the template knows; \
+             `messages[1].content` is missing, expected a string",
         ),
         (
             r#"[{"messages": [{"role": "user", "content": "a"}]}]"#,

@@ -5,14 +5,19 @@
 //! selection → batches → steps → checkpoint → records. A module uses only the modules above it in
 //! this list, so the crate reads top to bottom; [`run`] is the plot.
 
+#![warn(missing_docs)]
+
 pub mod error;
 pub mod nearest;
 pub mod whole_file;
 
 pub mod statistics;
 
+pub mod conversation;
 pub mod dataset;
+pub mod sequence;
 pub mod learner;
+pub mod identity;
 pub mod record;
 pub mod run_directory;
 

@@ -42,15 +42,17 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
 fn show_sample(corpus: &Corpus, id: u64) -> Result<()> {
     let encoder = corpus.encoder().expect("a corpus with a tokenizer has an encoder");
     let Sequence { tokens, scored } = &corpus.encoded(id).training;
-    let text = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
+    let decoded = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
     let green = anstyle::AnsiColor::Green.on_default();
-    anstream::println!(
-        "── sample {id}: {} tokens, {} carry loss ──\n{}{green}⟦{}⟧{green:#}\n",
-        tokens.len(),
-        scored.len(),
-        text(&tokens[..scored.start])?,
-        text(&tokens[scored.clone()])?
-    );
+    let (mut text, mut shown) = (String::new(), 0);
+    for range in scored.ranges() {
+        text += &decoded(&tokens[shown..range.start])?;
+        text += &format!("{green}⟦{}⟧{green:#}", decoded(&tokens[range.clone()])?);
+        shown = range.end;
+    }
+    text += &decoded(&tokens[shown..])?;
+    let (all, scored) = (tokens.len(), scored.len());
+    anstream::println!("── sample {id}: {all} tokens, {scored} carry loss ──\n{text}\n");
     Ok(())
 }
 
@@ -111,7 +113,7 @@ fn show_special(corpus: &Corpus) {
 
 fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
     let budget = budget(config.selection.ratio, corpus.num_samples())?;
-    let per_epoch = budget.div_ceil(config.train.gradient_accumulation as u64);
+    let per_epoch = budget.div_ceil(config.train.batch as u64);
     anstream::println!(
         "plan        {budget} of {} samples an epoch, {} epochs, {per_epoch} steps each where the \
          strategy keeps that budget",

@@ -2,25 +2,48 @@
 
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
+use iterit_core::dataset::{self, Drawn, Row};
 use iterit_core::learner::ModelLimits;
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
-use iterit_core::{Error, Result, Sample, dataset};
-use std::path::Path;
+use iterit_core::{Error, Result, Sample};
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-/// What is trained on, and what the model is measured by where there is such data.
+/// What is trained on, and what the model is measured by where there is such data. Of the first the
+/// seed draws its share.
 pub(crate) fn corpora(
     config: &Config,
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
-    let data = Error::both(samples(config), target_samples(config));
-    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
-    let training = encode(samples, targets, &encoder, observer)?;
+    encoded(config, config.data.pool.filter(|share| *share < 1.0), observer)
+}
+
+/// The same before any draw.
+pub(crate) fn whole_corpora(
+    config: &Config,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
+    encoded(config, None, observer)
+}
+
+fn encoded(
+    config: &Config,
+    share: Option<f64>,
+    observer: &dyn Observer,
+) -> Result<(Corpus, Option<Corpus>)> {
+    let data = Error::both(rows(config, observer), target_rows(config, observer));
+    let (((rows, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
+    let rows = match &drawn {
+        Some(drawn) => drawn.take(&rows),
+        None => rows,
+    };
+    let training = encode(rows, targets, &encoder, observer)?.known_as(drawn);
     let held_out = match held_out {
-        Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
+        Some(rows) => Some(encode(rows, Vec::new(), &encoder, observer)?),
         None => None,
     };
     Ok((training, held_out))
@@ -32,11 +55,11 @@ pub(crate) fn corpus(
     limit: Option<usize>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let samples = dataset::load(&config.data.path, config.data.format);
-    let data = Error::both(samples, target_samples(config));
-    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
-    samples.truncate(limit.unwrap_or(usize::MAX));
-    encode(samples, targets, &encoder, observer)
+    let rows = load(config, &config.data.path, observer);
+    let data = Error::both(rows, target_rows(config, observer));
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    rows.truncate(limit.unwrap_or(usize::MAX));
+    encode(rows, targets, &encoder, observer)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -55,14 +78,14 @@ pub(super) fn proxy_corpus(
     let options =
         EncoderOptions { limits: Some(iterit_torch::limits(folder)?), ..EncoderOptions::default() };
     let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
-    let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
-    encode(samples, targets, &Arc::new(encoder), observer)
+    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
+    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
 /// or the model's where one is named.
-pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
-    let samples = dataset::load(&config.data.path, config.data.format)?;
+pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Corpus> {
+    let rows = load(config, &config.data.path, observer)?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
         (None, Some(model)) => encoder(config, model, None)?.target_end().to_owned(),
@@ -73,27 +96,46 @@ pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
             ));
         }
     };
-    Ok(Corpus::bare(samples, target_samples(config)?, end))
+    Ok(Corpus::bare(rows, target_rows(config, observer)?, end))
 }
 
-fn samples(config: &Config) -> Result<(Vec<Sample>, Option<Vec<Sample>>)> {
-    let samples = dataset::load(&config.data.path, config.data.format)?;
+/// The samples to choose from, before any draw. Pages show them, long after their files were
+/// spoken of.
+pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
+    let mut dataset = dataset::load(&config.data.path, config.data.format)?;
+    if config.data.eval_path.is_empty() && config.data.eval_fraction > 0.0 {
+        (dataset.rows, _) = dataset::hold_out(dataset.rows, config.data.eval_fraction)?;
+    }
+    Ok(dataset.samples())
+}
+
+fn rows(config: &Config, observer: &dyn Observer) -> Result<(Vec<Row>, Option<Vec<Row>>)> {
+    let rows = load(config, &config.data.path, observer)?;
     if !config.data.eval_path.is_empty() {
-        let held_out = dataset::load(&config.data.eval_path, config.data.format)?;
-        return Ok((samples, Some(held_out)));
+        let held_out = load(config, &config.data.eval_path, observer)?;
+        return Ok((rows, Some(held_out)));
     }
     if config.data.eval_fraction > 0.0 {
-        let (samples, held_out) = dataset::hold_out(samples, config.data.eval_fraction)?;
-        return Ok((samples, Some(held_out)));
+        let (rows, held_out) = dataset::hold_out(rows, config.data.eval_fraction)?;
+        return Ok((rows, Some(held_out)));
     }
-    Ok((samples, None))
+    Ok((rows, None))
 }
 
-fn target_samples(config: &Config) -> Result<Vec<Sample>> {
+fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
     match config.data.target_path.is_empty() {
         true => Ok(Vec::new()),
-        false => dataset::load(&config.data.target_path, config.data.format),
+        false => load(config, &config.data.target_path, observer),
     }
+}
+
+/// The rows of some files; what is to be said of these is said.
+fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
+    let dataset = dataset::load(paths, config.data.format)?;
+    for note in &dataset.notes {
+        observer.say(note.level, "", &note.message);
+    }
+    Ok(dataset.rows)
 }
 
 /// Tokenizer and template of the model to be trained.
@@ -116,13 +158,13 @@ fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result
 }
 
 fn encode(
-    samples: Vec<Sample>,
-    targets: Vec<Sample>,
+    rows: Vec<Row>,
+    targets: Vec<Row>,
     encoder: &Arc<Encoder>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
     observer.begin(Phase::Tokenizing, None);
-    let corpus = Corpus::encode(samples, targets, Arc::clone(encoder), super::threads(), observer);
+    let corpus = Corpus::encode(rows, targets, Arc::clone(encoder), super::threads(), observer);
     observer.end(Phase::Tokenizing);
     corpus
 }

@@ -5,8 +5,8 @@ mod next_logits;
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
-use crate::models::decoder::DecoderShape;
 use crate::models::place::Positions;
+use crate::models::shape::DecoderShape;
 use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
 use crate::parameters::Parameters;
@@ -61,7 +61,7 @@ pub enum MicroBatch {
 /// use iterit_torch::{LearnerOptions, TorchLearner};
 ///
 /// let mut learner = TorchLearner::load("models/tiny".as_ref(), LearnerOptions::default())?;
-/// let sequence = Sequence { tokens: vec![1, 5, 9, 2], scored: 2..4 };
+/// let sequence = Sequence { tokens: vec![1, 5, 9, 2], scored: (2..4).into() };
 /// let losses = learner.token_nll(&[sequence], &Unwatched)?;
 /// assert_eq!(losses[0].len(), 2);
 /// # Ok::<(), iterit_core::Error>(())
@@ -213,7 +213,7 @@ impl TorchLearner {
         let ModelLimits { positions: limit, vocabulary, .. } = self.shape.limits();
         for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
             assert!(
-                scored.is_empty() || (scored.start > 0 && scored.end <= tokens.len()),
+                scored.start() != Some(0) && scored.end().is_none_or(|end| end <= tokens.len()),
                 "scored tokens {scored:?} of sequence {index} with {} tokens",
                 tokens.len()
             );

@@ -7,8 +7,8 @@
 use crate::batches::{self, Limit};
 use crate::cross_entropy;
 use crate::layers::rope::Reach;
-use crate::models::decoder::{Decoder, Prefix};
-use crate::models::place::{Place, Positions};
+use crate::models::decoder::Decoder;
+use crate::models::place::{Place, Positions, Prefix};
 use crate::padded::{self, Padded};
 use crate::prefix::{self, Group};
 use iterit_core::learner::{Sequence, Watch};
@@ -69,7 +69,7 @@ impl Scorer<'_> {
             let losses = to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
             for (&(sequence, place), loss) in chunk.owners.iter().zip(losses) {
                 if !loss.is_finite() {
-                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
                 }
                 rows[sequence][place] = loss;
             }
@@ -92,7 +92,7 @@ impl Scorer<'_> {
                 chunk.owners.iter().zip(entropies).zip(margins)
             {
                 if !entropy.is_finite() {
-                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
                 }
                 let sum = &mut sums[sequence];
                 sum.entropy += f64::from(entropy);
@@ -148,7 +148,7 @@ impl Scorer<'_> {
     ) -> Result<()> {
         let asked: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
-        let total = asked.iter().map(|&index| padded::input(&sequences[index]).len()).sum();
+        let total = asked.iter().map(|&index| sequences[index].input().len()).sum();
         let mut progress = Progress::new(total, watch);
         let _no_grad = tch::no_grad_guard();
         for Shared { group, reach, batches } in self.plan(sequences, &asked) {
@@ -161,7 +161,7 @@ impl Scorer<'_> {
                 };
                 let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
                 self.visit_chunks(&padded, &hidden, visit)?;
-                progress.add(batch.iter().map(|&i| padded::input(&sequences[i]).len()).sum())?;
+                progress.add(batch.iter().map(|&i| sequences[i].input().len()).sum())?;
             }
         }
         Ok(())
@@ -204,11 +204,11 @@ impl Scorer<'_> {
         let mut plan = Vec::new();
         for (reach, members) in self.positions.groups(lengths) {
             let members: Vec<usize> = members.into_iter().map(|index| asked[index]).collect();
-            let unasked = |&index: &usize| padded::unasked(&sequences[index]);
+            let unasked = |&index: &usize| sequences[index].unasked();
             let shareable: Vec<&[u32]> = members.iter().map(unasked).collect();
             for Group { prefix, members: group } in prefix::groups(&shareable) {
                 let group: Vec<usize> = group.into_iter().map(|index| members[index]).collect();
-                let rest = |&member: &usize| padded::input(&sequences[member]).len() - prefix;
+                let rest = |&member: &usize| sequences[member].input().len() - prefix;
                 let lengths: Vec<usize> = group.iter().map(rest).collect();
                 let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
                     .into_iter()
@@ -261,6 +261,11 @@ fn pool(hidden: &Tensor, lengths: &[usize], pooling: Pooling) -> Tensor {
 
 fn to_vec(values: &Tensor) -> Vec<f32> {
     Vec::try_from(values.flatten(0, -1).contiguous()).expect("a flat tensor of f32")
+}
+
+/// Where the scored token stands that is at this place among them.
+fn position(sequence: &Sequence, place: usize) -> usize {
+    sequence.scored.positions().nth(place).expect("a place among the scored tokens")
 }
 
 fn not_a_number(sequence: usize, position: usize) -> Error {

@@ -9,7 +9,7 @@ use crate::cross_entropy::{self, Gradients};
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
-use crate::padded::{self, Padded};
+use crate::padded::Padded;
 use crate::shim;
 use iterit_core::Result;
 use iterit_core::learner::{LossNormalization, Sequence};
@@ -57,7 +57,7 @@ impl Trainer<'_> {
         let all = trained.iter().map(|&index| samples[index].tokens.len());
         for (reach, group) in self.positions.groups(all) {
             let group: Vec<usize> = group.into_iter().map(|index| trained[index]).collect();
-            let input = |&index: &usize| padded::input(&samples[index]).len();
+            let input = |&index: &usize| samples[index].input().len();
             let lengths: Vec<usize> = group.iter().map(input).collect();
             for batch in batches::cut(&lengths, self.micro_batch) {
                 let members: Vec<usize> = batch.into_iter().map(|index| group[index]).collect();

@@ -19,6 +19,7 @@ const SCRIPTS: [&str; 8] = [
     "models.py",
     "architectures.py",
     "demo.py",
+    "loop.py",
 ];
 
 /// What to do instead of comparing.

@@ -104,6 +104,9 @@ mod tests {
             model: NoModel.facts(),
             plugins: Vec::new(),
             sha256: BTreeMap::new(),
+            identity: Default::default(),
+            environment: Default::default(),
+            resumed: Vec::new(),
         };
         RunDirectory::new(&ledger.run_folder(run))?.begin("", &manifest)?;
         let base = run.arm.name.len() as f64 / 3.0 + run.seed as f64 / 7.0;
@@ -111,6 +114,7 @@ mod tests {
             held_out: vec![base, base / 3.0, 0.1 + 0.2],
             response_tokens: vec![3, 4, 5],
             spared_seconds: 0.0,
+            spared_tokens: 0,
         })
     }
 

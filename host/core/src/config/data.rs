@@ -21,4 +21,7 @@ pub struct DataConfig {
     pub eval_path: Vec<PathBuf>,
     /// The share of the training data held out for that where `eval_path` is unset.
     pub eval_fraction: f64,
+    /// The share of the samples that the seed draws to choose from; all where unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<f64>,
 }

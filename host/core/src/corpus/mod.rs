@@ -5,6 +5,8 @@ mod report;
 
 pub use report::{EndAudit, Lengths, TextReport};
 
+use crate::conversation::Conversation;
+use crate::dataset::{Drawn, Row};
 use crate::learner::{Sequence, Watch};
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
@@ -14,8 +16,11 @@ use std::sync::Arc;
 /// Samples and tokens. Ids are positions: 0 to [`num_samples`](Self::num_samples) are trained on,
 /// the target samples follow.
 pub struct Corpus {
+    rows: Vec<Row>,
+    /// The rows as plugins see them.
     samples: Vec<Sample>,
     num_samples: usize,
+    drawn: Option<Drawn>,
     texts: CorpusTexts,
 }
 
@@ -38,28 +43,66 @@ impl Corpus {
     /// # Errors
     /// Samples that the template refuses, by id; [`Error::Cancelled`].
     pub fn encode(
-        samples: Vec<Sample>,
-        target_samples: Vec<Sample>,
+        mut rows: Vec<Row>,
+        target_rows: Vec<Row>,
         encoder: Arc<Encoder>,
         threads: usize,
         watch: &dyn Watch,
     ) -> Result<Self> {
-        let num_samples = samples.len();
-        let samples = number(samples, target_samples);
-        let encoded = build::encode(&samples, &encoder, threads, watch)?;
+        let num_samples = rows.len();
+        rows.extend(target_rows);
+        let samples = samples_of(&rows);
+        let encoded = build::encode(&rows, &encoder, threads, watch)?;
         let report = TextReport::new(&encoder, &encoded[..num_samples]);
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { samples, num_samples, texts })
+        Ok(Self { rows, samples, num_samples, drawn: None, texts })
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends a response.
-    pub fn bare(samples: Vec<Sample>, target_samples: Vec<Sample>, target_end: String) -> Self {
-        let num_samples = samples.len();
+    pub fn bare(mut rows: Vec<Row>, target_rows: Vec<Row>, target_end: String) -> Self {
+        let num_samples = rows.len();
+        rows.extend(target_rows);
         // An empty sequence, rather than none, lets the model's own error say what is missing.
         let nothing =
             EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
         let texts = CorpusTexts::Bare { target_end, nothing };
-        Self { samples: number(samples, target_samples), num_samples, texts }
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: None, texts }
+    }
+
+    /// The same samples, known to be what was drawn of more.
+    #[must_use]
+    pub fn known_as(self, drawn: Option<Drawn>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// What was drawn of these samples, and all target samples; ids begin anew.
+    pub fn draw(&self, drawn: Drawn) -> Self {
+        let targets = self.num_samples..self.rows.len();
+        let mut rows = drawn.take(&self.rows[..self.num_samples]);
+        rows.extend_from_slice(&self.rows[targets.clone()]);
+        let num_samples = drawn.ids.len();
+        let texts = match &self.texts {
+            CorpusTexts::Encoded { encoder, encoded, .. } => {
+                let mut those = drawn.take(&encoded[..self.num_samples]);
+                let report = TextReport::new(encoder, &those);
+                those.extend_from_slice(&encoded[targets]);
+                CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
+            }
+            CorpusTexts::Bare { target_end, nothing } => {
+                CorpusTexts::Bare { target_end: target_end.clone(), nothing: nothing.clone() }
+            }
+        };
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: Some(drawn), texts }
+    }
+
+    /// Which of the input's samples these are, where they are not all.
+    pub fn drawn(&self) -> Option<&Drawn> {
+        self.drawn.as_ref()
+    }
+
+    /// The rows of all samples, those of the target samples last.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// Samples that may be trained on.
@@ -109,13 +152,13 @@ impl Corpus {
         })
     }
 
-    /// What the model is trained to write: response and the target's end.
+    /// What the model is trained to write, as the row has it, and the target's end.
     pub fn training_target(&self, id: SampleId) -> String {
         let end = match &self.texts {
             CorpusTexts::Encoded { encoder, .. } => encoder.target_end(),
             CorpusTexts::Bare { target_end, .. } => target_end,
         };
-        format!("{}{end}", self.sample(id).response)
+        format!("{}{end}", self.conversation(id).response().target())
     }
 
     /// Tokens of the training text after the cut.
@@ -124,8 +167,9 @@ impl Corpus {
     /// A corpus without a tokenizer.
     pub fn token_counts(&self, id: SampleId) -> Result<TokenCounts> {
         self.tokenized()?;
-        let scored = &self.encoded(id).training.scored;
-        Ok(TokenCounts { prompt: scored.start as u32, response: scored.len() as u32 })
+        let Sequence { tokens, scored } = &self.encoded(id).training;
+        let (all, response) = (tokens.len() as u32, scored.len() as u32);
+        Ok(TokenCounts { prompt: all - response, response })
     }
 
     /// The response of one sample to another prompt than its own.
@@ -134,7 +178,7 @@ impl Corpus {
     /// A corpus without a tokenizer; a template that refuses the conversation.
     pub fn prompted(&self, id: SampleId, prompt: &[Turn]) -> Result<Sequence> {
         self.tokenized()?
-            .prompted(prompt, &self.sample(id).response)
+            .prompted(prompt, self.conversation(id))
             .map_err(|error| Error::Text(format!("sample {id} under another prompt: {error}")))
     }
 
@@ -154,6 +198,10 @@ impl Corpus {
         }
     }
 
+    fn conversation(&self, id: SampleId) -> &Conversation {
+        &self.rows[id as usize].conversation
+    }
+
     fn tokenized(&self) -> Result<&Encoder> {
         self.encoder().ok_or_else(|| {
             Error::Text("this needs a tokenizer\nhint: give a model with --model FOLDER".into())
@@ -162,10 +210,6 @@ impl Corpus {
 }
 
 /// Ids are positions, those of the target samples behind the others.
-fn number(mut samples: Vec<Sample>, target_samples: Vec<Sample>) -> Vec<Sample> {
-    samples.extend(target_samples);
-    for (id, sample) in samples.iter_mut().enumerate() {
-        sample.id = id as SampleId;
-    }
-    samples
+fn samples_of(rows: &[Row]) -> Vec<Sample> {
+    (0..).zip(rows).map(|(id, row)| row.sample(id)).collect()
 }

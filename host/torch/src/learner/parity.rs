@@ -39,7 +39,7 @@ fn expected(folder: &Path) -> Vec<Expected> {
     let one = |value: &Value| {
         let tokens: Vec<u32> = serde_json::from_value(value["tokens"].clone()).unwrap();
         Expected {
-            sequence: Sequence { scored: 1..tokens.len(), tokens },
+            sequence: Sequence { scored: (1..tokens.len()).into(), tokens },
             nll: serde_json::from_value(value["nll"].clone()).unwrap(),
             last_logits: serde_json::from_value(value["last_logits"].clone()).unwrap(),
         }
@@ -101,10 +101,12 @@ fn sequences_that_begin_alike_are_scored_as_alone() {
         let mut learner = load(&folder);
         // Cut at several ends, so that rows behind the shared beginning are padded.
         let ends = [150, 149, 131, 150, 140, 123];
-        let cut =
-            |&end: &usize| Sequence { tokens: sequence.tokens[..end].to_vec(), scored: 110..end };
+        let cut = |&end: &usize| Sequence {
+            tokens: sequence.tokens[..end].to_vec(),
+            scored: (110..end).into(),
+        };
         let cuts: Vec<Sequence> = ends.iter().map(cut).collect();
-        let shareable: Vec<&[u32]> = cuts.iter().map(crate::padded::unasked).collect();
+        let shareable: Vec<&[u32]> = cuts.iter().map(Sequence::unasked).collect();
         let groups = crate::prefix::groups(&shareable);
         assert!(groups.iter().any(|group| group.prefix == 109 && group.members.len() == 6));
         let got = learner.token_nll(&cuts, &Unwatched).unwrap();

@@ -2,8 +2,8 @@
 //! projections, a gated feed-forward, names of tensors. An architecture's file starts from these and
 //! changes what is its own.
 
-use super::decoder::{DecoderShape, Embeddings};
 use super::names::Names;
+use super::shape::{DecoderShape, Embeddings};
 use crate::config::Fields;
 use crate::layers::attention::AttentionShape;
 use crate::layers::block::{BlockShape, MixerShape, NormPlaces, Part};

@@ -1,9 +1,12 @@
 //! The architectures: each file says what its `config.json` means as a table of layers, for the one
 //! decoder they share.
 
-pub(crate) mod decoder;
 pub(crate) mod names;
+pub(crate) mod shape;
+
 pub(crate) mod place;
+
+pub(crate) mod decoder;
 
 mod common;
 
@@ -22,7 +25,7 @@ mod honesty;
 pub(crate) mod reference;
 
 use crate::config::{Absent, Config, Fields};
-use decoder::{DecoderShape, Embeddings};
+use shape::{DecoderShape, Embeddings};
 
 /// An architecture, by the names that `config.json` gives, and how to read its fields.
 struct Architecture {

@@ -3,9 +3,9 @@
 //!
 //! T tokens a row, P tokens of a prefix before every row.
 
-use super::decoder::{DecoderShape, Prefix};
+use super::shape::DecoderShape;
 use crate::layers::attention::Sight;
-use crate::layers::block::{BlockShape, MixerShape};
+use crate::layers::block::{BlockShape, Memory, MixerShape};
 use crate::layers::rope::{Reach, Rope, Rotations};
 use crate::layers::view::View;
 use tch::{Device, Kind};
@@ -84,6 +84,13 @@ impl Positions {
     fn long_length(&self) -> usize {
         self.long.first().map_or(0, Rotations::len)
     }
+}
+
+/// What blocks remember, one by one, of tokens that stand before every row.
+pub(crate) struct Prefix {
+    pub(super) memories: Vec<Memory>,
+    pub(super) length: usize,
+    pub(super) reach: Reach,
 }
 
 /// A batch's place among the positions.

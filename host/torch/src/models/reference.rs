@@ -5,7 +5,7 @@
 use crate::layers::attention::AttentionShape;
 use crate::layers::block::MixerShape;
 use crate::layers::rope::RopeScaling;
-use crate::models::decoder::{DecoderShape, Embeddings};
+use crate::models::shape::{DecoderShape, Embeddings};
 use crate::parameters::Parameters;
 use std::collections::HashMap;
 use std::f64::consts::PI;
