@@ -6,6 +6,7 @@
 mod golden;
 mod support;
 mod foreign;
+mod small_tokenizers;
 
 mod ifd_scores;
 mod bad_input;
@@ -18,6 +19,7 @@ mod parity;
 mod demo;
 mod training;
 mod resuming;
+mod exporting;
 mod picks;
 mod strategies;
 mod tfidf;
@@ -25,7 +27,12 @@ mod config;
 mod conversations;
 mod dataset;
 mod spans;
+mod one_text;
+mod all_turns;
+mod covered;
 mod templates;
+mod jinja;
+mod tokenizer_folders;
 
 mod plugins;
 mod failures;

@@ -1,5 +1,6 @@
 //! Data files, tokenizer and template become corpora.
 
+use super::PROXY;
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, Drawn, Row};
@@ -35,7 +36,8 @@ fn encoded(
     observer: &dyn Observer,
 ) -> Result<(Corpus, Option<Corpus>)> {
     let data = Error::both(rows(config, observer), target_rows(config, observer));
-    let (((rows, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
+    let (((rows, held_out), targets), encoder) =
+        Error::both(data, model_encoder(config, observer))?;
     let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
     let rows = match &drawn {
         Some(drawn) => drawn.take(&rows),
@@ -57,7 +59,7 @@ pub(crate) fn corpus(
 ) -> Result<Corpus> {
     let rows = load(config, &config.data.path, observer);
     let data = Error::both(rows, target_rows(config, observer));
-    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     rows.truncate(limit.unwrap_or(usize::MAX));
     encode(rows, targets, &encoder, observer)
 }
@@ -70,16 +72,28 @@ pub(super) fn proxy_corpus(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let own = ChatTemplate::of_model(folder)?;
-    let template = match own {
+    let encoder = proxy_encoder(config, folder, observer);
+    let encoder = encoder.map_err(|error| super::of(PROXY, error))?;
+    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
+    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
+}
+
+/// Tokenizer and template of the proxy, under the configuration's choices as far as they fit it: a text
+/// is cut where it is for the model, and earlier where the proxy has fewer positions.
+fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Result<Encoder> {
+    let template = match ChatTemplate::of_model(folder)? {
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let options =
-        EncoderOptions { limits: Some(iterit_torch::limits(folder)?), ..EncoderOptions::default() };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
-    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
-    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
+    let tokenizer = Tokenizer::open(folder)?;
+    super::warn_once(PROXY, tokenizer.warnings(), observer);
+    let limits = iterit_torch::limits(folder)?;
+    let max_length = config.model.max_length.map(|length| length.min(limits.positions));
+    Encoder::new(
+        tokenizer,
+        template,
+        EncoderOptions { max_length, ..options(config, Some(limits)) },
+    )
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -96,7 +110,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, target_rows(config, observer)?, end))
+    Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
 }
 
 /// The samples to choose from, before any draw. Pages show them, long after their files were
@@ -131,7 +145,12 @@ fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
 
 /// The rows of some files; what is to be said of these is said.
 fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
-    let dataset = dataset::load(paths, config.data.format)?;
+    let mut dataset = dataset::load(paths, config.data.format)?;
+    if let Some(system) = &config.data.system {
+        for row in &mut dataset.rows {
+            row.conversation.put_own_system(system);
+        }
+    }
     for note in &dataset.notes {
         observer.say(note.level, "", &note.message);
     }
@@ -139,22 +158,30 @@ fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<V
 }
 
 /// Tokenizer and template of the model to be trained.
-fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
+fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
     let model = config.model_path()?;
-    Ok(Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?))
+    let encoder = encoder(config, model, Some(iterit_torch::limits(model)?))?;
+    super::warn_once("", encoder.tokenizer().warnings(), observer);
+    Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result<Encoder> {
-    let options = EncoderOptions {
+    let tokenizer = Tokenizer::open(model)?;
+    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
+    Encoder::new(tokenizer, template, options(config, limits))
+}
+
+fn options(config: &Config, limits: Option<ModelLimits>) -> EncoderOptions {
+    EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
         limits,
-    };
-    let tokenizer = Tokenizer::open(model)?;
-    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options)
+    }
 }
 
 fn encode(

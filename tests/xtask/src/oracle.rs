@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 9] = [
+const SCRIPTS: [&str; 14] = [
     "python_words.py",
     "tfidf.py",
     "embeddings.py",
@@ -18,7 +18,12 @@ const SCRIPTS: [&str; 9] = [
     "statistics/oracle.py",
     "models.py",
     "architectures.py",
+    "model_folders.py",
+    "tokenizer_folders.py",
+    "turns.py",
+    "sentence_piece.py",
     "demo.py",
+    "jinja.py",
     "loop.py",
 ];
 

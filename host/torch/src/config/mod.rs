@@ -73,6 +73,29 @@ impl Config {
         self.original.get("text_config")?.get("model_type")?.as_str()
     }
 
+    /// Changes a field, for what is exported.
+    pub(crate) fn set(&mut self, field: &str, value: Value) {
+        self.original.insert(field.into(), value);
+    }
+
+    /// Changes a field of what concerns text, for what is exported.
+    pub(crate) fn set_of_text(&mut self, field: &str, value: Value) {
+        match self.original.get_mut("text_config").and_then(Value::as_object_mut) {
+            Some(text) => text.insert(field.into(), value),
+            None => self.original.insert(field.into(), value),
+        };
+    }
+
+    /// What the user should know of the file.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let has_code = is_set(&self.original, "auto_map");
+        let remark = format!(
+            "`auto_map` in config.json: the model's own code is not run; it is read as a `{}`",
+            self.model_type()
+        );
+        has_code.then_some(remark).into_iter().collect()
+    }
+
     /// The file again, saying which type the weights beside it have.
     pub(crate) fn to_json(&self, dtype: &str) -> Value {
         let mut fields = self.original.clone();

@@ -18,7 +18,7 @@ fn folders() -> Vec<PathBuf> {
     let folders = std::fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path());
     let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
     folders.sort();
-    assert!(folders.len() >= 7, "{folders:?}");
+    assert!(folders.len() >= 9, "{folders:?}");
     folders
 }
 

@@ -40,7 +40,8 @@ impl Decoder {
         let names = &shape.names;
         let embedding_shape = [shape.vocab_size, shape.hidden_size];
         let in_body = |part: &str| format!("{}.weight", names.in_body(part));
-        let embed_tokens = source(&in_body(names.embed_tokens), &embedding_shape);
+        let [embedding, head] = shape.embedding_names();
+        let embed_tokens = source(&embedding, &embedding_shape);
         let position_shape = [shape.max_position_embeddings as i64, shape.hidden_size];
         let embed_positions =
             shape.position_embedding.map(|part| source(&in_body(part), &position_shape));
@@ -51,7 +52,7 @@ impl Decoder {
         let norm = shape.norm.build(source, &names.in_body(names.norm), shape.hidden_size);
         let weight = match shape.embeddings {
             Embeddings::Tied => embed_tokens.shallow_clone(),
-            Embeddings::Untied => source(&format!("{}.weight", names.lm_head), &embedding_shape),
+            Embeddings::Untied => source(&head, &embedding_shape),
         };
         let head = Head { weight, shape: shape.logits };
         let embedding_scale = shape.embedding_scale;

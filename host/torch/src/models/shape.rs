@@ -55,6 +55,12 @@ impl DecoderShape {
         }
     }
 
+    /// The names of the token embedding and of the head; one that is tied may have either.
+    pub(crate) fn embedding_names(&self) -> [String; 2] {
+        let embedding = self.names.in_body(self.names.embed_tokens);
+        [embedding.as_str(), self.names.lm_head.as_str()].map(|name| format!("{name}.weight"))
+    }
+
     /// What makes it impossible to build, each fault in a line.
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
