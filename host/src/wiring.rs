@@ -4,8 +4,9 @@
 mod choosers;
 mod environment;
 mod fingerprints;
-mod model;
 mod texts;
+
+mod model;
 
 pub(crate) use choosers::{Choosers, options};
 pub(crate) use environment::environment;
