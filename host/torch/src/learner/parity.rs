@@ -134,7 +134,8 @@ fn gradients_are_those_of_transformers() {
             let mut learner = load(&folder);
             learner.options.activations = activations;
             learner.reach(&samples);
-            learner.accumulate(&samples, &step).unwrap();
+            let asked: Vec<&[Sequence]> = samples.iter().map(std::slice::from_ref).collect();
+            learner.accumulate(&asked, &step).unwrap();
             let largest = norms.values().copied().fold(0.0, f64::max);
             let mut worst: (f64, String) = (0.0, String::new());
             let mut count = 0;
