@@ -1,16 +1,16 @@
 //! Rendering: the tree is walked, text comes out.
 
-mod arguments;
-mod expression;
-mod functions;
 mod scope;
-mod call;
+mod arguments;
+mod functions;
 mod loops;
+mod call;
 mod methods;
 mod attribute;
 mod filters;
-mod statement;
 mod tests;
+mod expression;
+mod statement;
 
 use crate::ast::Symbol;
 use crate::budget::{Budget, DEPTH};
