@@ -2,10 +2,10 @@
 
 use iterit_core::dataset::{self, DataFormat};
 use iterit_core::{Role, Sample, Turn};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of one folder, loaded in order; the folder is left out of messages.
 fn load(files: &[(&str, &[u8])], format: DataFormat) -> Result<Vec<Sample>, String> {
@@ -110,6 +110,100 @@ fn ids_run_through_all_files_however_packed() {
     assert!(dataset::hold_out(kept[..1].to_vec(), 0.1).is_err());
 }
 
+/// Rows that differ in nothing but how the file holds them.
+#[test]
+fn files_as_they_come() {
+    let rows = |name: &str, content: &str| {
+        let samples = load(&[(name, content.as_bytes())], DataFormat::Auto)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        samples.into_iter().map(|it| (it.prompt, it.response, it.metadata)).collect::<Vec<_>>()
+    };
+    let (a, b) = (r#"{"prompt": "a", "response": "b"}"#, r#"{"prompt": "c", "response": "d"}"#);
+    let expected = rows("data.json", &format!("[{a}, {b}]"));
+    assert_eq!(expected.len(), 2);
+    for (name, content) in [
+        ("mark.json", format!("\u{feff}[{a}, {b}]")),
+        ("mark.jsonl", format!("\u{feff}{a}\r\n\r\n   \n{b}\n")),
+        ("one-line.jsonl", format!("{a}{b}")),
+        ("pretty.jsonl", format!("{a}\n{b}").replace(['{', ','], "{\n ").replace("{\n \"r", ",\n \"r")),
+        ("wrapped.json", format!("{{\"version\": 1, \"data\": [{a}, {b}]}}")),
+        ("columns.json", r#"{"prompt": ["a", "c"], "response": ["b", "d"]}"#.into()),
+        ("data.csv", "prompt,response\na,b\nc,d\n".into()),
+        ("data.tsv", "prompt\tresponse\r\na\tb\r\nc\td".into()),
+        ("semicolons.csv", "\u{feff}prompt;response\na;b\nc;d\n".into()),
+    ] {
+        assert_eq!(rows(name, &content), expected, "{name}: {content}");
+    }
+
+    let null = rows("null.jsonl", r#"{"prompt": "a", "response": "b", "score": null}"#);
+    for word in ["NaN", "Infinity", "-Infinity"] {
+        let row = format!(r#"{{"prompt": "a", "response": "b", "score": {word}}}"#);
+        assert_eq!(rows("data.jsonl", &row), null, "{word}");
+        assert_eq!(rows("data.json", &format!("[{row}]")), null, "{word}");
+    }
+}
+
+/// Merged data sets have every column that any of them had, null where it was not theirs.
+#[test]
+fn null_columns_are_none_and_rows_may_differ() {
+    use Role::{Assistant, User};
+    for (row, turns, response) in [
+        (r#"{"messages": null, "prompt": "a", "completion": null, "response": "b"}"#, 1, "b"),
+        (r#"{"conversations": null, "instruction": "a", "input": null, "output": "b"}"#, 2, "b"),
+        (
+            r#"{"conversations": [{"from": "human", "value": "a", "role": null, "content": null},
+                {"from": "gpt", "value": "b", "role": null, "content": null}], "output": null}"#,
+            1,
+            "b",
+        ),
+    ] {
+        let (prompt, found) = one(&row.replace('\n', " "));
+        assert_eq!((prompt.len(), found.as_str()), (turns, response), "{row}");
+        assert_eq!(prompt.last(), Some(&(User, "a".to_owned())), "{row}");
+    }
+    let mixed = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "instruction": null, "output": null}
+{"messages": null, "instruction": "c", "output": "d"}"#;
+    let samples = load(&[("mixed.jsonl", mixed.as_bytes())], DataFormat::Auto).expect("two layouts");
+    let responses: Vec<&str> = samples.iter().map(|sample| sample.response.as_str()).collect();
+    assert_eq!(responses, ["b", "d"]);
+    assert!(samples.iter().all(|it| it.prompt.iter().all(|turn| turn.role != Assistant)));
+}
+
+/// What pandas and `datasets` wrote reads as the JSON of the same rows.
+#[test]
+fn tables_read_as_json() {
+    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tables");
+    let rows = |name: &str| {
+        let samples = dataset::load(&[tables.join(name)], DataFormat::Auto)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        samples.into_iter().map(|it| (it.prompt, it.response, it.metadata)).collect::<Vec<_>>()
+    };
+    let (instructions, conversations) = (rows("instructions.jsonl"), rows("conversations.jsonl"));
+    assert_eq!((instructions.len(), conversations.len()), (7, 5));
+    for packing in ["snappy", "zstd", "gzip", "lz4", "None", "words"] {
+        let name = format!("instructions-{packing}.parquet");
+        assert_eq!(rows(&name), instructions, "{name}");
+    }
+    for name in ["instructions.feather", "columns.json", "split.json", "hub"] {
+        assert_eq!(rows(name), instructions, "{name}");
+    }
+    for name in ["conversations.parquet", "saved", "saved_dict"] {
+        assert_eq!(rows(name), conversations, "{name}");
+    }
+    // A cell of CSV is a text, whatever pandas wrote it from.
+    let texts = |rows: Vec<(Vec<Turn>, String, Map<String, Value>)>| -> Vec<_> {
+        let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        rows.into_iter()
+            .map(|(prompt, response, row)| {
+                (prompt, response, row.values().map(text).collect::<Vec<_>>())
+            })
+            .collect()
+    };
+    for name in ["instructions.csv", "instructions.tsv", "semicolons.csv", "instructions.csv.gz"] {
+        assert_eq!(texts(rows(name)), texts(instructions.clone()), "{name}");
+    }
+}
+
 #[test]
 fn bad_data_is_named_by_file_row_and_field() {
     let zst =
@@ -122,7 +216,8 @@ fn bad_data_is_named_by_file_row_and_field() {
         (" [ ] ", "`data.json`: no sample in it, expected some"),
         (
             "id,text",
-            "`data.json`: it begins with `i`, expected a JSON array, or one JSON object a line",
+            "`data.json`: it begins with `i`, expected a JSON array, or one JSON object a line\n\
+             hint: comma-separated values are known by their name, FILE.csv",
         ),
         (
             r#"[{"instruction": "a", "output": "b"}, {"instruction": "c""#,
@@ -185,6 +280,16 @@ fn bad_data_is_named_by_file_row_and_field() {
     assert!(many.ends_with("row 4: the number 1, expected an object\n  and 95 more"), "{many}");
     let cut = message("data.json.zst", &zst[..zst.len() - 9], DataFormat::Auto);
     assert!(cut.contains("the packed file is cut off"), "{cut}");
+    let twice = zstd::encode_all(zst.as_slice(), 1).expect("packed");
+    let twice = message("data.json.zst", &twice, DataFormat::Auto);
+    assert!(twice.contains("packed twice"), "{twice}");
+    let utf16: Vec<u8> = "\u{feff}[1]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = message("data.json", &utf16, DataFormat::Auto);
+    assert!(utf16.contains("UTF-16 text, expected UTF-8\nhint: iconv -f UTF-16 "), "{utf16}");
+    let latin1 = message("data.json", b"[{\"instruction\": \"caf\xe9\"}]", DataFormat::Auto);
+    assert!(latin1.contains("hint: JSON is UTF-8; iconv -f CP1252"), "{latin1}");
+    let latin1 = message("data.jsonl", b"{\"instruction\": \"caf\xe9\"}", DataFormat::Auto);
+    assert!(latin1.contains("byte 21 is `\\xe9`, which is not UTF-8"), "{latin1}");
     let plain = message("data.json.gz", b"not packed at all", DataFormat::Auto);
     assert!(plain.starts_with("cannot read `data.json.gz`: "), "{plain}");
     let none = dataset::load(&[PathBuf::from("nowhere.json")], DataFormat::Auto);

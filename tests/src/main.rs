@@ -14,6 +14,7 @@ mod scoring;
 mod scorers;
 mod selecting;
 mod parity;
+mod permissions;
 mod demo;
 mod training;
 mod picks;

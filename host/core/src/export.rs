@@ -25,7 +25,8 @@ const TOKENIZER_FILES: [&str; 7] = [
 pub fn complete(origin: &Path, encoder: &Encoder, folder: &Path) -> Result<()> {
     for name in TOKENIZER_FILES.iter().filter(|name| origin.join(name).is_file()) {
         let (from, to) = (origin.join(name), folder.join(name));
-        fs::copy(&from, &to).map_err(Error::io("copy", &from))?;
+        // Not `fs::copy`, which would carry the permissions of the origin over too.
+        whole_file::write(&to, &fs::read(&from).map_err(Error::io("read", &from))?)?;
     }
     // The template stands in a file of its own; a second one in the configuration could differ.
     whole_file::write(&folder.join("chat_template.jinja"), encoder.template().source().as_bytes())?;

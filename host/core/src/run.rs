@@ -21,6 +21,7 @@ pub use state::{EpochInProgress, RunState};
 
 use crate::config::{Shuffle, TrainConfig};
 use crate::corpus::Corpus;
+use crate::greedy::Ties;
 use crate::learner::StepOptions;
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
@@ -62,6 +63,8 @@ pub struct RunOptions {
     pub budget: u64,
     /// Tokens an epoch instead, where those are what is limited.
     pub tokens: Option<u64>,
+    /// What decides between picks that add nothing.
+    pub ties: Ties,
     /// `[train]`.
     pub train: TrainConfig,
     /// A checkpoint every so many steps besides the one after every epoch; 0 for none.

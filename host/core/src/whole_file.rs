@@ -1,5 +1,6 @@
 //! Files and folders that appear whole or not at all: written beside their place under a temporary
-//! name, flushed to the disk, then renamed.
+//! name, flushed to the disk, then renamed. Who may read them is the umask's to say, as for any
+//! other new file.
 
 use crate::{Error, Result};
 use serde::Serialize;
@@ -42,13 +43,13 @@ pub fn write_with(
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let temporary = tempfile::Builder::new()
         .prefix(".partial-")
+        .permissions(all_but_umask(0o666))
         .tempfile_in(folder)
         .map_err(Error::io("write into", folder))?;
     let mut out = BufWriter::new(temporary.as_file());
     write(&mut out).and_then(|()| out.flush()).map_err(Error::io("write", path))?;
     drop(out);
     temporary.as_file().sync_all().map_err(Error::io("write", path))?;
-    allow_reading(temporary.as_file()).map_err(Error::io("write", path))?;
     temporary.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
     sync_folder(folder)
 }
@@ -59,6 +60,7 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let temporary = tempfile::Builder::new()
         .prefix(".partial-")
+        .permissions(all_but_umask(0o777))
         .tempdir_in(parent)
         .map_err(Error::io("write into", parent))?;
     fill(temporary.path())?;
@@ -68,7 +70,6 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
     }
     let filled = temporary.keep();
     fs::rename(&filled, path).map_err(Error::io("write", path))?;
-    allow_entering(path).map_err(Error::io("write", path))?;
     sync_folder(parent)
 }
 
@@ -116,17 +117,10 @@ fn sync_tree(folder: &Path) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Temporary files are private; results are as readable as any other new file.
+/// Temporary files would be private otherwise. The system takes from these what the umask forbids.
 #[cfg(unix)]
-fn allow_reading(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(unix)]
-fn allow_entering(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+fn all_but_umask(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
 }
 
 #[cfg(test)]

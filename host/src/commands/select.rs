@@ -61,7 +61,7 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let history = History { table: &table, selections: &[] };
     let diversity = plugins.diversity.as_mut();
     let budget = Budget::Samples(args.budget as usize);
-    let picks = pick(lender, history, diversity, &candidates, budget, None)?;
+    let picks = pick(lender, history, diversity, &candidates, budget, config.selection.ties, None)?;
     let selection = Selection {
         epoch: 0,
         budget: args.budget,

@@ -100,6 +100,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.selection.budget, v, |_| true),
     },
     Key {
+        name: "selection.ties",
+        expected: "\"complexity\" or \"input\"",
+        put: |c, v| put(&mut c.selection.ties, v, |_| true),
+    },
+    Key {
         name: "selection.plugin_path",
         expected: "the path of a folder, or a list of them",
         put: |c, v| put_paths(&mut c.selection.plugin_path, v),

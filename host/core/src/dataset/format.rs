@@ -7,7 +7,7 @@ use serde_json::{Map, Value};
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum DataFormat {
-    /// Whichever of the others the first row of each file looks like.
+    /// Whichever of the others a row looks like; rows of a file may differ.
     #[default]
     Auto,
     /// `instruction`, which may be a conversation, `input` where there is one, `output`.
@@ -22,9 +22,10 @@ pub enum DataFormat {
 }
 
 impl DataFormat {
-    /// The layout these fields belong to.
+    /// The layout these fields belong to. A field that is null is none: merged data sets have a column
+    /// for every field that any of them had.
     pub(super) fn detect(fields: &Map<String, Value>) -> Result<Self, String> {
-        let has = |name: &str| fields.contains_key(name);
+        let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
         if has("messages") {
             Ok(Self::Messages)
         } else if has("conversations") {

@@ -4,15 +4,18 @@
 //! A row that cannot be read is an error that names the file, the row (counted from 0, as sample ids
 //! are) and the field; several are reported at once. No row is skipped.
 
+mod card;
+mod folder;
 mod format;
 mod reader;
 mod row;
 
+pub use folder::Purpose;
 pub use format::DataFormat;
 
 use crate::{Error, Result};
 use iterit_sdk::{Sample, SampleId};
-use serde_json::Value;
+use serde_json::{Map, Value};
 use std::path::{Path, PathBuf};
 
 /// Faults shown before the rest is only counted.
@@ -30,7 +33,9 @@ pub fn load(paths: &[PathBuf], format: DataFormat) -> Result<Vec<Sample>> {
     }
     let mut samples = Vec::new();
     for path in paths {
-        load_file(path, format, &mut samples)?;
+        for file in folder::files(path, Purpose::Training)?.paths {
+            load_file(&file, format, &mut samples)?;
+        }
     }
     Ok(samples)
 }
@@ -54,14 +59,21 @@ pub fn hold_out(mut samples: Vec<Sample>, fraction: f64) -> Result<(Vec<Sample>,
 }
 
 fn load_file(path: &Path, format: DataFormat, samples: &mut Vec<Sample>) -> Result<()> {
-    let mut file = FileReader { format, num_rows: 0, faults: Vec::new(), num_faults: 0, samples };
+    let mut file = FileReader {
+        format,
+        last: None,
+        num_rows: 0,
+        faults: Vec::new(),
+        num_faults: 0,
+        samples,
+    };
     let read = reader::rows(path, &mut |place, row| file.take(place, row));
     let FileReader { num_rows, faults, num_faults, .. } = file;
     let mut lines = faults;
     match read {
-        Ok(()) if num_rows == 0 => return Err(Error::file(path, "no sample in it, expected some")),
-        Ok(()) if num_faults == 0 => return Ok(()),
-        Ok(()) => {}
+        Ok(_) if num_rows == 0 => return Err(Error::file(path, "no sample in it, expected some")),
+        Ok(_) if num_faults == 0 => return Ok(()),
+        Ok(_) => {}
         Err(reader::Failure::Io(error)) => return Err(Error::io("read", path)(error)),
         Err(reader::Failure::Content(message)) if num_faults == 0 => {
             return Err(Error::file(path, message));
@@ -78,6 +90,8 @@ fn load_file(path: &Path, format: DataFormat, samples: &mut Vec<Sample>) -> Resu
 /// Gathers the rows of one file.
 struct FileReader<'a> {
     format: DataFormat,
+    /// The layout of the row before, which is told of a row that has none of its own.
+    last: Option<DataFormat>,
     num_rows: usize,
     faults: Vec<String>,
     num_faults: usize,
@@ -88,10 +102,8 @@ impl FileReader<'_> {
     fn take(&mut self, place: &str, row: Result<Value, String>) {
         self.num_rows += 1;
         let sample = row.and_then(row::object).and_then(|fields| {
-            if self.format == DataFormat::Auto {
-                self.format = DataFormat::detect(&fields)?;
-            }
-            row::sample(self.samples.len() as SampleId, fields, self.format)
+            let layout = self.layout(&fields)?;
+            row::sample(self.samples.len() as SampleId, fields, layout)
         });
         match sample {
             Ok(sample) => self.samples.push(sample),
@@ -102,5 +114,14 @@ impl FileReader<'_> {
                 }
             }
         }
+    }
+
+    fn layout(&mut self, fields: &Map<String, Value>) -> Result<DataFormat, String> {
+        if self.format != DataFormat::Auto {
+            return Ok(self.format);
+        }
+        let layout = DataFormat::detect(fields).or_else(|fault| self.last.ok_or(fault))?;
+        self.last = Some(layout);
+        Ok(layout)
     }
 }
