@@ -11,6 +11,7 @@ pub(crate) use leave::export_model;
 use iterit_core::Result;
 use iterit_core::config::{BudgetUnit, Config, budget};
 use iterit_core::corpus::Corpus;
+use iterit_core::identity::{Environment, Identity};
 use iterit_core::plugin_set::PluginSet;
 use iterit_core::record::{PluginRecord, RunManifest};
 use iterit_core::run::{Inputs, Run, RunOptions, RunState};
@@ -29,6 +30,10 @@ pub(crate) struct Origin {
     pub(crate) plugins: Vec<PluginRecord>,
     /// sha256 of every file, by path.
     pub(crate) sha256: BTreeMap<String, String>,
+    /// What makes it the run it is.
+    pub(crate) identity: Identity,
+    /// What carries it out.
+    pub(crate) environment: Environment,
 }
 
 impl<'a> Training<'a> {
@@ -67,6 +72,9 @@ impl<'a> Training<'a> {
             model: lender.models.ask(|learner| learner.facts()),
             plugins: origin.plugins,
             sha256: origin.sha256,
+            identity: origin.identity,
+            environment: origin.environment,
+            resumed: Vec::new(),
         };
         Ok(Self { config, run, manifest })
     }
@@ -86,7 +94,7 @@ impl<'a> Training<'a> {
     /// # Errors
     /// What differs from the run that was begun.
     pub(crate) fn begin_or_resume(&mut self) -> Result<()> {
-        resume::begin_or_resume(&mut self.run, self.config, &self.manifest)
+        resume::begin_or_resume(&mut self.run, self.config, &mut self.manifest)
     }
 
     /// Trains to the end.

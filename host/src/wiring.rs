@@ -2,12 +2,15 @@
 //! decides anything; the configuration says it all.
 
 mod choosers;
+mod environment;
 mod fingerprints;
 mod model;
 mod texts;
 
 pub(crate) use choosers::{Choosers, options};
-pub(crate) use fingerprints::{data_files, fingerprints, hashes, model_files};
+pub(crate) use environment::environment;
+pub(crate) use fingerprints::{Part, contents, data_parts, files_named, hashes, identity};
+pub(crate) use fingerprints::{model_parts, of_plugins, parts, plugin_parts};
 pub(crate) use model::models;
 pub(crate) use texts::{bare_corpus, corpora, corpus};
 
@@ -49,8 +52,13 @@ pub(crate) fn sha256(path: &Path) -> Result<String> {
     loop {
         let read = file.read(&mut buffer).map_err(Error::io("read", path))?;
         if read == 0 {
-            return Ok(hash.finalize().iter().map(|byte| format!("{byte:02x}")).collect());
+            return Ok(hexadecimal(&hash.finalize()));
         }
         hash.update(&buffer[..read]);
     }
+}
+
+/// Bytes as two digits each.
+fn hexadecimal(bytes: &[u8]) -> String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -36,7 +36,7 @@ def main():
 def check(host, model, data, rows, out):
     run(host, "--plugins", "random", "--model", model, "--data", data, "--out", out, "--ratio", "0.2",
         "--device", "cpu", "--set", "train.epochs=1", "--set", "train.learning_rate=1e-2",
-        "--set", "train.gradient_accumulation=4", "--set", "model.dtype=float32")
+        "--set", "train.batch=4", "--set", "model.dtype=float32")
     exported = out / "model"
     scores = out.parent / f"{out.name}.jsonl"
     run(host, "score", "--model", exported, "--data", data, "--plugins", "ifd", "--out", scores, "--device", "cpu",

@@ -223,7 +223,10 @@ fn interrupted_it_says_how_to_go_on() {
     refused(&["--arm", "ifd,diversity", "--resume"], &["arm `ifd,static` in it, now it is gone"]);
     let rows = project.read("data.json");
     project.write("data.json", rows.replacen('a', "e", 1));
-    refused(&resumed(&[]), &["`data.json` of sha256", "hint: go on with what it was begun with"]);
+    refused(
+        &resumed(&[]),
+        &["data.path[0] `data.json` of sha256", "hint: go on with what it was begun with"],
+    );
     project.write("data.json", rows);
     Outcome::of(&mut compare(&project, "out", &resumed(&[]))).succeeded();
     assert_same(&project, "out");

@@ -1,8 +1,10 @@
 //! The configuration is strict: every fault is named at once, with its place and what to do.
 
 use iterit_core::compare::Plan;
-use iterit_core::config::{Config, Device, Dtype, MicroBatch, Setting, Shuffle};
+use iterit_core::config::on_resume;
+use iterit_core::config::{Config, Device, Dtype, MicroBatch, OnResume, Setting, Shuffle};
 use iterit_core::{Error, Result};
+use std::collections::BTreeSet;
 use std::fs;
 use std::path::{Path, PathBuf};
 use toml::Value;
@@ -127,7 +129,7 @@ fn each_key_refuses_what_makes_no_sense() {
         "train.warmup_ratio=1.5",
         "train.weight_decay=-0.1",
         "train.max_grad_norm=0",
-        "train.gradient_accumulation=0",
+        "train.batch=0",
         "train.micro_batch=0",
         "train.micro_batch=many",
         "train.activation_checkpointing=1",
@@ -178,6 +180,48 @@ fn the_documentation_has_every_key() {
             None => assert_eq!(cell, "unset", "{key}"),
         }
     }
+}
+
+/// What a resume may change stands in the documentation, and nothing else does.
+#[test]
+fn the_documentation_has_what_a_resume_may_change() {
+    let readme = Path::new(env!("CARGO_MANIFEST_DIR")).join("../configs/README.md");
+    let readme = fs::read_to_string(readme).expect("configs/README.md");
+    for (what, start) in
+        [(OnResume::Free, "| no number | "), (OnResume::Noted, "| numbers in their last digits | ")]
+    {
+        let row = readme.lines().find_map(|line| line.strip_prefix(start));
+        let row = row.unwrap_or_else(|| panic!("no row `{start}`"));
+        let said: BTreeSet<&str> = row.split('`').skip(1).step_by(2).collect();
+        let are: BTreeSet<&str> = Config::keys().filter(|key| on_resume(key) == what).collect();
+        assert_eq!(said, are, "{what:?}");
+    }
+}
+
+/// Who multiplies by hand what other trainers multiply is told how.
+#[test]
+fn samples_a_step_are_told_from_steps_of_accumulation() {
+    for key in ["gradient_accumulation_steps", "train.per_device_train_batch_size"] {
+        let found = faults("", &[&format!("{key}=8")]);
+        assert!(
+            found[0].contains("the nearest is `train.batch`\nhint: train.batch counts"),
+            "{found:?}"
+        );
+        assert!(found[0].contains("4 × 8 on one device is train.batch = 32"), "{found:?}");
+    }
+    let former = load("[train]\ngradient_accumulation = 8\n", &[]).expect("the former name");
+    assert_eq!(former.train.batch, 8);
+    let saved = former.to_toml();
+    assert!(saved.contains("batch = 8") && !saved.contains("accumulation"), "{saved}");
+    let both = load("[train]\ngradient_accumulation = 8\n", &["train.batch=4"]);
+    assert_eq!(both.expect("a configuration").train.batch, 4);
+    let wrong = faults("", &["train.gradient_accumulation=0"]);
+    assert_eq!(
+        wrong,
+        [
+            "--set train.gradient_accumulation: `train.batch` is 0, expected a number of samples, 1 or more"
+        ]
+    );
 }
 
 /// Every recipe loads, and its plugins are ours.

@@ -17,6 +17,7 @@ mod parity;
 mod permissions;
 mod demo;
 mod training;
+mod resuming;
 mod picks;
 mod strategies;
 mod tfidf;

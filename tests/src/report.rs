@@ -94,6 +94,9 @@ fn manifest(num_samples: usize) -> RunManifest {
             path: "libifd.so".into(),
         }],
         sha256: BTreeMap::from([(HOSTILE.into(), "00ff".into())]),
+        identity: Default::default(),
+        environment: Default::default(),
+        resumed: Vec::new(),
     }
 }
 

@@ -196,6 +196,9 @@ fn empty_record() -> RunRecord {
         model,
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        identity: Default::default(),
+        environment: Default::default(),
+        resumed: Vec::new(),
     };
     RunRecord { manifest, epochs: vec![], steps: vec![], scores: vec![], selections: vec![] }
 }

@@ -13,6 +13,7 @@ pub mod statistics;
 
 pub mod dataset;
 pub mod learner;
+pub mod identity;
 pub mod record;
 pub mod run_directory;
 

@@ -2,6 +2,7 @@
 //!
 //! Types only: [`run_directory`](crate::run_directory) reads and writes them.
 
+use crate::identity::{Difference, Environment, Identity};
 use crate::learner::ModelFacts;
 use crate::{Error, Result, SampleId};
 use serde::{Deserialize, Serialize};
@@ -28,6 +29,24 @@ pub struct RunManifest {
     pub plugins: Vec<PluginRecord>,
     /// sha256 of every input file, by its path as given.
     pub sha256: BTreeMap<String, String>,
+    /// What makes it this run and no other; empty where an older version began it.
+    #[serde(default)]
+    pub identity: Identity,
+    /// What carries it out, since the last resume.
+    #[serde(default)]
+    pub environment: Environment,
+    /// Every resume that went on with something else than the part before it.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub resumed: Vec<Resumption>,
+}
+
+/// A resume that changed what a resume may change.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct Resumption {
+    /// Optimizer steps done before it.
+    pub step: u64,
+    /// What changed.
+    pub changed: Vec<Difference>,
 }
 
 /// One plugin in use.

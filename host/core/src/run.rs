@@ -91,7 +91,7 @@ impl Run<'_> {
     /// The learning rates of all steps, fixed by the strategy's budgets before the first one.
     pub fn schedule(&self) -> Result<Schedule> {
         let train = &self.options.train;
-        let total = total_steps(&self.samples_planned()?, train.gradient_accumulation as u64);
+        let total = total_steps(&self.samples_planned()?, train.batch as u64);
         if total == 0 {
             return Err(Error::Run(format!(
                 "{} plans no training: the budgets of all {} epochs are 0",

@@ -71,8 +71,8 @@ impl Schedule {
 }
 
 /// Σ ⌈budget / G⌉: the optimizer steps of a run whose epochs train on these many samples.
-pub fn total_steps(budgets: &[u64], gradient_accumulation: u64) -> u64 {
-    budgets.iter().map(|budget| budget.div_ceil(gradient_accumulation)).sum()
+pub fn total_steps(budgets: &[u64], batch: u64) -> u64 {
+    budgets.iter().map(|budget| budget.div_ceil(batch)).sum()
 }
 
 #[cfg(test)]

@@ -111,7 +111,7 @@ fn show_special(corpus: &Corpus) {
 
 fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
     let budget = budget(config.selection.ratio, corpus.num_samples())?;
-    let per_epoch = budget.div_ceil(config.train.gradient_accumulation as u64);
+    let per_epoch = budget.div_ceil(config.train.batch as u64);
     anstream::println!(
         "plan        {budget} of {} samples an epoch, {} epochs, {per_epoch} steps each where the \
          strategy keeps that budget",

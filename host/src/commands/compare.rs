@@ -18,7 +18,7 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
     }
     let screen = Screen::new();
     let experiment = Experiment::prepare(&plan, args.jobs, &screen)?;
-    let begun = Begun::new(&plan, experiment.inputs().clone())?;
+    let begun = Begun::new(&plan, experiment.contents().clone())?;
     let ledger = match args.resume {
         true => Ledger::resume(root, &begun)?,
         false => Ledger::begin(root, &begun)?,

@@ -39,8 +39,15 @@ fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<(
     let threads = wiring::threads();
     let models = wiring::models(config, &corpus, threads, screen)?;
     choosers.require(&models.offered(&corpus))?;
-    let sha256 = wiring::fingerprints(config, choosers.files())?;
-    let origin = Origin { plugins: choosers.records(), sha256 };
+    let parts = wiring::parts(config, &choosers)?;
+    let sha256 = wiring::hashes(&parts)?;
+    let contents = wiring::contents(&parts, &sha256, &corpus);
+    let origin = Origin {
+        plugins: choosers.records(),
+        identity: wiring::identity(config, &choosers, contents),
+        sha256,
+        environment: wiring::environment(threads, &models.ask(|learner| learner.facts()).device)?,
+    };
     let plugins = choosers.open(config)?;
 
     let lender =

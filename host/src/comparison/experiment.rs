@@ -9,6 +9,7 @@ use crate::wiring;
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, drive};
 use iterit_core::config::{Config, budget};
 use iterit_core::corpus::Corpus;
+use iterit_core::identity::{Content, Environment};
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::run::{Inputs, Lender};
@@ -27,7 +28,11 @@ pub(crate) struct Experiment<'a> {
     arms: Vec<CheckedArm<'a>>,
     corpus: Corpus,
     held_out: Corpus,
-    inputs: BTreeMap<String, String>,
+    /// Everything that is read, by the part it plays.
+    contents: BTreeMap<String, Content>,
+    /// sha256 of every file, by its path.
+    sha256: BTreeMap<String, String>,
+    environment: Environment,
     jobs: NonZeroUsize,
     threads: usize,
     /// By arm, the seconds a run is predicted to take.
@@ -49,9 +54,14 @@ impl<'a> Experiment<'a> {
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
         let models = wiring::models(&config, &corpus, threads, screen)?;
+        let parts = inputs(&config, &arms)?;
+        let sha256 = wiring::hashes(&parts)?;
+        let device = models.ask(|learner| learner.facts()).device;
         let mut experiment = Self {
             plan,
-            inputs: inputs(&config, &arms)?,
+            contents: wiring::contents(&parts, &sha256, &corpus),
+            sha256,
+            environment: wiring::environment(threads, &device)?,
             config,
             arms,
             corpus,
@@ -66,9 +76,9 @@ impl<'a> Experiment<'a> {
         Ok(experiment)
     }
 
-    /// sha256 of everything that is read, by path.
-    pub(crate) fn inputs(&self) -> &BTreeMap<String, String> {
-        &self.inputs
+    /// Everything that is read, by the part it plays.
+    pub(crate) fn contents(&self) -> &BTreeMap<String, Content> {
+        &self.contents
     }
 
     /// What is chosen from.
@@ -158,7 +168,7 @@ impl<'a> Experiment<'a> {
             &self.config,
             &self.corpus,
             self.threads,
-            &self.inputs,
+            &self.sha256,
         )?;
         let board = Board::new(screen, &predicted, self.jobs.get());
         drive(self.plan, ledger, self.jobs, |run| {
@@ -183,6 +193,9 @@ impl<'a> Experiment<'a> {
         let directory = open_or_new(folder)?;
         let models = wiring::models(&config, &self.corpus, self.threads, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
+        let contents =
+            wiring::contents(&wiring::parts(&config, &choosers)?, &self.sha256, &self.corpus);
+        let identity = wiring::identity(&config, &choosers, contents);
         let records = choosers.records();
         let mut plugins = choosers.open(&config)?;
         let mut keys = Vec::new();
@@ -203,7 +216,12 @@ impl<'a> Experiment<'a> {
         };
         let held_out = Some(&self.held_out);
         let inputs = Inputs { lender, held_out, directory: &directory };
-        let origin = Origin { plugins: records, sha256: self.inputs.clone() };
+        let origin = Origin {
+            plugins: records,
+            identity,
+            sha256: self.sha256.clone(),
+            environment: self.environment.clone(),
+        };
         let mut training = Training::prepare(&config, inputs, plugins, origin)?;
         training.begin_or_resume()?;
         training.train()?;

@@ -1,8 +1,7 @@
 //! Scores before any training, shared between the runs: the keys under which a run's scorers look
 //! for them, and the scorers that do.
 
-use super::inputs::files_named;
-use crate::wiring::{self, options};
+use crate::wiring::{self, Part, files_named, options};
 use iterit_core::compare::{CachedScorer, ScoreCache, ScoreCacheKey};
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
@@ -11,7 +10,7 @@ use iterit_core::record::PluginRecord;
 use iterit_core::{Error, Result};
 use serde_json::{Value, json};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// A cache, and the part of its keys that is one for all runs.
@@ -34,9 +33,9 @@ impl SharedScores {
     ) -> Result<Self> {
         let own = std::env::current_exe().map_err(Error::io("find", "this program"))?;
         let encoder = corpus.encoder().expect("a comparison has a tokenizer");
-        let data = wiring::hashes(&wiring::data_files(config))?;
+        let data = wiring::hashes(&wiring::data_parts(config)?)?;
         let common = ScoreCacheKey {
-            model: wiring::hashes(&wiring::model_files(config)?)?,
+            model: wiring::hashes(&wiring::model_parts(config)?)?,
             data: data.into_values().collect(),
             template: encoder.template().source().to_owned(),
             scorer: String::new(),
@@ -55,13 +54,13 @@ impl SharedScores {
 
     /// The key of a plugin under a run's configuration.
     pub(super) fn key(&self, plugin: &PluginRecord, config: &Config) -> ScoreCacheKey {
-        let mut files: Vec<PathBuf> = Vec::new();
+        let mut files: Vec<Part> = Vec::new();
         if let Some(table) = config.plugins.get(&plugin.name) {
-            files_named(&toml::Value::Table(table.clone()), &mut files);
+            files_named("", &toml::Value::Table(table.clone()), &mut files);
         }
         let hash = |path: &str| self.inputs.get(path).cloned();
         let named: Vec<Option<String>> =
-            files.iter().map(|path| hash(&path.display().to_string())).collect();
+            files.iter().map(|(_, path)| hash(&path.display().to_string())).collect();
         ScoreCacheKey {
             scorer: json!([plugin.name, plugin.version, hash(&plugin.path)]).to_string(),
             options: json!([options(config, &plugin.name), named]),

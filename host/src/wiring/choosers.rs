@@ -109,9 +109,9 @@ impl Choosers {
             .collect()
     }
 
-    /// Their files.
-    pub(crate) fn files(&self) -> impl Iterator<Item = &PathBuf> {
-        self.found.iter().map(|found| &found.path)
+    /// Their names and libraries, in order.
+    pub(crate) fn libraries(&self) -> impl Iterator<Item = (&str, &PathBuf)> {
+        self.found.iter().map(|found| (found.scorer.name.as_str(), &found.path))
     }
 
     /// Opens them and makes each from its options.

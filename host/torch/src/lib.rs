@@ -40,7 +40,7 @@ mod testing;
 
 pub use config::Config;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
-pub use doctor::diagnose;
+pub use doctor::{diagnose, libtorch_build};
 pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
 pub use optim::AdamWOptions;
 pub use precision::Precision;

@@ -48,7 +48,7 @@ fn comparison(home: &Path) -> Result<Vec<PathBuf>> {
     compare
         .args(["compare", "--arm", "ifd,diversity", "--arm", "ifd,static", "--seeds", "1,2"])
         .args(["--ratio", "40", "--device", "cpu", "--set", "data.eval_fraction=0.1"])
-        .args(["--set", "train.learning_rate=1e-3", "--set", "train.gradient_accumulation=8"])
+        .args(["--set", "train.learning_rate=1e-3", "--set", "train.batch=8"])
         .args(["--set", "compare.refuse=[\"full\"]"])
         .args(["--model".as_ref(), demo.join("model").as_os_str()])
         .args(["--data".as_ref(), demo.join("instructions.json").as_os_str()])

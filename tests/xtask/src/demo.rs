@@ -27,7 +27,7 @@ pub(crate) fn run() -> Result<PathBuf> {
         .arg("--out")
         .arg(&out)
         // The published rate suits models ten thousand times as large.
-        .args(["--set", "train.learning_rate=1e-3", "--set", "train.gradient_accumulation=8"])
+        .args(["--set", "train.learning_rate=1e-3", "--set", "train.batch=8"])
         .stdout(Stdio::from(std::io::stderr()));
     eprintln!("\n$ {}", in_words(&host));
     process::run(&mut host)?;

@@ -5,6 +5,8 @@ use super::arm::Arm;
 use super::design::Design;
 use super::plan::Plan;
 use crate::Result;
+use crate::config::{OnResume, on_resume};
+use crate::identity::{Content, Difference, Identity, config_differences};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -18,118 +20,91 @@ pub struct Begun {
     pub arms: Vec<Arm>,
     /// The questions.
     pub design: Design,
-    /// The configuration they share, by dotted key.
-    pub config: BTreeMap<String, Value>,
-    /// sha256 of every file that is read, by its path as given.
+    /// The configuration they share, and everything that is read.
+    #[serde(flatten)]
+    pub identity: Identity,
+    /// sha256 of every file, by its path as given: what older versions had in place of contents.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
 }
 
-/// Settings that are each run's own, or that no result depends on.
-const APART: [&str; 6] = [
-    "seed",
-    "output",
-    "selection.plugins",
-    "selection.plugin_path",
-    "selection.plugin_timeout",
-    "train.activation_checkpointing",
-];
+/// Settings that are each run's own.
+const OF_RUNS: [&str; 2] = ["seed", "selection.plugins"];
+
+/// How the part that a content plays for one arm begins.
+pub const OF_ARM: &str = "arm `";
 
 impl Begun {
     /// What a plan is about to begin with, or to go on with.
     ///
     /// # Errors
     /// A configuration with faults.
-    pub fn new(plan: &Plan, inputs: BTreeMap<String, String>) -> Result<Self> {
-        let config = serde_json::to_value(plan.config()?).expect("a configuration is JSON");
-        let mut flat = BTreeMap::new();
-        flatten("", config, &mut flat);
+    pub fn new(plan: &Plan, contents: BTreeMap<String, Content>) -> Result<Self> {
         Ok(Self {
             iterit: env!("CARGO_PKG_VERSION").to_owned(),
             arms: plan.arms.clone(),
             design: plan.design.clone(),
-            config: flat,
-            inputs,
+            identity: Identity { config: plan.config()?.by_key(), contents },
+            inputs: BTreeMap::new(),
         })
     }
 
     /// What keeps `now` from going on with this, in words. Arms and seeds may be added.
     pub fn differences(&self, now: &Self) -> Vec<String> {
-        let mut faults = Vec::new();
-        let mut check = |what: &str, begun: &dyn std::fmt::Display, now: &dyn std::fmt::Display| {
-            let (begun, now) = (begun.to_string(), now.to_string());
+        let mut differences = Vec::new();
+        let mut check = |what: &str, begun: String, now: String| {
             if begun != now {
-                faults
-                    .push(format!("the comparison was begun with {what} {begun}, now it is {now}"));
+                differences.push(Difference { what: what.to_owned(), begun, now });
             }
         };
-        check("iterit", &self.iterit, &now.iterit);
-        let (begun, current) = (fields(&self.design), fields(&now.design));
-        for key in union(&begun, &current) {
-            check(&format!("compare.{key}"), &shown(&begun, key), &shown(&current, key));
-        }
-        for key in union(&self.config, &now.config) {
-            check(key, &shown(&self.config, key), &shown(&now.config, key));
-        }
-        for (path, begun) in &self.inputs {
-            if let Some(hash) = now.inputs.get(path) {
-                check(&format!("`{path}` of sha256"), begun, hash);
-            }
-        }
+        check("iterit", self.iterit.clone(), now.iterit.clone());
         for arm in &self.arms {
-            match now.arms.iter().find(|other| other.name == arm.name) {
-                None => check(&format!("arm `{}`", arm.name), &"in it", &"gone"),
-                Some(other) => {
-                    let what = |part: &str| format!("{part} of arm `{}`", arm.name);
-                    check(&what("the plugins"), &json(&arm.plugins), &json(&other.plugins));
-                    check(&what("the settings"), &json(&arm.set), &json(&other.set));
-                    let mut seeds = other.seeds.clone();
-                    seeds.retain(|seed| arm.seeds.contains(seed));
-                    check(&what("seeds"), &json(&arm.seeds), &json(&seeds));
-                }
-            }
+            let Some(other) = now.arms.iter().find(|other| other.name == arm.name) else {
+                check(&format!("arm `{}`", arm.name), "in it".into(), "gone".into());
+                continue;
+            };
+            let what = |part: &str| format!("{part} of arm `{}`", arm.name);
+            check(&what("the plugins"), json(&arm.plugins), json(&other.plugins));
+            check(&what("the settings"), json(&arm.set), json(&other.set));
+            let mut seeds = other.seeds.clone();
+            seeds.retain(|seed| arm.seeds.contains(seed));
+            check(&what("seeds"), json(&arm.seeds), json(&seeds));
         }
-        if let Some(last) = faults.last_mut() {
-            last.push_str(
-                "\nhint: go on with what it was begun with, or give another comparison another --out",
-            );
-        }
-        faults
+        differences.extend(config_differences(&fields(&self.design), &fields(&now.design)));
+        let counts = |key: &str| on_resume(key) == OnResume::Refused && !OF_RUNS.contains(&key);
+        let (begun, now) = (self.identity.clone(), now.identity.clone());
+        let (begun, now) = (begun.of_arms_in(&now), now.of_arms_in(&self.identity));
+        differences.extend(begun.differences(&now, counts));
+        differences.extend(now.differences_by_path(&self.inputs));
+        told(differences)
     }
 }
 
-/// Tables become dotted keys.
-fn flatten(prefix: &str, value: Value, flat: &mut BTreeMap<String, Value>) {
-    if APART.contains(&prefix) {
-        return;
+/// One fault a difference, and behind the last what to do.
+fn told(differences: Vec<Difference>) -> Vec<String> {
+    let tell = |difference: Difference| format!("the comparison was begun with {difference}");
+    let mut faults: Vec<String> = differences.into_iter().map(tell).collect();
+    if let Some(last) = faults.last_mut() {
+        last.push_str(
+            "\nhint: go on with what it was begun with, or give another comparison another --out",
+        );
     }
-    match value {
-        Value::Object(table) => {
-            for (key, value) in table {
-                let key = if prefix.is_empty() { key } else { format!("{prefix}.{key}") };
-                flatten(&key, value, flat);
-            }
-        }
-        value => {
-            flat.insert(prefix.to_owned(), value);
-        }
+    faults
+}
+
+impl Identity {
+    /// Without what arms read that only one of the two has: those may be added.
+    fn of_arms_in(mut self, other: &Self) -> Self {
+        self.contents
+            .retain(|part, _| !part.starts_with(OF_ARM) || other.contents.contains_key(part));
+        self
     }
 }
 
 fn fields(design: &Design) -> BTreeMap<String, Value> {
-    let mut flat = BTreeMap::new();
-    flatten("", serde_json::to_value(design).expect("a design is JSON"), &mut flat);
-    flat
-}
-
-fn union<'a>(
-    one: &'a BTreeMap<String, Value>,
-    other: &'a BTreeMap<String, Value>,
-) -> std::collections::BTreeSet<&'a String> {
-    one.keys().chain(other.keys()).collect()
-}
-
-fn shown(values: &BTreeMap<String, Value>, key: &str) -> String {
-    values.get(key).map_or_else(|| "unset".to_owned(), Value::to_string)
+    let value = serde_json::to_value(design).expect("a design is JSON");
+    let fields = value.as_object().cloned().unwrap_or_default();
+    fields.into_iter().map(|(key, value)| (format!("compare.{key}"), value)).collect()
 }
 
 fn json<T: Serialize>(value: &T) -> String {
@@ -142,7 +117,8 @@ mod tests {
 
     fn begun(text: &str, model: &str) -> Begun {
         let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
-        Begun::new(&plan, BTreeMap::from([("model".into(), model.into())])).unwrap()
+        let model = Content { path: "m".into(), sha256: model.into() };
+        Begun::new(&plan, BTreeMap::from([("model.path".into(), model)])).unwrap()
     }
 
     const TEXT: &str = "[train]\nepochs = 2\n[compare]\narms = ['ifd']\nseeds = [1, 2]\n";
@@ -166,18 +142,28 @@ mod tests {
 
     #[test]
     fn whatever_differs_is_named() {
-        check(TEXT, "bb", &["`model` of sha256 aa, now it is bb\nhint:"]);
+        check(TEXT, "bb", &["model.path `m` of sha256 aa, now it is `m` of sha256 bb\nhint:"]);
         check(
             "[train]\nepochs = 3\nlearning_rate = 1.0\n[compare]\narms = ['random']\n\
              seeds = [1]\ntie = 1.0",
             "aa",
             &[
+                "arm `ifd` in it, now it is gone",
+                "seeds of arm `random` [1,2], now it is [1]",
                 "compare.tie 0.01, now it is 1.0",
                 "train.epochs 2, now it is 3",
                 "train.learning_rate 0.00002, now it is 1.0",
-                "arm `ifd` in it, now it is gone",
-                "seeds of arm `random` [1,2], now it is [1]",
             ],
         );
+    }
+
+    #[test]
+    fn a_plan_of_an_older_version_is_compared_by_path() {
+        let mut older = begun(TEXT, "aa");
+        older.identity.contents.clear();
+        older.inputs = BTreeMap::from([("m".into(), "aa".into()), ("gone".into(), "cc".into())]);
+        assert_eq!(older.differences(&begun(TEXT, "aa")), [""; 0]);
+        let found = older.differences(&begun(TEXT, "bb"));
+        assert!(found[0].contains("`m` of sha256 aa, now it is bb"), "{found:?}");
     }
 }

@@ -104,6 +104,9 @@ mod tests {
             model: NoModel.facts(),
             plugins: Vec::new(),
             sha256: BTreeMap::new(),
+            identity: Default::default(),
+            environment: Default::default(),
+            resumed: Vec::new(),
         };
         RunDirectory::new(&ledger.run_folder(run))?.begin("", &manifest)?;
         let base = run.arm.name.len() as f64 / 3.0 + run.seed as f64 / 7.0;

@@ -33,7 +33,7 @@ mod comparison;
 
 pub use arm::{Arm, Run};
 pub use arm_summary::{ArmSummary, Cost, SeedSummary};
-pub use begun::Begun;
+pub use begun::{Begun, OF_ARM};
 pub use cache::{ScoreCache, ScoreCacheKey};
 pub use cached_scorer::CachedScorer;
 pub use comparison::{Comparison, HeldOut, compare};

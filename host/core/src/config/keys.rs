@@ -145,9 +145,9 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.train.max_grad_norm, v, |&n| n > 0.0),
     },
     Key {
-        name: "train.gradient_accumulation",
+        name: "train.batch",
         expected: "a number of samples, 1 or more",
-        put: |c, v| put(&mut c.train.gradient_accumulation, v, |&n| n >= 1),
+        put: |c, v| put(&mut c.train.batch, v, |&n| n >= 1),
     },
     Key {
         name: "train.micro_batch",
@@ -196,6 +196,9 @@ pub(super) const KEYS: &[Key] = &[
     },
 ];
 
+/// Former names of keys, which mean the same as ever.
+const FORMER: &[(&str, &str)] = &[("train.gradient_accumulation", "train.batch")];
+
 /// Keys that are reserved for what this version cannot do; a run that ignored them would mislead.
 pub(super) const NOT_YET: &[&str] = &["train.lora"];
 
@@ -215,8 +218,10 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("num_train_epochs", "train.epochs"),
     ("lr", "train.learning_rate"),
     ("lr_scheduler_type", "train.schedule"),
-    ("gradient_accumulation_steps", "train.gradient_accumulation"),
-    ("per_device_train_batch_size", "train.micro_batch"),
+    ("gradient_accumulation_steps", "train.batch"),
+    ("per_device_train_batch_size", "train.batch"),
+    ("train_batch_size", "train.batch"),
+    ("batch_size", "train.batch"),
     ("gradient_checkpointing", "train.activation_checkpointing"),
     ("save_steps", "output.save_every"),
     ("save_total_limit", "output.keep"),
@@ -238,8 +243,14 @@ pub(super) enum Place<'a> {
     Unknown,
 }
 
+/// The name that a key has today.
+pub(super) fn of_today(name: &str) -> &str {
+    FORMER.iter().find(|(former, _)| *former == name).map_or(name, |(_, today)| today)
+}
+
 /// What a dotted name stands for.
 pub(super) fn place(name: &str) -> Place<'_> {
+    let name = of_today(name);
     let is_below = |name: &str, section: &str| {
         name.strip_prefix(section).is_some_and(|rest| rest.starts_with('.'))
     };
@@ -276,6 +287,17 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
             let nearest = nearest(last, KEYS.iter().map(|key| leaf(key.name)))?;
             KEYS.iter().map(|key| key.name).find(|key| leaf(key) == nearest)
         })
+}
+
+/// What a person should know who meant a key by what it is called elsewhere.
+pub(super) fn advice(name: &str) -> Option<&'static str> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let is_batch = ELSEWHERE.iter().any(|(other, ours)| *other == last && *ours == "train.batch");
+    is_batch.then_some(
+        "train.batch counts the samples of an optimizer step over all devices: \
+         per_device_train_batch_size × gradient_accumulation_steps × devices, so 4 × 8 on one device \
+         is train.batch = 32; how many go through the model at a time is train.micro_batch",
+    )
 }
 
 fn put<T: DeserializeOwned>(

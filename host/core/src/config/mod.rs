@@ -5,6 +5,7 @@
 //! itself checks it.
 
 mod budget;
+mod by_key;
 mod data;
 mod file;
 mod keys;
@@ -16,6 +17,7 @@ mod setting;
 mod train;
 
 pub use budget::budget;
+pub use by_key::{OnResume, on_resume};
 pub use data::DataConfig;
 pub use model::{Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
@@ -25,6 +27,7 @@ pub use train::{MicroBatch, Shuffle, TrainConfig};
 
 use crate::{Error, Result};
 use serde::Serialize;
+use serde_json::Value;
 use std::collections::BTreeMap;
 use std::path::Path;
 use toml::Table;
@@ -107,6 +110,22 @@ impl Config {
     /// The text that loads again to the same configuration, with every key that has a value.
     pub fn to_toml(&self) -> String {
         toml::to_string(self).expect("a configuration holds only what TOML can say")
+    }
+
+    /// Every key that has a value, by its dotted name, those of plugins and weights among them.
+    pub fn by_key(&self) -> BTreeMap<String, Value> {
+        let table = self.to_toml().parse().expect("a configuration is TOML");
+        by_key::by_key(table)
+    }
+
+    /// The same of a text that a run saved: also where it is older than some keys of today, which
+    /// then have no value.
+    ///
+    /// # Errors
+    /// A text that is no TOML.
+    pub fn text_by_key(text: &str) -> Result<BTreeMap<String, Value>> {
+        let table = text.parse::<Table>().map_err(|error| Error::config(error.to_string()))?;
+        Ok(by_key::by_key(table))
     }
 
     /// The name of every key, in the order of the documentation; `selection.weights.NAME` and

@@ -42,7 +42,11 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
             None => format!("unknown section [{name}], configs/README.md lists them all"),
         }),
         (Place::Unknown, _) => Err(match keys::meant(&name) {
-            Some(meant) => format!("unknown key `{name}`, the nearest is `{meant}`"),
+            Some(meant) => {
+                let hint = keys::advice(&name).map(|advice| format!("\nhint: {advice}"));
+                let hint = hint.unwrap_or_default();
+                format!("unknown key `{name}`, the nearest is `{meant}`{hint}")
+            }
             None => format!("unknown key `{name}`, configs/README.md lists them all"),
         }),
     };

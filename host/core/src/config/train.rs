@@ -20,8 +20,8 @@ pub struct TrainConfig {
     pub weight_decay: f64,
     /// Gradients are scaled down to this global norm; infinite for no clipping.
     pub max_grad_norm: f64,
-    /// Samples per optimizer step and rank.
-    pub gradient_accumulation: usize,
+    /// Samples of an optimizer step, over all ranks.
+    pub batch: usize,
     /// How a step is cut.
     pub micro_batch: MicroBatch,
     /// What a step's summed loss is divided by.
@@ -43,7 +43,7 @@ impl Default for TrainConfig {
             warmup_ratio: 0.03,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
-            gradient_accumulation: 32,
+            batch: 32,
             micro_batch: MicroBatch::Auto,
             loss_normalization: LossNormalization::Sample,
             shuffle: Shuffle::PerEpoch,

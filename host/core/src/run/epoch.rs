@@ -14,8 +14,7 @@ impl Run<'_> {
     /// Trains on the current selection from the step the state stands at.
     pub(super) fn train_epoch(&mut self, schedule: &Schedule) -> Result<()> {
         let order = self.order()?;
-        let steps: Vec<&[SampleId]> =
-            order.chunks(self.options.train.gradient_accumulation).collect();
+        let steps: Vec<&[SampleId]> = order.chunks(self.options.train.batch).collect();
         let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
         self.inputs.lender.observer.begin(Phase::Training, Some(self.state.epoch));
         let trained = self.take_steps(schedule, &steps, done, order.len() as u64);

@@ -225,7 +225,7 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 }
 
 fn options() -> RunOptions {
-    let train = TrainConfig { epochs: 3, gradient_accumulation: 4, ..TrainConfig::default() };
+    let train = TrainConfig { epochs: 3, batch: 4, ..TrainConfig::default() };
     let ties = Ties::default();
     RunOptions { budget: 10, tokens: None, ties, train, save_every: 0, keep: 2 }
 }
@@ -241,6 +241,9 @@ fn manifest() -> RunManifest {
         model: FakeLearner::default().facts(),
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        identity: Default::default(),
+        environment: Default::default(),
+        resumed: Vec::new(),
     }
 }
 
