@@ -1,6 +1,6 @@
 //! Instruction data in the layouts people keep it in, and what is said of data that is not.
 
-use iterit_core::dataset::{self, DataFormat};
+use iterit_core::dataset::{self, DataFormat, Dataset, EvalSplit, FieldNames, ReadOptions, Row};
 use iterit_core::{Role, Sample, Turn};
 use serde_json::{Map, Value, json};
 use std::fs;
@@ -15,7 +15,8 @@ fn load(files: &[(&str, &[u8])], format: DataFormat) -> Result<Vec<Sample>, Stri
         fs::write(path, content).expect("a file");
     }
     let at = format!("{}/", folder.path().display());
-    dataset::load(&paths, format).map_err(|error| error.to_string().replace(&at, ""))
+    let loaded = dataset::load(&paths, format).map(|dataset| dataset.samples());
+    loaded.map_err(|error| error.to_string().replace(&at, ""))
 }
 
 /// Prompt and response of the one row given.
@@ -76,6 +77,54 @@ fn layouts_of_a_row() {
         ),
         (r#"{"prompt": "a", "completion": "b"}"#, vec![(User, "a")], "b"),
         (r#"{"prompt": "a", "response": "b"}"#, vec![(User, "a")], "b"),
+        (
+            r#"{"instruction": "Do.", "context": "it", "response": "x", "category": "qa"}"#,
+            vec![HELPFUL, (User, "Do.\nInput: it")],
+            "x",
+        ),
+        (
+            r#"{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}],
+                "completion": [{"role": "assistant", "content": "b"}]}"#,
+            vec![(System, "s"), (User, "a")],
+            "b",
+        ),
+        (
+            r#"{"prompt": "a", "completion": [{"role": "assistant", "content": "b"},
+                {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}"#,
+            vec![(User, "a"), (Assistant, "b"), (User, "c")],
+            "d",
+        ),
+        (r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#, vec![(User, "a")], "b"),
+        (
+            r#"{"prompt": [{"role": "user", "content": "a"}],
+                "chosen": [{"role": "assistant", "content": "b"}],
+                "rejected": [{"role": "assistant", "content": "c"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"prompt": "a", "messages": [{"role": "user", "content": "a"}],
+                "chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+                "rejected": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "c"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"system": "s", "question": "a", "chosen": "b", "rejected": "c"}"#,
+            vec![(System, "s"), (User, "a")],
+            "b",
+        ),
+        (
+            r#"{"conversations": [{"from": "human", "value": "a"}],
+                "chosen": {"from": "gpt", "value": "b"}, "rejected": {"from": "gpt", "value": "c"}}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"conversation": [{"from": "human", "value": "a"}, {"from": "chatgpt", "value": "b"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
     ] {
         let row = row.replace('\n', " ");
         let prompt = prompt.into_iter().map(|(role, text)| (role, text.to_owned())).collect();
@@ -101,13 +150,116 @@ fn ids_run_through_all_files_however_packed() {
     assert_eq!(samples.len(), 8);
     for (id, sample) in samples.iter().enumerate() {
         assert_eq!((sample.id, &sample.prompt[1].content), (id as u64, &id.to_string()));
-        assert_eq!(sample.metadata, *json!({"topic": id}).as_object().expect("an object"));
+        let source = ["a", "b", "c"][[3, 5].iter().filter(|&&end| id >= end).count()];
+        let metadata = json!({"topic": id, "source": source});
+        assert_eq!(sample.metadata, *metadata.as_object().expect("an object"));
     }
 
-    let (kept, held) = dataset::hold_out(samples, 0.25).expect("some of each");
-    assert_eq!((kept.len(), held.len(), held[0].id), (6, 2, 6));
-    assert!(dataset::hold_out(held, 0.9).is_ok_and(|(kept, held)| kept.len() == held.len()));
-    assert!(dataset::hold_out(kept[..1].to_vec(), 0.1).is_err());
+    let rows: Vec<Row> = samples.into_iter().map(Row::from).collect();
+    let (kept, held) = dataset::hold_out(rows.clone(), 0.25, EvalSplit::Last).expect("some of each");
+    assert_eq!((kept.as_slice(), held.as_slice()), rows.split_at(6));
+    let parted = dataset::hold_out(held, 0.9, EvalSplit::Last);
+    assert!(parted.is_ok_and(|(kept, held)| kept.len() == held.len()));
+    assert!(dataset::hold_out(kept[..1].to_vec(), 0.1, EvalSplit::Last).is_err());
+}
+
+/// By hash a row is on the same side whatever else there is, and so are its copies.
+#[test]
+fn rows_are_held_out_by_what_they_say() {
+    let row = |text: usize| {
+        let prompt = vec![Turn::new(Role::User, format!("question {text}"))];
+        let response = format!("answer {text}");
+        Row::from(Sample { id: 0, prompt, response, metadata: Map::new() })
+    };
+    let responses = |rows: &[Row]| -> Vec<String> {
+        rows.iter().map(|row| row.conversation.response().text()).collect()
+    };
+    let all: Vec<Row> = (0..1000).map(row).collect();
+    let (kept, held) = dataset::hold_out(all.clone(), 0.2, EvalSplit::Hash).expect("some of each");
+    assert!((150..250).contains(&held.len()), "{}", held.len());
+    assert_eq!(kept.len() + held.len(), 1000);
+    let doubled: Vec<Row> = all.iter().rev().chain(&all[..500]).cloned().collect();
+    let (_, again) = dataset::hold_out(doubled, 0.2, EvalSplit::Hash).expect("some of each");
+    let held = responses(&held);
+    assert!(responses(&again).iter().all(|response| held.contains(response)));
+    assert!(again.len() > held.len());
+}
+
+/// What a file of these rows reads as under these options.
+fn read(rows: &str, options: ReadOptions) -> Result<Dataset, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.jsonl");
+    fs::write(&path, rows).expect("a file");
+    let at = format!("{}/", folder.path().display());
+    dataset::load(&[path], options)
+        .map(|mut dataset| {
+            for note in &mut dataset.notes {
+                note.message = note.message.replace(&at, "");
+            }
+            dataset
+        })
+        .map_err(|error| error.to_string().replace(&at, ""))
+}
+
+#[test]
+fn fields_may_have_other_names() {
+    let names = [("instruction", "question"), ("output", "answer")];
+    let names = names.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()));
+    let fields = FieldNames::new(names.into_iter().collect());
+    let options = ReadOptions { fields, ..ReadOptions::default() };
+    let rows = r#"{"question": "a", "answer": "b"}"#;
+    let samples = read(rows, options.clone()).expect("rows").samples();
+    assert_eq!(samples[0].response, "b");
+    let missing = read(r#"{"question": "a"}"#, options).expect_err("no answer");
+    assert!(missing.contains("`answer`, which `data.fields.output` names, is missing"), "{missing}");
+    let unknown = read(rows, ReadOptions::default()).expect_err("no layout");
+    assert!(unknown.contains("hint: where fields have other names, --set data.fields."), "{unknown}");
+}
+
+#[test]
+fn bad_rows_are_skipped_as_many_as_may_be_and_told() {
+    let rows = "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"c\"\n{\"prompt\": \"d\"}\n";
+    let options = |skip_bad| ReadOptions { skip_bad, ..ReadOptions::default() };
+    let dataset = read(rows, options(2)).expect("one row is good");
+    assert_eq!(dataset.rows.len(), 1);
+    let told = &dataset.notes.last().expect("a note").message;
+    for words in ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `response` is"] {
+        assert!(told.contains(words), "{told}");
+    }
+    let refused = read(rows, options(1)).expect_err("two are bad");
+    assert!(refused.starts_with("`data.jsonl`: 2 of 3 rows cannot be read\n  row 1"), "{refused}");
+}
+
+#[test]
+fn sources_have_names_and_limits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, count: usize| {
+        let row = |i| json!({"prompt": format!("{name} {i}"), "response": "x"}).to_string() + "\n";
+        let path = folder.path().join(name);
+        fs::write(&path, (0..count).map(row).collect::<String>()).expect("a file");
+        path
+    };
+    let paths = [write("one.jsonl", 100), write("two.v1.jsonl", 40), write("three.json", 10)];
+    let sources = |limits: &[(&str, f64)]| {
+        let sources = limits.iter().map(|&(name, share)| (name.to_owned(), share)).collect();
+        dataset::load(&paths, ReadOptions { sources, ..ReadOptions::default() })
+    };
+    let limited = sources(&[("one", 0.25), ("two.v1", 7.0)]).expect("rows");
+    let names: Vec<_> = limited.sources.iter().map(|it| (it.name.as_str(), it.num_rows)).collect();
+    assert_eq!(names, [("one", 25), ("two.v1", 7), ("three", 10)]);
+    let samples = limited.samples();
+    assert_eq!((&samples[0].metadata["source"], &samples[41].metadata["source"]), (&json!("one"), &json!("three")));
+    // What is kept is kept in order, and of a larger limit more of the same.
+    let texts = |dataset: Dataset| -> Vec<String> {
+        dataset.samples().into_iter().map(|mut it| it.prompt.remove(0).content).collect()
+    };
+    let (fewer, more) = (texts(limited), texts(sources(&[("one", 0.5)]).expect("rows")));
+    assert!(fewer[..25].iter().all(|text| more[..50].contains(text)));
+    let number = |text: &String| text.rsplit(' ').next().and_then(|it| it.parse::<usize>().ok());
+    assert!(more[..50].is_sorted_by_key(number));
+    let unknown = sources(&[("tow.v1", 5.0)]).expect_err("no such source").to_string();
+    assert!(unknown.contains("`data.sources.tow.v1`: no source has this name"), "{unknown}");
+    assert!(unknown.ends_with("hint: did you mean `two.v1`?"), "{unknown}");
 }
 
 /// Rows that differ in nothing but how the file holds them.
@@ -174,8 +326,9 @@ fn null_columns_are_none_and_rows_may_differ() {
 fn tables_read_as_json() {
     let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tables");
     let rows = |name: &str| {
-        let samples = dataset::load(&[tables.join(name)], DataFormat::Auto)
+        let dataset = dataset::load(&[tables.join(name)], DataFormat::Auto)
             .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let samples = dataset.samples();
         samples.into_iter().map(|it| (it.prompt, it.response, it.metadata)).collect::<Vec<_>>()
     };
     let (instructions, conversations) = (rows("instructions.jsonl"), rows("conversations.jsonl"));
@@ -253,10 +406,11 @@ fn bad_data_is_named_by_file_row_and_field() {
              `conversations`, or `prompt` and `completion`",
         ),
         (
-            r#"[{"messages": [{"role": "tool", "content": "a"}, {"role": "user"}]}]"#,
+            r#"[{"messages": [{"role": 7, "content": "a"}, {"role": "user"}]}]"#,
             "`data.json`: 1 of 1 rows cannot be read\n  \
-             row 0: `messages[0].role` is \"tool\", expected \"system\", \"user\" or \"human\", \
-             \"assistant\" or \"gpt\"; `messages[1].content` is missing, expected a string",
+             row 0: `messages[0].role` is the number 7, expected \"system\", \"user\" or \"human\", \
+             \"assistant\" or \"gpt\", or another role that the template knows; \
+             `messages[1].content` is missing, expected a string",
         ),
         (
             r#"[{"messages": [{"role": "user", "content": "a"}]}]"#,

@@ -13,14 +13,15 @@ use serde_json::{Value, json};
 #[test]
 fn texts_tokens_and_spans_are_those_of_transformers() {
     let golden = golden::committed("demo.json");
-    let samples = dataset::load(&[data("demo/instructions.json")], DataFormat::Auto).unwrap();
+    let rows = dataset::load(&[data("demo/instructions.json")], DataFormat::Auto).unwrap().rows;
     let model = data("demo/model");
     let template = ChatTemplate::choose(None, &model).unwrap();
     let tokenizer = Tokenizer::open(&model).unwrap();
     let encoder = Encoder::new(tokenizer, template, EncoderOptions::default()).unwrap();
     for expected in array(&golden, "samples") {
-        let sample = &samples[expected["id"].as_u64().unwrap() as usize];
-        let (texts, encoded) = (encoder.texts(sample).unwrap(), encoder.encode(sample).unwrap());
+        let id = &expected["id"];
+        let row = &rows[id.as_u64().unwrap() as usize].conversation;
+        let (texts, encoded) = (encoder.texts(row).unwrap(), encoder.encode(row).unwrap());
         let unconditional = (texts.unconditional.unwrap(), encoded.unconditional.unwrap());
         for (name, text, sequence) in [
             ("conditional", &texts.conditional.text, &encoded.conditional),
@@ -28,10 +29,10 @@ fn texts_tokens_and_spans_are_those_of_transformers() {
             ("training", &texts.training.text, &encoded.training),
         ] {
             let expected = &expected[name];
-            assert_eq!(*text, expected["text"], "{name} of {}", sample.id);
+            assert_eq!(*text, expected["text"], "{name} of {id}");
             let tokens: Vec<usize> = sequence.tokens.iter().map(|&it| it as usize).collect();
-            assert_eq!(tokens, positions(expected, "ids"), "{name} of {}", sample.id);
-            assert_eq!(json!(sequence.scored.start), expected["start"], "{name} of {}", sample.id);
+            assert_eq!(tokens, positions(expected, "ids"), "{name} of {id}");
+            assert_eq!(json!(sequence.scored.start()), expected["start"], "{name} of {id}");
         }
     }
 }

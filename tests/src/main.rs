@@ -22,6 +22,7 @@ mod picks;
 mod strategies;
 mod tfidf;
 mod config;
+mod conversations;
 mod dataset;
 mod spans;
 mod templates;

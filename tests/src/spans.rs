@@ -2,13 +2,14 @@
 //! [`DELIBERATE`] says how and why, as does the table in configs/README.md.
 
 use crate::golden;
+use iterit_core::Result;
+use iterit_core::conversation::{Conversation, Message};
 use iterit_core::corpus::Corpus;
-use iterit_core::dataset::{self, DataFormat};
+use iterit_core::dataset::{self, DataFormat, Row};
 use iterit_core::learner::Unwatched;
 use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, TargetEnd};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
-use iterit_core::{Result, Role, Sample, Turn};
 use serde_json::{Value, json};
 use std::fs;
 use std::path::Path;
@@ -17,12 +18,12 @@ use std::sync::Arc;
 #[test]
 fn texts_and_tokens_of_the_published_program() {
     let Some(golden) = golden::shared("golden/ifd/prompts_20.json") else { return };
-    let Some((encoder, samples)) = alpaca() else { return };
+    let Some((encoder, rows)) = alpaca() else { return };
     let prompts = golden::array(&golden, "prompts");
     assert_eq!(prompts.len(), 20);
     for prompt in prompts {
         let id = prompt["id"].as_u64().expect("an id") as usize;
-        check_texts(&encoder, &samples[id], prompt);
+        check_texts(&encoder, &rows[id].conversation, prompt);
     }
 }
 
@@ -30,12 +31,12 @@ fn texts_and_tokens_of_the_published_program() {
 fn spans_of_the_published_program() {
     let name = "golden/ifd/scores_tinystories-656k-chat_200.json";
     let Some(golden) = golden::shared(name) else { return };
-    let Some((encoder, samples)) = alpaca() else { return };
-    let rows = golden::array(&golden, "rows");
-    assert_eq!(rows.len(), 200);
-    for row in rows {
+    let Some((encoder, rows)) = alpaca() else { return };
+    let expected = golden::array(&golden, "rows");
+    assert_eq!(expected.len(), 200);
+    for row in expected {
         let id = row["id"].as_u64().expect("an id") as usize;
-        for (field, found) in spans(&encoder, &samples[id]) {
+        for (field, found) in spans(&encoder, &rows[id].conversation) {
             assert_eq!(row[field], found, "sample {id}, {field}");
         }
     }
@@ -45,19 +46,7 @@ fn spans_of_the_published_program() {
 type Difference = (&'static str, &'static [(&'static str, usize)], &'static str);
 
 /// What is not as in the published program, on purpose.
-const DELIBERATE: [Difference; 6] = [
-    (
-        "empty_output",
-        &[("prior_start", 62), ("cond_start", 86)],
-        "an empty response is looked for and found at the end of the text; ours begins where a \
-         response would, and is ineligible all the same",
-    ),
-    (
-        "whitespace_only_output",
-        &[("prior_start", 62), ("cond_start", 86)],
-        "a response of white space is not found in the trimmed text; ours is empty, as the template \
-         leaves it, and ineligible all the same",
-    ),
+const DELIBERATE: [Difference; 3] = [
     (
         "leading_space",
         &[("prior_start", 62), ("cond_start", 87), ("answer_len", 7)],
@@ -74,11 +63,6 @@ const DELIBERATE: [Difference; 6] = [
         &[("prior_start", 62), ("cond_start", 92), ("answer_len", 2)],
         "the response `id` is found within `<|eot_id|>`, so nothing is left to score; ours is scored",
     ),
-    (
-        "prompt_over_max",
-        &[("cond_start", 512)],
-        "the response begins behind the cut; ours begins, with no token left, at the cut",
-    ),
 ];
 
 #[test]
@@ -89,7 +73,7 @@ fn edge_cases_of_the_published_program() {
     assert_eq!(rows.len(), 16);
     for row in rows {
         let name = row["name"].as_str().expect("a name");
-        let sample = &load(&json!([row["sample"]]).to_string())[0];
+        let sample = &load(&json!([row["sample"]]).to_string())[0].conversation;
         check_texts(&encoder, sample, row);
         let ours =
             DELIBERATE.iter().find(|(case, ..)| *case == name).map_or(&[][..], |case| case.1);
@@ -113,7 +97,7 @@ fn edge_cases_of_the_published_program() {
 }
 
 /// Texts and ids of one golden row.
-fn check_texts(encoder: &Encoder, sample: &Sample, golden: &Value) {
+fn check_texts(encoder: &Encoder, sample: &Conversation, golden: &Value) {
     let texts = encoder.texts(sample).expect("texts");
     let unconditional = texts.unconditional.expect("an unconditional text");
     assert_eq!(texts.conditional.text, golden["whole_text"]);
@@ -132,23 +116,24 @@ fn check_texts(encoder: &Encoder, sample: &Sample, golden: &Value) {
     assert_eq!(ours[..], ids("direct_ids")[..ours.len()]);
 }
 
-/// The numbers of a golden row, as ours are.
-fn spans(encoder: &Encoder, sample: &Sample) -> [(&'static str, usize); 7] {
+/// The numbers of a golden row, as ours are; where nothing is scored, nothing begins.
+fn spans(encoder: &Encoder, sample: &Conversation) -> Vec<(&'static str, usize)> {
     let EncodedSample { conditional, unconditional, training, .. } =
         encoder.encode(sample).expect("tokens");
     let unconditional = unconditional.expect("an unconditional sequence");
     let direct = encoder.texts(sample).expect("texts").unconditional.expect("a text").text;
     let n_direct = encoder.tokenizer().encode(&direct).expect("tokens").len();
     assert_eq!(conditional.scored.len(), unconditional.scored.len());
-    [
-        ("prior_start", unconditional.scored.start),
-        ("cond_start", conditional.scored.start),
+    let starts = [("prior_start", &unconditional), ("cond_start", &conditional)];
+    let starts = starts.into_iter().filter_map(|(field, it)| Some((field, it.scored.start()?)));
+    let counts = [
         ("answer_len", conditional.scored.len()),
         ("n_direct", n_direct.min(encoder.max_length())),
         ("n_whole", conditional.tokens.len()),
         ("n_train", training.tokens.len()),
-        ("train_prompt_len", training.scored.start),
-    ]
+        ("train_prompt_len", training.scored.start().unwrap_or(training.tokens.len())),
+    ];
+    starts.chain(counts).collect()
 }
 
 fn tinystories() -> Option<Encoder> {
@@ -157,10 +142,10 @@ fn tinystories() -> Option<Encoder> {
     Some(encoder(&folder, "llama-3.1", options).expect("an encoder"))
 }
 
-fn alpaca() -> Option<(Encoder, Vec<Sample>)> {
+fn alpaca() -> Option<(Encoder, Vec<Row>)> {
     let path = golden::shared_path("alpaca/alpaca_first5000.json.zst")?;
-    let samples = dataset::load(&[path], DataFormat::Auto).expect("samples");
-    Some((tinystories()?, samples))
+    let rows = dataset::load(&[path], DataFormat::Auto).expect("rows").rows;
+    Some((tinystories()?, rows))
 }
 
 fn encoder(folder: &Path, template: &str, options: EncoderOptions) -> Result<Encoder> {
@@ -168,11 +153,11 @@ fn encoder(folder: &Path, template: &str, options: EncoderOptions) -> Result<Enc
     Encoder::new(Tokenizer::open(folder)?, template, options)
 }
 
-fn load(json: &str) -> Vec<Sample> {
+fn load(json: &str) -> Vec<Row> {
     let folder = tempfile::tempdir().expect("a folder");
     let path = folder.path().join("data.json");
     fs::write(&path, json).expect("a file");
-    dataset::load(&[path], DataFormat::Auto).expect("samples")
+    dataset::load(&[path], DataFormat::Auto).expect("rows").rows
 }
 
 /// A model folder whose tokenizer has one token a character, so that spans can be counted by hand.
@@ -211,9 +196,12 @@ fn characters() -> tempfile::TempDir {
     folder
 }
 
-fn sample(prompt: &str, response: &str) -> Sample {
-    let prompt = vec![Turn::new(Role::User, prompt)];
-    Sample { id: 0, prompt, response: response.into(), metadata: Default::default() }
+fn asked(prompt: &str, response: &str) -> Conversation {
+    Conversation::new([Message::new("user", prompt)], Message::new("assistant", response))
+}
+
+fn row(prompt: &str, response: &str) -> Row {
+    Row { conversation: asked(prompt, response), metadata: Default::default() }
 }
 
 #[test]
@@ -221,22 +209,22 @@ fn spans_counted_by_hand() {
     let folder = characters();
     let encode = |template: &str, options: EncoderOptions, prompt: &str, response: &str| {
         let encoder = encoder(folder.path(), template, options).expect("an encoder");
-        encoder.encode(&sample(prompt, response)).expect("tokens")
+        encoder.encode(&asked(prompt, response)).expect("tokens")
     };
     // <|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n is 1+5+2+2 + 1+10 = 21 tokens.
     let encoded = encode("chatml", EncoderOptions::default(), "Hi", "Yo!");
-    assert_eq!(encoded.conditional.scored, 21..26); // Yo!<|im_end|>\n
+    assert_eq!(encoded.conditional.scored, (21..26).into()); // Yo!<|im_end|>\n
     let unconditional = encoded.unconditional.expect("a sequence");
-    assert_eq!((unconditional.scored, unconditional.tokens.len()), (11..16, 16));
-    assert_eq!(encoded.training.scored, 21..25); // Yo!</s>
+    assert_eq!((unconditional.scored, unconditional.tokens.len()), ((11..16).into(), 16));
+    assert_eq!(encoded.training.scored, (21..25).into()); // Yo!</s>
     assert_eq!(encoded.training.tokens.last(), Some(&1));
 
     // The window cuts both means to the same tokens.
     let cut = EncoderOptions { max_length: Some(23), ..Default::default() };
     let encoded = encode("chatml", cut.clone(), "Hi", "Yo!");
-    assert_eq!((encoded.conditional.scored, encoded.truncated.conditional), (21..23, 3));
-    assert_eq!(encoded.unconditional.expect("a sequence").scored, 11..13);
-    assert_eq!(encoded.training.scored, 21..23);
+    assert_eq!((encoded.conditional.scored, encoded.truncated.conditional), ((21..23).into(), 3));
+    assert_eq!(encoded.unconditional.expect("a sequence").scored, (11..13).into());
+    assert_eq!(encoded.training.scored, (21..23).into());
     let encoded = encode("chatml", cut, "Hi, you there", "Yo!");
     assert!(encoded.conditional.scored.is_empty() && encoded.training.scored.is_empty());
 
@@ -244,14 +232,14 @@ fn spans_counted_by_hand() {
     let end = EncoderOptions { target_end: TargetEnd::EndOfTurn, ..Default::default() };
     assert_eq!(encode("chatml", end, "Hi", "Yo!").training.tokens.last(), Some(&3));
     let eos = EncoderOptions { eos_text: Some("..".into()), ..Default::default() };
-    assert_eq!(encode("chatml", eos, "Hi", "Yo!").training.scored, 21..26);
+    assert_eq!(encode("chatml", eos, "Hi", "Yo!").training.scored, (21..26).into());
 
     // Nothing predicts a first token, so it counts in neither mean.
     let bare = folder.path().join("bare.jinja");
     fs::write(&bare, "{% for m in messages %}{{ m.content }}{% endfor %}").expect("a file");
     let encoded = encode(bare.to_str().expect("a path"), EncoderOptions::default(), "Hi", "Yo!");
-    assert_eq!(encoded.conditional.scored, 3..5);
-    assert_eq!(encoded.unconditional.expect("a sequence").scored, 1..3);
+    assert_eq!(encoded.conditional.scored, (3..5).into());
+    assert_eq!(encoded.unconditional.expect("a sequence").scored, (1..3).into());
 }
 
 #[test]
@@ -286,7 +274,7 @@ fn a_template_that_refuses_a_lone_response() {
     let folder = characters();
     let encoder = encoder(folder.path(), "llama-2", EncoderOptions::default()).expect("an encoder");
     assert!(encoder.refusal().is_some_and(|why| why.starts_with("template `llama-2`")));
-    let samples = vec![sample("Hi", "Yo!")];
+    let samples = vec![row("Hi", "Yo!")];
     let corpus =
         Corpus::encode(samples, vec![], Arc::new(encoder), 1, &Unwatched).expect("a corpus");
     assert_eq!(corpus.encoded(0).unconditional, None);
@@ -297,9 +285,9 @@ fn a_template_that_refuses_a_lone_response() {
 #[test]
 fn a_corpus_is_the_same_on_any_number_of_threads() {
     let folder = characters();
-    let samples: Vec<Sample> =
-        (0..300).map(|i| sample(&"?".repeat(i % 40), &"!".repeat(i % 7))).collect();
-    let targets = vec![sample("target", "one")];
+    let samples: Vec<Row> =
+        (0..300).map(|i| row(&"?".repeat(i % 40), &"!".repeat(i % 7))).collect();
+    let targets = vec![row("target", "one")];
     let build = |threads| {
         let encoder = encoder(folder.path(), "chatml", EncoderOptions::default());
         let encoder = Arc::new(encoder.expect("an encoder"));
@@ -333,7 +321,7 @@ fn an_end_that_is_no_stop_token_is_counted() {
     let folder = characters();
     let options = EncoderOptions { eos_text: Some("</s".into()), ..Default::default() };
     let encoder = encoder(folder.path(), "chatml", options).expect("an encoder");
-    let samples = vec![sample("a", "b"), sample("c", "d")];
+    let samples = vec![row("a", "b"), row("c", "d")];
     let corpus =
         Corpus::encode(samples, vec![], Arc::new(encoder), 2, &Unwatched).expect("a corpus");
     let end = &corpus.report().expect("a report").end;
@@ -345,9 +333,9 @@ fn an_end_that_is_no_stop_token_is_counted() {
 fn samples_a_template_refuses_are_named() {
     let folder = characters();
     let encoder = encoder(folder.path(), "llama-2", EncoderOptions::default()).expect("an encoder");
-    let mut samples: Vec<Sample> = (0..200).map(|_| sample("Hi", "Yo!")).collect();
+    let mut samples: Vec<Row> = (0..200).map(|_| row("Hi", "Yo!")).collect();
     for id in [3, 70, 71, 72, 73, 150] {
-        samples[id].prompt.push(Turn::new(Role::User, "again"));
+        samples[id].conversation.messages.insert(1, Message::new("user", "again"));
     }
     let error = match Corpus::encode(samples, vec![], Arc::new(encoder), 2, &Unwatched) {
         Ok(_) => panic!("accepted"),
@@ -362,7 +350,7 @@ fn samples_a_template_refuses_are_named() {
 
 #[test]
 fn texts_without_a_tokenizer() {
-    let corpus = Corpus::bare(vec![sample("a", "b")], vec![sample("c", "d")], "</s>".into());
+    let corpus = Corpus::bare(vec![row("a", "b")], vec![row("c", "d")], "</s>".into());
     assert_eq!(corpus.training_target(1), "d</s>");
     assert!(corpus.encoded(0).conditional.tokens.is_empty() && corpus.report().is_none());
     let error = corpus.token_counts(0).expect_err("no tokens").to_string();

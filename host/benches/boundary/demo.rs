@@ -26,13 +26,13 @@ impl Demo {
     pub(crate) fn open() -> Self {
         let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/demo");
         let model = demo.join("model");
-        let samples = dataset::load(&[demo.join("instructions.json")], DataFormat::Auto);
+        let data = dataset::load(&[demo.join("instructions.json")], DataFormat::Auto);
         let tokenizer = Tokenizer::open(&model).expect("a tokenizer");
         let template = ChatTemplate::choose(None, &model).expect("a template");
         let encoder = Encoder::new(tokenizer, template, EncoderOptions::default());
         let encoder = Arc::new(encoder.expect("an encoder"));
-        let samples = samples.expect("the demo's data");
-        let corpus = Corpus::encode(samples, Vec::new(), encoder, 1, &Unwatched).expect("tokens");
+        let rows = data.expect("the demo's data").rows;
+        let corpus = Corpus::encode(rows, Vec::new(), encoder, 1, &Unwatched).expect("tokens");
         let options = LearnerOptions { device: DeviceChoice::Cpu, ..LearnerOptions::default() };
         let learner = TorchLearner::load(&model, options).expect("the demo's model");
         Self { corpus, models: Models::new(Box::new(learner)) }

@@ -1,20 +1,12 @@
 //! The seam to the model. The torch crate implements [`Learner`] with libtorch, the tests with a
 //! deterministic fake, so the whole selection loop runs in milliseconds without either.
 
+pub use crate::sequence::{Scored, Sequence};
+
 use crate::{Error, Result};
 use iterit_sdk::{Embedding, LogitStatistics, Matrix};
 use serde::{Deserialize, Serialize};
-use std::ops::Range;
 use std::path::Path;
-
-/// Tokens, and which of them count: those in `scored` carry loss, given everything before them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Sequence {
-    /// Token ids, already truncated.
-    pub tokens: Vec<u32>,
-    /// Positions whose loss counts; never holds position 0, which nothing predicts.
-    pub scored: Range<usize>,
-}
 
 /// What the user should know of a model before the run.
 #[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]

@@ -11,7 +11,9 @@ pub mod whole_file;
 
 pub mod statistics;
 
+pub mod conversation;
 pub mod dataset;
+pub mod sequence;
 pub mod learner;
 pub mod identity;
 pub mod record;

@@ -13,8 +13,9 @@ use iterit_core::{Error, Result};
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let (choosers, (corpus, _)) =
-        Error::both(Choosers::find(&config, &screen), wiring::corpora(&config, &screen))?;
+    let (choosers, texts) =
+        Error::both(Choosers::find(&config, &screen), wiring::texts(&config, &screen))?;
+    let corpus = texts.corpus;
     for id in 0..corpus.num_samples().min(args.show as u64) {
         show_sample(&corpus, id)?;
     }
@@ -42,15 +43,17 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
 fn show_sample(corpus: &Corpus, id: u64) -> Result<()> {
     let encoder = corpus.encoder().expect("a corpus with a tokenizer has an encoder");
     let Sequence { tokens, scored } = &corpus.encoded(id).training;
-    let text = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
+    let decoded = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
     let green = anstyle::AnsiColor::Green.on_default();
-    anstream::println!(
-        "── sample {id}: {} tokens, {} carry loss ──\n{}{green}⟦{}⟧{green:#}\n",
-        tokens.len(),
-        scored.len(),
-        text(&tokens[..scored.start])?,
-        text(&tokens[scored.clone()])?
-    );
+    let (mut text, mut shown) = (String::new(), 0);
+    for range in scored.ranges() {
+        text += &decoded(&tokens[shown..range.start])?;
+        text += &format!("{green}⟦{}⟧{green:#}", decoded(&tokens[range.clone()])?);
+        shown = range.end;
+    }
+    text += &decoded(&tokens[shown..])?;
+    let (all, scored) = (tokens.len(), scored.len());
+    anstream::println!("── sample {id}: {all} tokens, {scored} carry loss ──\n{text}\n");
     Ok(())
 }
 

@@ -3,12 +3,14 @@
 
 use crate::cli::Report;
 use crate::comparison;
+use crate::progress::Screen;
+use crate::wiring;
 use iterit_core::compare::{Ledger, compare, runs};
 use iterit_core::config::Config;
 use iterit_core::record::RunRecord;
 use iterit_core::report::{self, RunView};
 use iterit_core::run_directory::RunDirectory;
-use iterit_core::{Error, Result, Sample, dataset, whole_file};
+use iterit_core::{Error, Result, Sample, whole_file};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &Report) -> Result<()> {
@@ -78,7 +80,7 @@ fn of_comparison(root: &Path, out: Option<&Path>) -> Result<PathBuf> {
 fn read(directory: &RunDirectory) -> Result<(RunRecord, Vec<Sample>)> {
     let record = directory.read()?;
     let config = Config::load(Some(&directory.config_path()), &[])?;
-    let mut samples = dataset::load(&config.data.path, config.data.format)?;
+    let mut samples = wiring::training_samples(&config, &Screen::new())?;
     samples.truncate(record.manifest.num_samples as usize);
     Ok((record, samples))
 }

@@ -30,7 +30,7 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
     let choosers = Choosers::find(&config, &screen)?;
-    let corpus = wiring::bare_corpus(&config)?;
+    let corpus = wiring::bare_corpus(&config, &screen)?;
     let scores = read_scores(&args.scores, corpus.num_samples())?;
     if args.budget == 0 || args.budget > corpus.num_samples() {
         return Err(Error::config(format!(

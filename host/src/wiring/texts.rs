@@ -1,28 +1,39 @@
 //! Data files, tokenizer and template become corpora.
 
-use iterit_core::config::Config;
+use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
+use iterit_core::dataset::{self, Purpose, Row, repeats};
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
-use iterit_core::{Error, Result, Sample, dataset};
-use std::path::Path;
+use iterit_core::sdk::LogLevel;
+use iterit_core::{Error, Result, Sample};
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
+/// What a run works on.
+pub(crate) struct Texts {
+    /// What is trained on.
+    pub(crate) corpus: Corpus,
+    /// What the model is measured by, where there is such data.
+    pub(crate) held_out: Option<Corpus>,
+    /// The sha256 of the data as it was read, by path.
+    pub(crate) sha256: BTreeMap<String, String>,
+}
+
 /// What is trained on, and what the model is measured by where there is such data.
-pub(crate) fn corpora(
-    config: &Config,
-    observer: &dyn Observer,
-) -> Result<(Corpus, Option<Corpus>)> {
-    let data = Error::both(samples(config), target_samples(config));
-    let (((samples, held_out), targets), encoder) = Error::both(data, model_encoder(config))?;
-    let training = encode(samples, targets, &encoder, observer)?;
+pub(crate) fn texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
+    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let data = reading.all();
+    let ((rows, held_out, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let corpus = encode(config, rows, targets, &encoder, observer)?;
     let held_out = match held_out {
-        Some(samples) => Some(encode(samples, Vec::new(), &encoder, observer)?),
+        Some(rows) => Some(encode(config, rows, Vec::new(), &encoder, observer)?),
         None => None,
     };
-    Ok((training, held_out))
+    Ok(Texts { corpus, held_out, sha256: reading.sha256 })
 }
 
 /// The data alone, as one corpus.
@@ -31,11 +42,21 @@ pub(crate) fn corpus(
     limit: Option<usize>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let samples = dataset::load(&config.data.path, config.data.format);
-    let data = Error::both(samples, target_samples(config));
-    let ((mut samples, targets), encoder) = Error::both(data, model_encoder(config))?;
-    samples.truncate(limit.unwrap_or(usize::MAX));
-    encode(samples, targets, &encoder, observer)
+    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let rows = reading.load(&config.data.path, Purpose::Training);
+    let data = Error::both(rows, reading.targets());
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    rows.truncate(limit.unwrap_or(usize::MAX));
+    encode(config, rows, targets, &encoder, observer)
+}
+
+/// The samples that a run of this configuration is trained on, as pages show them.
+pub(crate) fn training_samples(config: &Config, observer: &dyn Observer) -> Result<Vec<Sample>> {
+    if config.data.too_long == TooLong::Drop {
+        return Ok(texts(config, observer)?.corpus.samples().to_vec());
+    }
+    let (rows, _) = Reading { config, observer, sha256: BTreeMap::new() }.parted()?;
+    Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect())
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -52,14 +73,22 @@ pub(super) fn proxy_corpus(
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
     let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
-    let (samples, targets) = (corpus.samples().to_vec(), corpus.target_samples().to_vec());
-    encode(samples, targets, &Arc::new(encoder), observer)
+    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
+    let threads = super::threads();
+    Corpus::encode(rows.to_vec(), targets.to_vec(), Arc::new(encoder), threads, observer)
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
 /// or the model's where one is named.
-pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
-    let samples = dataset::load(&config.data.path, config.data.format)?;
+pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Corpus> {
+    if config.data.too_long == TooLong::Drop {
+        return Err(Error::config(
+            "`data.too_long` is \"drop\", and without a tokenizer no text is known to be too long\n\
+             hint: --set data.too_long=cut, or drop those rows from the data",
+        ));
+    }
+    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let rows = reading.load(&config.data.path, Purpose::Training)?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
         (None, Some(model)) => encoder(config, model)?.target_end().to_owned(),
@@ -70,26 +99,84 @@ pub(crate) fn bare_corpus(config: &Config) -> Result<Corpus> {
             ));
         }
     };
-    Ok(Corpus::bare(samples, target_samples(config)?, end))
+    Ok(Corpus::bare(rows, reading.targets()?, end))
 }
 
-fn samples(config: &Config) -> Result<(Vec<Sample>, Option<Vec<Sample>>)> {
-    let samples = dataset::load(&config.data.path, config.data.format)?;
-    if !config.data.eval_path.is_empty() {
-        let held_out = dataset::load(&config.data.eval_path, config.data.format)?;
-        return Ok((samples, Some(held_out)));
-    }
-    if config.data.eval_fraction > 0.0 {
-        let (samples, held_out) = dataset::hold_out(samples, config.data.eval_fraction)?;
-        return Ok((samples, Some(held_out)));
-    }
-    Ok((samples, None))
+/// Files on their way to rows; what is to be said of them is said.
+struct Reading<'a> {
+    config: &'a Config,
+    observer: &'a dyn Observer,
+    sha256: BTreeMap<String, String>,
 }
 
-fn target_samples(config: &Config) -> Result<Vec<Sample>> {
-    match config.data.target_path.is_empty() {
-        true => Ok(Vec::new()),
-        false => dataset::load(&config.data.target_path, config.data.format),
+type AllRows = (Vec<Row>, Option<Vec<Row>>, Vec<Row>);
+
+impl Reading<'_> {
+    /// What is trained on, what it is measured by, and the target samples.
+    fn all(&mut self) -> Result<AllRows> {
+        let parted = self.parted();
+        let ((rows, held_out), targets) = Error::both(parted, self.targets())?;
+        if let Some(held_out) = &held_out {
+            self.tell_repeats(&rows, held_out);
+        }
+        Ok((rows, held_out, targets))
+    }
+
+    fn parted(&mut self) -> Result<(Vec<Row>, Option<Vec<Row>>)> {
+        let data = &self.config.data;
+        let rows = self.load(&data.path, Purpose::Training);
+        if !data.eval_path.is_empty() {
+            let held_out = self.load(&data.eval_path, Purpose::Measuring);
+            return Error::both(rows, held_out).map(|(rows, held_out)| (rows, Some(held_out)));
+        }
+        let rows = rows?;
+        if data.eval_fraction > 0.0 {
+            let (rows, held_out) = dataset::hold_out(rows, data.eval_fraction, data.eval_split)?;
+            return Ok((rows, Some(held_out)));
+        }
+        Ok((rows, None))
+    }
+
+    fn targets(&mut self) -> Result<Vec<Row>> {
+        match self.config.data.target_path.is_empty() {
+            true => Ok(Vec::new()),
+            false => self.load(&self.config.data.target_path, Purpose::Measuring),
+        }
+    }
+
+    fn load(&mut self, paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Row>> {
+        let dataset = dataset::load(paths, self.config.data.read_options(purpose))?;
+        for note in &dataset.notes {
+            self.observer.say(note.level, "", &note.message);
+        }
+        self.sha256.extend(dataset.sha256);
+        Ok(dataset.rows)
+    }
+
+    /// A response that training nearly repeats measures what was learnt by heart.
+    fn tell_repeats(&self, rows: &[Row], held_out: &[Row]) {
+        let response = |row: &Row| row.conversation.response().text();
+        let held: Vec<String> = held_out.iter().map(response).collect();
+        let known: Vec<&str> = held.iter().map(String::as_str).collect();
+        let texts: Vec<String> = rows.iter().map(response).collect();
+        let found = repeats(&known, texts.iter().map(String::as_str));
+        let mut repeated: Vec<usize> = found.iter().map(|repeat| repeat.of).collect();
+        repeated.sort_unstable();
+        repeated.dedup();
+        let Some(first) = found.first() else { return };
+        self.observer.say(
+            LogLevel::Warn,
+            "",
+            &format!(
+                "{} of {} held-out responses are nearly repeated by {} of those trained on, such as \
+                 held-out sample {} by sample {}; the held-out loss flatters there",
+                repeated.len(),
+                held_out.len(),
+                found.len(),
+                first.of,
+                first.text
+            ),
+        );
     }
 }
 
@@ -111,13 +198,25 @@ fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
 }
 
 fn encode(
-    samples: Vec<Sample>,
-    targets: Vec<Sample>,
+    config: &Config,
+    rows: Vec<Row>,
+    targets: Vec<Row>,
     encoder: &Arc<Encoder>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
     observer.begin(Phase::Tokenizing, None);
-    let corpus = Corpus::encode(samples, targets, Arc::clone(encoder), super::threads(), observer);
+    let corpus = Corpus::encode(rows, targets, Arc::clone(encoder), super::threads(), observer);
     observer.end(Phase::Tokenizing);
-    corpus
+    if config.data.too_long == TooLong::Cut {
+        return corpus;
+    }
+    let (corpus, num_dropped) = corpus?.without_cut()?;
+    if num_dropped > 0 {
+        let length = encoder.max_length();
+        let told = format!(
+            "{num_dropped} samples are left out, since their texts are longer than {length} tokens"
+        );
+        observer.say(LogLevel::Warn, "", &told);
+    }
+    Ok(corpus)
 }

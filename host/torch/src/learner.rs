@@ -59,7 +59,7 @@ pub enum MicroBatch {
 /// use iterit_torch::{LearnerOptions, TorchLearner};
 ///
 /// let mut learner = TorchLearner::load("models/tiny".as_ref(), LearnerOptions::default())?;
-/// let sequence = Sequence { tokens: vec![1, 5, 9, 2], scored: 2..4 };
+/// let sequence = Sequence { tokens: vec![1, 5, 9, 2], scored: (2..4).into() };
 /// let losses = learner.token_nll(&[sequence], &Unwatched)?;
 /// assert_eq!(losses[0].len(), 2);
 /// # Ok::<(), iterit_core::Error>(())
@@ -204,7 +204,7 @@ impl TorchLearner {
         let limit = self.shape.max_position_embeddings;
         for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
             assert!(
-                scored.is_empty() || (scored.start > 0 && scored.end <= tokens.len()),
+                scored.start() != Some(0) && scored.end().is_none_or(|end| end <= tokens.len()),
                 "scored tokens {scored:?} of sequence {index} with {} tokens",
                 tokens.len()
             );

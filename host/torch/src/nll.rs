@@ -61,7 +61,7 @@ impl Scorer<'_> {
             let losses = to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
             for (&(sequence, place), loss) in chunk.owners.iter().zip(losses) {
                 if !loss.is_finite() {
-                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
                 }
                 rows[sequence][place] = loss;
             }
@@ -84,7 +84,7 @@ impl Scorer<'_> {
                 chunk.owners.iter().zip(entropies).zip(margins)
             {
                 if !entropy.is_finite() {
-                    return Err(not_a_number(sequence, sequences[sequence].scored.start + place));
+                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
                 }
                 let sum = &mut sums[sequence];
                 sum.entropy += f64::from(entropy);
@@ -140,7 +140,7 @@ impl Scorer<'_> {
     ) -> Result<()> {
         let asked: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
-        let total = asked.iter().map(|&index| padded::input(&sequences[index]).len()).sum();
+        let total = asked.iter().map(|&index| sequences[index].input().len()).sum();
         let mut progress = Progress::new(total, watch);
         let _no_grad = tch::no_grad_guard();
         for (group, batches) in self.plan(sequences, &asked) {
@@ -153,7 +153,7 @@ impl Scorer<'_> {
                 };
                 let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
                 self.visit_chunks(&padded, &hidden, visit)?;
-                progress.add(batch.iter().map(|&i| padded::input(&sequences[i]).len()).sum())?;
+                progress.add(batch.iter().map(|&i| sequences[i].input().len()).sum())?;
             }
         }
         Ok(())
@@ -181,10 +181,10 @@ impl Scorer<'_> {
     /// Groups by beginning, and each group's batches.
     fn plan(&self, sequences: &[Sequence], asked: &[usize]) -> Vec<(Group, Vec<Vec<usize>>)> {
         let shareable: Vec<&[u32]> =
-            asked.iter().map(|&index| padded::unasked(&sequences[index])).collect();
+            asked.iter().map(|&index| sequences[index].unasked()).collect();
         let with_batches = |group: Group| {
             let members: Vec<usize> = group.members.iter().map(|&member| asked[member]).collect();
-            let rest = |&member: &usize| padded::input(&sequences[member]).len() - group.prefix;
+            let rest = |&member: &usize| sequences[member].input().len() - group.prefix;
             let lengths: Vec<usize> = members.iter().map(rest).collect();
             let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
                 .into_iter()
@@ -240,6 +240,11 @@ fn pool(hidden: &Tensor, lengths: &[usize], pooling: Pooling) -> Tensor {
 
 fn to_vec(values: &Tensor) -> Vec<f32> {
     Vec::try_from(values.flatten(0, -1).contiguous()).expect("a flat tensor of f32")
+}
+
+/// Where the scored token stands that is at this place among them.
+fn position(sequence: &Sequence, place: usize) -> usize {
+    sequence.scored.positions().nth(place).expect("a place among the scored tokens")
 }
 
 fn not_a_number(sequence: usize, position: usize) -> Error {

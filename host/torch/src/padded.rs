@@ -19,17 +19,6 @@ pub(crate) struct Padded {
     pub(crate) owners: Vec<(usize, usize)>,
 }
 
-/// The part of a sequence that its scored tokens depend on.
-pub(crate) fn input(sequence: &Sequence) -> &[u32] {
-    &sequence.tokens[..sequence.scored.end - 1]
-}
-
-/// The part of it that nothing is asked about: all before the position that predicts the first
-/// scored token.
-pub(crate) fn unasked(sequence: &Sequence) -> &[u32] {
-    &sequence.tokens[..sequence.scored.start - 1]
-}
-
 impl Padded {
     /// Lays out the sequences that `members` point to; each must have scored tokens.
     pub(crate) fn new(
@@ -38,12 +27,12 @@ impl Padded {
         prefix: usize,
         device: Device,
     ) -> Self {
-        let inputs = members.iter().map(|&member| &input(&sequences[member])[prefix..]);
+        let inputs = members.iter().map(|&member| &sequences[member].input()[prefix..]);
         let (tokens, length) = stack(inputs, device);
         let (mut rows, mut targets, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         for (row, &member) in members.iter().enumerate() {
             let sequence = &sequences[member];
-            for (offset, position) in sequence.scored.clone().enumerate() {
+            for (offset, position) in sequence.scored.positions().enumerate() {
                 rows.push((row * length + position - 1 - prefix) as i64);
                 targets.push(i64::from(sequence.tokens[position]));
                 owners.push((member, offset));
@@ -72,22 +61,24 @@ pub(crate) fn stack<'a>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use iterit_core::learner::Scored;
 
     #[test]
     fn scored_tokens_are_predicted_by_the_position_before_them() {
-        let sequence = |tokens: &[u32], scored| Sequence { tokens: tokens.to_vec(), scored };
+        let sequence =
+            |tokens: &[u32], scored: Scored| Sequence { tokens: tokens.to_vec(), scored };
         let sequences = [
-            sequence(&[1, 2, 3, 4, 5, 6], 3..5),
-            sequence(&[9], 0..0),
-            sequence(&[1, 2, 7, 8], 3..4),
+            sequence(&[1, 2, 3, 4, 5, 6], Scored::new([2..3, 4..5])),
+            sequence(&[9], Scored::default()),
+            sequence(&[1, 2, 7, 8], (3..4).into()),
         ];
         let batch = Padded::new(&sequences, &[0, 2], 1, Device::Cpu);
         let rows = |tensor: &Tensor| Vec::<i64>::try_from(tensor.flatten(0, -1)).unwrap();
         // Token 6 predicts nothing that counts; token 1 is the prefix.
         assert_eq!(batch.tokens.size(), [2, 3]);
         assert_eq!(rows(&batch.tokens), [2, 3, 4, 2, 7, 0]);
-        assert_eq!(rows(&batch.rows), [1, 2, 4]);
-        assert_eq!(rows(&batch.targets), [4, 5, 8]);
+        assert_eq!(rows(&batch.rows), [0, 2, 4]);
+        assert_eq!(rows(&batch.targets), [3, 5, 8]);
         assert_eq!(batch.owners, [(0, 0), (0, 1), (2, 0)]);
     }
 }

@@ -4,7 +4,7 @@
 use crate::config::Config;
 use crate::parameters::{Parameters, Role};
 use crate::{LearnerOptions, TorchLearner};
-use iterit_core::learner::Sequence;
+use iterit_core::learner::{Scored, Sequence};
 use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
@@ -55,7 +55,7 @@ fn unsettle(parameters: &Parameters) {
 }
 
 /// `count` prompts and responses of different lengths. Two in three begin with the same system
-/// message, the others with another; every eleventh has nothing to score.
+/// message, the others with another; every eleventh has nothing to score, and some have two spans.
 pub(crate) fn sequences(count: usize) -> Vec<Sequence> {
     let token = |i: usize, t: usize| ((i * 31 + t * 17 + i * t) % VOCABULARY as usize) as u32;
     let sequence = |i: usize| {
@@ -66,7 +66,12 @@ pub(crate) fn sequences(count: usize) -> Vec<Sequence> {
         let start = system + prompt;
         // Some have tokens after the scored ones.
         let end = start + response - usize::from(i % 5 == 1 && response > 1);
-        let scored = if i % 11 == 10 { 0..0 } else { start..end };
+        let scored = match i % 11 {
+            10 => Scored::default(),
+            // Two answers, and what was said between them.
+            4 if end > start + 4 => Scored::new([start..start + 2, start + 3..end]),
+            _ => (start..end).into(),
+        };
         Sequence { tokens: head.chain(tail).collect(), scored }
     };
     (0..count).map(sequence).collect()

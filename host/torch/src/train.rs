@@ -9,7 +9,7 @@ use crate::cross_entropy::{self, Gradients};
 use crate::layers::rope::Rotations;
 use crate::models::decoder::{Decoder, Place};
 use crate::nll::Budget;
-use crate::padded::{self, Padded};
+use crate::padded::Padded;
 use crate::shim;
 use iterit_core::Result;
 use iterit_core::learner::{LossNormalization, Sequence};
@@ -55,7 +55,7 @@ impl Trainer<'_> {
         let trained: Vec<usize> =
             (0..samples.len()).filter(|&index| !samples[index].scored.is_empty()).collect();
         let lengths: Vec<usize> =
-            trained.iter().map(|&index| padded::input(&samples[index]).len()).collect();
+            trained.iter().map(|&index| samples[index].input().len()).collect();
         for batch in batches::cut(&lengths, self.micro_batch) {
             let members: Vec<usize> = batch.into_iter().map(|index| trained[index]).collect();
             let padded = Padded::new(samples, &members, 0, self.device());

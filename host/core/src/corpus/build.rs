@@ -1,10 +1,11 @@
 //! Encodes samples on several threads, ahead of the model.
 
+use crate::dataset::Row;
 use crate::learner::Watch;
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
 use crossbeam::{channel, thread};
-use iterit_sdk::Sample;
+use iterit_sdk::SampleId;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 /// Samples a thread takes at a time.
@@ -13,14 +14,14 @@ const CHUNK: usize = 64;
 /// Faults shown before the rest is only counted.
 const SHOWN_FAULTS: usize = 5;
 
-/// The tokens of every sample, in order.
+/// The tokens of every row, in order.
 pub(super) fn encode(
-    samples: &[Sample],
+    rows: &[Row],
     encoder: &Encoder,
     threads: usize,
     watch: &dyn Watch,
 ) -> Result<Vec<EncodedSample>> {
-    let chunks: Vec<&[Sample]> = samples.chunks(CHUNK).collect();
+    let chunks: Vec<&[Row]> = rows.chunks(CHUNK).collect();
     let next = AtomicUsize::new(0);
     let mut done = vec![Vec::new(); chunks.len()];
     let mut faults = Vec::new();
@@ -29,10 +30,13 @@ pub(super) fn encode(
         for _ in 0..threads.max(1) {
             let (sender, next, chunks) = (sender.clone(), &next, &chunks);
             scope.spawn(move |_| {
-                while let Some(chunk) = chunks.get(next.fetch_add(1, Ordering::Relaxed)) {
-                    let encoded: Vec<_> = chunk.iter().map(|s| encoder.encode(s)).collect();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    let Some(chunk) = chunks.get(index) else { return };
+                    let encode = |row: &Row| encoder.encode(&row.conversation);
+                    let encoded: Vec<_> = chunk.iter().map(encode).collect();
                     // Nobody listens any more once the user has had enough.
-                    if sender.send((chunk[0].id as usize / CHUNK, encoded)).is_err() {
+                    if sender.send((index, encoded)).is_err() {
                         return;
                     }
                 }
@@ -45,11 +49,11 @@ pub(super) fn encode(
                 return Err(Error::Cancelled);
             }
             num_done += encoded.len();
-            watch.progress(num_done as u64, samples.len() as u64);
-            for (sample, encoded) in chunks[index].iter().zip(encoded) {
+            watch.progress(num_done as u64, rows.len() as u64);
+            for (id, encoded) in (index * CHUNK..).zip(encoded) {
                 match encoded {
                     Ok(encoded) => done[index].push(encoded),
-                    Err(error) => faults.push((sample.id, error)),
+                    Err(error) => faults.push((id as SampleId, error)),
                 }
             }
         }
@@ -59,7 +63,7 @@ pub(super) fn encode(
     if faults.is_empty() { Ok(done.into_iter().flatten().collect()) } else { Err(report(faults)) }
 }
 
-fn report(mut faults: Vec<(u64, Error)>) -> Error {
+fn report(mut faults: Vec<(SampleId, Error)>) -> Error {
     faults.sort_by_key(|(id, _)| *id);
     let shown: Vec<String> = faults
         .iter()

@@ -5,6 +5,8 @@ mod report;
 
 pub use report::{EndAudit, Lengths, TextReport};
 
+use crate::conversation::Conversation;
+use crate::dataset::Row;
 use crate::learner::{Sequence, Watch};
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
@@ -14,6 +16,8 @@ use std::sync::Arc;
 /// Samples and tokens. Ids are positions: 0 to [`num_samples`](Self::num_samples) are trained on,
 /// the target samples follow.
 pub struct Corpus {
+    rows: Vec<Row>,
+    /// The rows as plugins see them.
     samples: Vec<Sample>,
     num_samples: usize,
     texts: CorpusTexts,
@@ -38,28 +42,63 @@ impl Corpus {
     /// # Errors
     /// Samples that the template refuses, by id; [`Error::Cancelled`].
     pub fn encode(
-        samples: Vec<Sample>,
-        target_samples: Vec<Sample>,
+        mut rows: Vec<Row>,
+        target_rows: Vec<Row>,
         encoder: Arc<Encoder>,
         threads: usize,
         watch: &dyn Watch,
     ) -> Result<Self> {
-        let num_samples = samples.len();
-        let samples = number(samples, target_samples);
-        let encoded = build::encode(&samples, &encoder, threads, watch)?;
+        let num_samples = rows.len();
+        rows.extend(target_rows);
+        let samples = samples_of(&rows);
+        let encoded = build::encode(&rows, &encoder, threads, watch)?;
         let report = TextReport::new(&encoder, &encoded[..num_samples]);
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { samples, num_samples, texts })
+        Ok(Self { rows, samples, num_samples, texts })
+    }
+
+    /// The corpus without samples whose training text the window cuts, and how many those were. The ids
+    /// of the others close up.
+    ///
+    /// # Errors
+    /// Where none is left to train on.
+    pub fn without_cut(self) -> Result<(Self, usize)> {
+        let Self { rows, samples, num_samples, texts } = self;
+        let CorpusTexts::Encoded { encoder, encoded, .. } = texts else {
+            return Ok((Self { rows, samples, num_samples, texts }, 0));
+        };
+        let is_whole = |encoded: &EncodedSample| encoded.truncated.training == 0;
+        let left = encoded[..num_samples].iter().filter(|it| is_whole(it)).count();
+        if left == 0 {
+            return Err(Error::Text(format!(
+                "every training text is longer than {} tokens, so `data.too_long = \"drop\"` leaves \
+                 none\nhint: raise model.max_length",
+                encoder.max_length()
+            )));
+        }
+        let num_all = encoded.len();
+        let (rows, encoded): (Vec<Row>, Vec<EncodedSample>) =
+            rows.into_iter().zip(encoded).filter(|(_, it)| is_whole(it)).unzip();
+        let num_dropped = num_all - encoded.len();
+        let report = TextReport::new(&encoder, &encoded[..left]);
+        let texts = CorpusTexts::Encoded { encoder, encoded, report };
+        Ok((Self { samples: samples_of(&rows), rows, num_samples: left, texts }, num_dropped))
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends a response.
-    pub fn bare(samples: Vec<Sample>, target_samples: Vec<Sample>, target_end: String) -> Self {
-        let num_samples = samples.len();
+    pub fn bare(mut rows: Vec<Row>, target_rows: Vec<Row>, target_end: String) -> Self {
+        let num_samples = rows.len();
+        rows.extend(target_rows);
         // An empty sequence, rather than none, lets the model's own error say what is missing.
         let nothing =
             EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
         let texts = CorpusTexts::Bare { target_end, nothing };
-        Self { samples: number(samples, target_samples), num_samples, texts }
+        Self { samples: samples_of(&rows), rows, num_samples, texts }
+    }
+
+    /// The rows of all samples, those of the target samples last.
+    pub fn rows(&self) -> &[Row] {
+        &self.rows
     }
 
     /// Samples that may be trained on.
@@ -109,13 +148,13 @@ impl Corpus {
         })
     }
 
-    /// What the model is trained to write: response and the target's end.
+    /// What the model is trained to write, as the row has it, and the target's end.
     pub fn training_target(&self, id: SampleId) -> String {
         let end = match &self.texts {
             CorpusTexts::Encoded { encoder, .. } => encoder.target_end(),
             CorpusTexts::Bare { target_end, .. } => target_end,
         };
-        format!("{}{end}", self.sample(id).response)
+        format!("{}{end}", self.conversation(id).response().target())
     }
 
     /// Tokens of the training text after the cut.
@@ -124,8 +163,9 @@ impl Corpus {
     /// A corpus without a tokenizer.
     pub fn token_counts(&self, id: SampleId) -> Result<TokenCounts> {
         self.tokenized()?;
-        let scored = &self.encoded(id).training.scored;
-        Ok(TokenCounts { prompt: scored.start as u32, response: scored.len() as u32 })
+        let Sequence { tokens, scored } = &self.encoded(id).training;
+        let (all, response) = (tokens.len() as u32, scored.len() as u32);
+        Ok(TokenCounts { prompt: all - response, response })
     }
 
     /// The response of one sample to another prompt than its own.
@@ -134,7 +174,7 @@ impl Corpus {
     /// A corpus without a tokenizer; a template that refuses the conversation.
     pub fn prompted(&self, id: SampleId, prompt: &[Turn]) -> Result<Sequence> {
         self.tokenized()?
-            .prompted(prompt, &self.sample(id).response)
+            .prompted(prompt, self.conversation(id))
             .map_err(|error| Error::Text(format!("sample {id} under another prompt: {error}")))
     }
 
@@ -154,6 +194,10 @@ impl Corpus {
         }
     }
 
+    fn conversation(&self, id: SampleId) -> &Conversation {
+        &self.rows[id as usize].conversation
+    }
+
     fn tokenized(&self) -> Result<&Encoder> {
         self.encoder().ok_or_else(|| {
             Error::Text("this needs a tokenizer\nhint: give a model with --model FOLDER".into())
@@ -162,10 +206,6 @@ impl Corpus {
 }
 
 /// Ids are positions, those of the target samples behind the others.
-fn number(mut samples: Vec<Sample>, target_samples: Vec<Sample>) -> Vec<Sample> {
-    samples.extend(target_samples);
-    for (id, sample) in samples.iter_mut().enumerate() {
-        sample.id = id as SampleId;
-    }
-    samples
+fn samples_of(rows: &[Row]) -> Vec<Sample> {
+    (0..).zip(rows).map(|(id, row)| row.sample(id)).collect()
 }

@@ -5,7 +5,6 @@
 //! `README.md`, else by words such as `train` in the names of files and folders.
 
 use super::card::{self, Splits};
-use crate::run_directory::read_json;
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -127,6 +126,11 @@ fn choose(path: &Path, names: Vec<&str>, purpose: Purpose) -> Result<String> {
 
 fn is_held_out(name: &str) -> bool {
     WORDS[1..].iter().any(|(_, words)| pieces(name).any(|piece| words.contains(&piece.as_str())))
+}
+
+fn read_json(path: &Path) -> Result<Value> {
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&text).map_err(|error| Error::file(path, format!("not JSON: {error}")))
 }
 
 /// A `DatasetDict` as `save_to_disk` leaves it: a folder a split.

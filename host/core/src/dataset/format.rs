@@ -10,15 +10,18 @@ pub enum DataFormat {
     /// Whichever of the others a row looks like; rows of a file may differ.
     #[default]
     Auto,
-    /// `instruction`, which may be a conversation, `input` where there is one, `output`.
+    /// `instruction`, which may be a conversation, `input` where there is one, `output`; Dolly's
+    /// `context` and `response` as well.
     Alpaca,
     /// `messages` of `role` and `content`.
     Messages,
     /// `conversations` of `from` and `value`.
     #[serde(rename = "sharegpt")]
     ShareGpt,
-    /// `prompt` and `completion`, or `response`.
+    /// `prompt` and `completion`, or `response`, each a text or a list of turns.
     PromptCompletion,
+    /// `chosen` and `rejected`, of which the first is learnt.
+    Preference,
 }
 
 impl DataFormat {
@@ -26,7 +29,9 @@ impl DataFormat {
     /// for every field that any of them had.
     pub(super) fn detect(fields: &Map<String, Value>) -> Result<Self, String> {
         let has = |name: &str| fields.get(name).is_some_and(|value| !value.is_null());
-        if has("messages") {
+        if has("chosen") && has("rejected") {
+            Ok(Self::Preference)
+        } else if has("messages") || has("conversation") {
             Ok(Self::Messages)
         } else if has("conversations") {
             Ok(Self::ShareGpt)

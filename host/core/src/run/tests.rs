@@ -2,6 +2,7 @@
 
 use super::*;
 use crate::corpus::Corpus;
+use crate::dataset::Row;
 use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch};
 use crate::plugin_set::{Named, WeightedScorer};
 use crate::record::{RunManifest, RunRecord};
@@ -43,12 +44,7 @@ impl Learner for FakeLearner {
         }
         self.counts(sequences);
         let loss = |token: u32| ((f64::from(token) * 0.7 + self.weight).sin() + 1.5) as f32;
-        Ok(sequences
-            .iter()
-            .map(|sequence| {
-                sequence.tokens[sequence.scored.clone()].iter().map(|&t| loss(t)).collect()
-            })
-            .collect())
+        Ok(sequences.iter().map(|sequence| sequence.targets().map(loss).collect()).collect())
     }
 
     fn embeddings(
@@ -205,6 +201,7 @@ fn corpus() -> Corpus {
                 .join(" "),
             metadata: serde_json::Map::new(),
         })
+        .map(Row::from)
         .collect();
     let tokenizer = Tokenizer::open(folder.path()).unwrap();
     let template = ChatTemplate::builtin("chatml").unwrap();

@@ -2,11 +2,12 @@
 
 use super::TargetEnd;
 use super::texts::{self, Frame, Text};
+use crate::conversation::{Conversation, Message};
 use crate::learner::Sequence;
 use crate::template::{ChatTemplate, Ending};
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
-use iterit_sdk::{Role, Sample, Turn};
+use iterit_sdk::Turn;
 
 /// The tokens of a sample's three texts, each cut on the right at the window.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -83,7 +84,8 @@ impl Encoder {
     ) -> Result<Self> {
         let max_length = window(options.max_length, &tokenizer)?;
         let target_end = target_end(&tokenizer, &template, &options)?;
-        let alone = texts::frame(&template, tokenizer.special(), &[], "");
+        let lone = Conversation::new([], Message::new("assistant", ""));
+        let alone = texts::frame(&template, tokenizer.special(), &lone);
         let alone_start = match &alone {
             Ok(frame) => tokenizer.encode(&frame.prefix)?.len(),
             Err(_) => 0,
@@ -96,8 +98,8 @@ impl Encoder {
     ///
     /// # Errors
     /// Where the template refuses the conversation.
-    pub fn encode(&self, sample: &Sample) -> Result<EncodedSample> {
-        let texts = self.texts(sample)?;
+    pub fn encode(&self, conversation: &Conversation) -> Result<EncodedSample> {
+        let texts = self.texts(conversation)?;
         let start = self.tokenizer.encode(texts.conditional.prefix())?.len();
         let conditional = self.cut(&texts.conditional, start)?;
         let start = match texts.training.prefix() == texts.conditional.prefix() {
@@ -116,38 +118,42 @@ impl Encoder {
     ///
     /// # Errors
     /// Where the template refuses the conversation.
-    pub fn texts(&self, sample: &Sample) -> Result<Texts> {
+    pub fn texts(&self, conversation: &Conversation) -> Result<Texts> {
         let Self { template, tokenizer, .. } = self;
-        let (prompt, response) = (&sample.prompt[..], sample.response.as_str());
         let special = tokenizer.special();
-        let conditional = texts::conversation(template, special, prompt, response)?;
+        let conditional = texts::conversation(template, special, conversation)?;
+        let (response, tools) = (conversation.response(), conversation.tools.as_ref());
         let unconditional = match &self.alone {
             Ok(frame) => {
-                let turns = [Turn::new(Role::Assistant, response)];
-                let text = template.render(&turns, Ending::Closed, special)?;
+                let alone = [response.clone()];
+                let text = template.render_messages(&alone, tools, Ending::Closed, special)?;
                 Some(texts::within(text, frame))
             }
             Err(_) => None,
         };
-        let mut text = template.render(prompt, Ending::GenerationPrompt, special)?;
+        let (prompt, ending) = (conversation.prompt(), Ending::GenerationPrompt);
+        let mut text = template.render_messages(prompt, tools, ending, special)?;
         let start = text.len();
-        text.push_str(response);
+        text.push_str(&response.text());
         text.push_str(&self.target_end);
         let training = Text { is_empty: text.len() == start, text, start };
         Ok(Texts { conditional, unconditional, training })
     }
 
-    /// The whole conversation of another prompt with this response, the response scored.
+    /// This conversation's response to another prompt, the response scored.
     ///
     /// # Errors
     /// Where the template refuses the conversation.
-    pub fn prompted(&self, prompt: &[Turn], response: &str) -> Result<Sequence> {
+    pub fn prompted(&self, prompt: &[Turn], conversation: &Conversation) -> Result<Sequence> {
         let special = self.tokenizer.special();
-        let text = texts::conversation(&self.template, special, prompt, response)?;
+        let mut other =
+            Conversation::new(prompt.iter().map(Message::from), conversation.response().clone());
+        other.tools = conversation.tools.clone();
+        let text = texts::conversation(&self.template, special, &other)?;
         let start = self.tokenizer.encode(text.prefix())?.len();
         let Cut { tokens, start, .. } = self.cut(&text, start)?;
         let end = if text.is_empty { start } else { tokens.len() };
-        Ok(Sequence { scored: start.max(1).min(end)..end, tokens })
+        Ok(Sequence { scored: (start.max(1).min(end)..end).into(), tokens })
     }
 
     /// What a response ends with in training.
@@ -232,14 +238,15 @@ fn assemble(
         training: training.lost,
     };
     EncodedSample {
-        conditional: Sequence { scored: span(&conditional), tokens: conditional.tokens },
+        conditional: Sequence { scored: span(&conditional).into(), tokens: conditional.tokens },
         unconditional: unconditional.map(|mut cut| {
             let scored = span(&cut);
             cut.tokens.truncate(scored.end);
-            Sequence { scored, tokens: cut.tokens }
+            Sequence { scored: scored.into(), tokens: cut.tokens }
         }),
         training: Sequence {
-            scored: training.start.max(1).min(training.tokens.len())..training.tokens.len(),
+            scored: (training.start.max(1).min(training.tokens.len())..training.tokens.len())
+                .into(),
             tokens: training.tokens,
         },
         truncated,
@@ -285,8 +292,8 @@ fn target_end(
 
 /// What the template puts behind a response, where it puts anything.
 fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Result<Option<String>> {
-    let prompt = [Turn::new(Role::User, "?")];
-    let frame = texts::frame(template, tokenizer.special(), &prompt, "")?;
+    let asked = Conversation::new([Message::new("user", "?")], Message::new("assistant", ""));
+    let frame = texts::frame(template, tokenizer.special(), &asked)?;
     let end = frame.suffix.trim_end();
     Ok((!end.is_empty()).then(|| end.to_owned()))
 }

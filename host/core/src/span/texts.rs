@@ -4,10 +4,10 @@
 //! conversation is rendered a second time with one private-use character in its place: what
 //! stands before that character is the prefix, what stands behind it the suffix.
 
+use crate::conversation::{Conversation, Message};
 use crate::template::{ChatTemplate, Ending};
 use crate::tokenizer::SpecialTokens;
 use crate::{Error, Result};
-use iterit_sdk::{Role, Turn};
 
 /// A text, and where in it begins what is scored.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -40,28 +40,30 @@ pub(super) struct Frame {
     pub suffix: String,
 }
 
-/// Renders `prompt` and a response to it, and finds what belongs to the response.
+/// Renders a conversation, and finds what belongs to the response.
 pub(super) fn conversation(
     template: &ChatTemplate,
     special: &SpecialTokens,
-    prompt: &[Turn],
-    response: &str,
+    conversation: &Conversation,
 ) -> Result<Text> {
-    let frame = frame(template, special, prompt, response)?;
-    let text = answered(template, special, prompt, response)?;
+    let frame = frame(template, special, conversation)?;
+    let (messages, tools) = (&conversation.messages, conversation.tools.as_ref());
+    let text = template.render_messages(messages, tools, Ending::Closed, special)?;
     Ok(within(text, &frame))
 }
 
-/// What the template puts around a response to `prompt`, found with a character that appears
-/// neither there nor in `response`.
+/// What the template puts around the response, found with a character that appears nowhere in the
+/// conversation.
 pub(super) fn frame(
     template: &ChatTemplate,
     special: &SpecialTokens,
-    prompt: &[Turn],
-    response: &str,
+    conversation: &Conversation,
 ) -> Result<Frame> {
-    let marker = marker(prompt, response)?;
-    let text = answered(template, special, prompt, &marker.to_string())?;
+    let marker = marker(&conversation.messages)?;
+    let mut messages = conversation.prompt().to_vec();
+    messages.push(Message::new("assistant", marker));
+    let tools = conversation.tools.as_ref();
+    let text = template.render_messages(&messages, tools, Ending::Closed, special)?;
     match text.split_once(marker) {
         Some((prefix, suffix)) => {
             Ok(Frame { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
@@ -82,22 +84,11 @@ pub(super) fn within(text: String, frame: &Frame) -> Text {
     Text { text, start, is_empty }
 }
 
-fn answered(
-    template: &ChatTemplate,
-    special: &SpecialTokens,
-    prompt: &[Turn],
-    response: &str,
-) -> Result<String> {
-    let mut turns = prompt.to_vec();
-    turns.push(Turn::new(Role::Assistant, response));
-    template.render(&turns, Ending::Closed, special)
-}
-
 /// U+E000, or the first private-use character behind it that the conversation does not contain.
-fn marker(prompt: &[Turn], response: &str) -> Result<char> {
-    let contents = || prompt.iter().map(|turn| turn.content.as_str()).chain([response]);
+fn marker(messages: &[Message]) -> Result<char> {
+    let contents: Vec<String> = messages.iter().map(Message::text).collect();
     ('\u{e000}'..='\u{f8ff}')
-        .find(|&marker| !contents().any(|content| content.contains(marker)))
+        .find(|&marker| !contents.iter().any(|content| content.contains(marker)))
         .ok_or_else(|| {
             Error::Text(
                 "the conversation contains every private-use character from U+E000 to U+F8FF, \
@@ -119,8 +110,13 @@ mod tests {
 
     fn chatml(prompt: &str, response: &str) -> Text {
         let template = ChatTemplate::builtin("chatml").unwrap();
-        let prompt = [Turn::new(Role::User, prompt)];
-        conversation(&template, &SpecialTokens::default(), &prompt, response).unwrap()
+        shown(&template, &[("user", prompt)], response).unwrap()
+    }
+
+    fn shown(template: &ChatTemplate, prompt: &[(&str, &str)], response: &str) -> Result<Text> {
+        let prompt = prompt.iter().map(|(role, content)| Message::new(role, *content));
+        let whole = Conversation::new(prompt, Message::new("assistant", response));
+        conversation(template, &SpecialTokens::default(), &whole)
     }
 
     #[test]
@@ -137,7 +133,7 @@ mod tests {
             "b\u{e001}\u{e000}<|im_end|>\n"
         );
         let everything: String = ('\u{e000}'..='\u{f8ff}').collect();
-        assert!(marker(&[], &everything).is_err());
+        assert!(marker(&[Message::new("user", everything)]).is_err());
     }
 
     #[test]
@@ -152,15 +148,14 @@ mod tests {
         let source = "{% for m in messages %}[{% if 'x' in m.content %}éX{% else %}èY{% endif %}\
                       {{ m.content }}]{% endfor %}";
         let template = ChatTemplate::new("odd", source).unwrap();
-        let text = conversation(&template, &SpecialTokens::default(), &[], "x").unwrap();
+        let text = shown(&template, &[], "x").unwrap();
         assert_eq!((text.prefix(), text.scored()), ("[", "éXx]"));
     }
 
     #[test]
     fn a_template_without_the_response_is_refused() {
         let template = ChatTemplate::new("mute", "{{ messages[0].role }}").unwrap();
-        let prompt = [Turn::new(Role::User, "hi")];
-        let error = conversation(&template, &SpecialTokens::default(), &prompt, "a").unwrap_err();
+        let error = shown(&template, &[("user", "hi")], "a").unwrap_err();
         assert!(error.to_string().starts_with("template `mute` does not show"), "{error}");
     }
 }

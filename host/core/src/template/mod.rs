@@ -3,6 +3,7 @@
 mod builtin;
 mod environment;
 
+use crate::conversation::Message;
 use crate::nearest::nearest;
 use crate::tokenizer::SpecialTokens;
 use crate::{Error, Result};
@@ -156,15 +157,27 @@ impl ChatTemplate {
         ending: Ending,
         special: &SpecialTokens,
     ) -> Result<String> {
-        let messages: Vec<_> = turns
-            .iter()
-            .map(|turn| context! { role => turn.role.name(), content => turn.content })
-            .collect();
+        let messages: Vec<Message> = turns.iter().map(Message::from).collect();
+        self.render_messages(&messages, None, ending, special)
+    }
+
+    /// The text of whole messages, and of the tools that may be called: every field reaches the
+    /// template, as from transformers.
+    ///
+    /// # Errors
+    /// Where the template refuses the conversation.
+    pub fn render_messages(
+        &self,
+        messages: &[Message],
+        tools: Option<&Value>,
+        ending: Ending,
+        special: &SpecialTokens,
+    ) -> Result<String> {
         let special: minijinja::Value = special.texts().collect();
         let variables = context! {
-            messages,
+            messages => minijinja::Value::from_serialize(messages),
             add_generation_prompt => ending == Ending::GenerationPrompt,
-            tools => (),
+            tools => minijinja::Value::from_serialize(tools),
             documents => (),
             ..special
         };

@@ -3,7 +3,7 @@
 use super::TorchLearner;
 use crate::models::decoder::Place;
 use crate::{cross_entropy, padded};
-use iterit_core::learner::Sequence;
+use iterit_core::learner::{Scored, Sequence};
 use iterit_core::{Error, Result};
 
 impl TorchLearner {
@@ -16,7 +16,7 @@ impl TorchLearner {
             return Err(Error::Model("no tokens, expected one or more".into()));
         }
         let device = self.device;
-        self.ask(&[Sequence { tokens: tokens.to_vec(), scored: 0..0 }], |scorer| {
+        self.ask(&[Sequence { tokens: tokens.to_vec(), scored: Scored::default() }], |scorer| {
             let place = Place::start(scorer.rotations, tokens.len());
             let (tokens, length) = padded::stack([tokens].into_iter(), device); // [1, T]
             let decoder = scorer.decoder;

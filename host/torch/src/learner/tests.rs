@@ -4,7 +4,7 @@
 use super::*;
 use crate::models::reference::Reference;
 use crate::testing::{VOCABULARY, learner, sequences, variants};
-use iterit_core::learner::{LossNormalization, Unwatched};
+use iterit_core::learner::{LossNormalization, Scored, Unwatched};
 use iterit_core::sdk::Pooling;
 use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -48,7 +48,10 @@ fn losses_are_those_of_one_sequence_at_a_time_in_f64() {
             .iter()
             .map(|Sequence { tokens, scored }| match scored.is_empty() {
                 true => Vec::new(),
-                false => reference.token_nll(tokens)[scored.start - 1..scored.end - 1].to_vec(),
+                false => {
+                    let all = reference.token_nll(tokens);
+                    scored.positions().map(|position| all[position - 1]).collect()
+                }
             })
             .collect();
         for scoring_tokens in [None, Some(non_zero(200)), Some(non_zero(1))] {
@@ -78,10 +81,10 @@ fn logit_statistics_average_over_scored_tokens() {
         }
         // Asking for one token's loss under every continuation gives its distribution.
         let mut sums = [0.0; 2];
-        for position in sequence.scored.clone() {
+        for position in sequence.scored.positions() {
             let ask = |token| Sequence {
                 tokens: [&sequence.tokens[..position], &[token]].concat(),
-                scored: position..position + 1,
+                scored: (position..position + 1).into(),
             };
             let asked: Vec<Sequence> = (0..VOCABULARY).map(ask).collect();
             let losses = learner.token_nll(&asked, &Unwatched).unwrap();
@@ -150,9 +153,11 @@ fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool)
         let tokens = Tensor::from_slice(&tokens);
         let hidden = decoder.hidden_after(decoder.num_layers(), &tokens.unsqueeze(0), &place);
         let logits = hidden.squeeze_dim(0).matmul(&decoder.head().tr()); // [T, V]
-        let (start, count) = (sample.scored.start as i64, sample.scored.len() as i64);
-        let losses = logits.narrow(0, start - 1, count).cross_entropy_loss::<Tensor>(
-            &tokens.narrow(0, start, count),
+        let count = sample.scored.len() as i64;
+        let scored: Vec<i64> = sample.scored.positions().map(|it| it as i64).collect();
+        let scored = Tensor::from_slice(&scored);
+        let losses = logits.index_select(0, &(&scored - 1)).cross_entropy_loss::<Tensor>(
+            &tokens.index_select(0, &scored),
             None,
             tch::Reduction::Sum,
             -100,
@@ -334,14 +339,14 @@ fn an_export_says_which_type_it_has() {
 fn questions_that_make_no_sense_are_refused() {
     let mut learner = learner(&json!({"max_position_embeddings": 8}), LearnerOptions::default());
     let mut check = |tokens: Vec<u32>, fault: &str| {
-        let sequence = [Sequence { tokens, scored: 1..2 }];
+        let sequence = [Sequence { tokens, scored: (1..2).into() }];
         let asked = learner.token_nll(&sequence, &Unwatched).unwrap_err().to_string();
         let trained = learner.step(&sequence, &STEP).unwrap_err().to_string();
         assert!(asked.contains(fault) && trained.contains(fault), "{asked}\n{trained}");
     };
     check(vec![1, VOCABULARY], "token id 61 in sequence 0, but the model knows ids below 61");
     check(vec![1; 9], "sequence 0 has 9 tokens, the model's limit is 8");
-    let unscored = [Sequence { tokens: vec![1, 2], scored: 0..0 }];
+    let unscored = [Sequence { tokens: vec![1, 2], scored: Scored::default() }];
     let message = learner.step(&unscored, &STEP).unwrap_err().to_string();
     assert!(message.contains("no sample of this step has a token that carries loss"), "{message}");
 }
@@ -437,7 +442,7 @@ fn losses_agree_with_the_published_program() {
             let tokens: Vec<u32> = serde_json::from_value(prompt[ids].clone()).unwrap();
             let [start, length] =
                 [start, "answer_len"].map(|it| row[it].as_u64().unwrap() as usize);
-            sequences.push(Sequence { tokens, scored: start..start + length });
+            sequences.push(Sequence { tokens, scored: (start..start + length).into() });
             expected.push(row[loss].as_f64().unwrap());
         }
     }
@@ -463,7 +468,7 @@ fn every_architecture_agrees_with_transformers() {
                 serde_json::from_value(sequence[field].clone()).unwrap()
             };
             let tokens: Vec<u32> = serde_json::from_value(sequence["tokens"].clone()).unwrap();
-            let asked = [Sequence { scored: 1..tokens.len(), tokens }];
+            let asked = [Sequence { scored: (1..tokens.len()).into(), tokens }];
             let got = learner.token_nll(&asked, &Unwatched).unwrap();
             close(name, &got[0], &values("nll"));
             let logits = learner.next_logits(&asked[0].tokens).unwrap();

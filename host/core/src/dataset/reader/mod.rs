@@ -29,7 +29,6 @@ const LONGEST_ROW: u64 = 16 << 20;
 
 /// What a file was, besides its rows.
 #[derive(Debug)]
-#[expect(dead_code, reason = "data sets will carry both to whoever asks")]
 pub(super) struct Account {
     /// The sha256 of its bytes, in hexadecimal.
     pub(super) sha256: String,
