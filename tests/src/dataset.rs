@@ -156,7 +156,8 @@ fn ids_run_through_all_files_however_packed() {
     }
 
     let rows: Vec<Row> = samples.into_iter().map(Row::from).collect();
-    let (kept, held) = dataset::hold_out(rows.clone(), 0.25, EvalSplit::Last).expect("some of each");
+    let (kept, held) =
+        dataset::hold_out(rows.clone(), 0.25, EvalSplit::Last).expect("some of each");
     assert_eq!((kept.as_slice(), held.as_slice()), rows.split_at(6));
     let parted = dataset::hold_out(held, 0.9, EvalSplit::Last);
     assert!(parted.is_ok_and(|(kept, held)| kept.len() == held.len()));
@@ -211,19 +212,27 @@ fn fields_may_have_other_names() {
     let samples = read(rows, options.clone()).expect("rows").samples();
     assert_eq!(samples[0].response, "b");
     let missing = read(r#"{"question": "a"}"#, options).expect_err("no answer");
-    assert!(missing.contains("`answer`, which `data.fields.output` names, is missing"), "{missing}");
+    assert!(
+        missing.contains("`answer`, which `data.fields.output` names, is missing"),
+        "{missing}"
+    );
     let unknown = read(rows, ReadOptions::default()).expect_err("no layout");
-    assert!(unknown.contains("hint: where fields have other names, --set data.fields."), "{unknown}");
+    assert!(
+        unknown.contains("hint: where fields have other names, --set data.fields."),
+        "{unknown}"
+    );
 }
 
 #[test]
 fn bad_rows_are_skipped_as_many_as_may_be_and_told() {
-    let rows = "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"c\"\n{\"prompt\": \"d\"}\n";
+    let rows =
+        "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"c\"\n{\"prompt\": \"d\"}\n";
     let options = |skip_bad| ReadOptions { skip_bad, ..ReadOptions::default() };
     let dataset = read(rows, options(2)).expect("one row is good");
     assert_eq!(dataset.rows.len(), 1);
     let told = &dataset.notes.last().expect("a note").message;
-    for words in ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `response` is"] {
+    for words in ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `response` is"]
+    {
         assert!(told.contains(words), "{told}");
     }
     let refused = read(rows, options(1)).expect_err("two are bad");
@@ -248,7 +257,10 @@ fn sources_have_names_and_limits() {
     let names: Vec<_> = limited.sources.iter().map(|it| (it.name.as_str(), it.num_rows)).collect();
     assert_eq!(names, [("one", 25), ("two.v1", 7), ("three", 10)]);
     let samples = limited.samples();
-    assert_eq!((&samples[0].metadata["source"], &samples[41].metadata["source"]), (&json!("one"), &json!("three")));
+    assert_eq!(
+        (&samples[0].metadata["source"], &samples[41].metadata["source"]),
+        (&json!("one"), &json!("three"))
+    );
     // What is kept is kept in order, and of a larger limit more of the same.
     let texts = |dataset: Dataset| -> Vec<String> {
         dataset.samples().into_iter().map(|mut it| it.prompt.remove(0).content).collect()
@@ -277,7 +289,10 @@ fn files_as_they_come() {
         ("mark.json", format!("\u{feff}[{a}, {b}]")),
         ("mark.jsonl", format!("\u{feff}{a}\r\n\r\n   \n{b}\n")),
         ("one-line.jsonl", format!("{a}{b}")),
-        ("pretty.jsonl", format!("{a}\n{b}").replace(['{', ','], "{\n ").replace("{\n \"r", ",\n \"r")),
+        (
+            "pretty.jsonl",
+            format!("{a}\n{b}").replace(['{', ','], "{\n ").replace("{\n \"r", ",\n \"r"),
+        ),
         ("wrapped.json", format!("{{\"version\": 1, \"data\": [{a}, {b}]}}")),
         ("columns.json", r#"{"prompt": ["a", "c"], "response": ["b", "d"]}"#.into()),
         ("data.csv", "prompt,response\na,b\nc,d\n".into()),
@@ -315,7 +330,8 @@ fn null_columns_are_none_and_rows_may_differ() {
     }
     let mixed = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "instruction": null, "output": null}
 {"messages": null, "instruction": "c", "output": "d"}"#;
-    let samples = load(&[("mixed.jsonl", mixed.as_bytes())], DataFormat::Auto).expect("two layouts");
+    let samples =
+        load(&[("mixed.jsonl", mixed.as_bytes())], DataFormat::Auto).expect("two layouts");
     let responses: Vec<&str> = samples.iter().map(|sample| sample.response.as_str()).collect();
     assert_eq!(responses, ["b", "d"]);
     assert!(samples.iter().all(|it| it.prompt.iter().all(|turn| turn.role != Assistant)));
@@ -403,7 +419,9 @@ fn bad_data_is_named_by_file_row_and_field() {
             r#"[{"question": "a", "answer": "b"}]"#,
             "`data.json`: 1 of 1 rows cannot be read\n  \
              row 0: the fields are `question`, `answer`, expected `instruction` and `output`, `messages`, \
-             `conversations`, or `prompt` and `completion`",
+             `conversations`, `prompt` and `completion`, or `chosen` and `rejected`\n\
+             hint: where fields have other names, --set data.fields.instruction=NAME and --set \
+             data.fields.output=NAME say so",
         ),
         (
             r#"[{"messages": [{"role": 7, "content": "a"}, {"role": "user"}]}]"#,

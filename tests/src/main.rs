@@ -24,6 +24,7 @@ mod tfidf;
 mod config;
 mod conversations;
 mod dataset;
+mod data_files;
 mod spans;
 mod templates;
 

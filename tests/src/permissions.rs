@@ -11,7 +11,10 @@ fn check(umask: u32) {
     let run = |arguments: &[&str]| {
         let host = project.host();
         let mut shell = Command::new("sh");
-        shell.arg("-c").arg(format!("umask {umask:03o}; exec \"$0\" \"$@\"")).arg(host.get_program());
+        shell
+            .arg("-c")
+            .arg(format!("umask {umask:03o}; exec \"$0\" \"$@\""))
+            .arg(host.get_program());
         for (name, value) in host.get_envs() {
             shell.env(name, value.expect("a value"));
         }

@@ -59,8 +59,9 @@ fn select(responses: &[&str], options: &[&str]) -> (Vec<usize>, String) {
     let project = Project::new();
     let rows: Vec<Value> =
         responses.iter().map(|it| json!({"instruction": "a", "output": it})).collect();
-    let scores = (0..responses.len())
-        .map(|id| json!({"id": id, "score": 0.01 * id as f64, "eligible": true}).to_string() + "\n");
+    let scores = (0..responses.len()).map(|id| {
+        json!({"id": id, "score": 0.01 * id as f64, "eligible": true}).to_string() + "\n"
+    });
     project.write("data.json", Value::from(rows).to_string());
     project.write("scores.jsonl", scores.collect::<String>());
     let mut host = project.host();
@@ -80,7 +81,10 @@ fn picks_that_add_nothing_are_told_and_ordered() {
     let letters = ["A", "B", "C", "D"].repeat(4);
     let (picks, told) = select(&letters, &[]);
     assert_eq!(picks, (4..16).rev().collect::<Vec<_>>());
-    assert!(told.contains("12 of 12 picks have a diversity gain of 0, so their complexity"), "{told}");
+    assert!(
+        told.contains("12 of 12 picks have a diversity gain of 0, so their complexity"),
+        "{told}"
+    );
     assert!(told.contains("16 have no word of two characters"), "{told}");
     assert!(told.contains("plugins.diversity.analyzer=unicode"), "{told}");
     let (picks, told) = select(&letters, &["selection.ties=input"]);
@@ -99,7 +103,8 @@ fn analyzers_cut_chinese_where_published_words_do_not() {
     let (_, told) = select(&sentences, &[]);
     assert!(told.contains("of 16 responses 16 are in scripts without spaces"), "{told}");
     for analyzer in ["char_wb", "unicode"] {
-        let (picks, told) = select(&sentences, &[&format!("plugins.diversity.analyzer={analyzer}")]);
+        let (picks, told) =
+            select(&sentences, &[&format!("plugins.diversity.analyzer={analyzer}")]);
         // The second sentence shares most with the first, so of the first three picks one is of each kind.
         let kinds = sorted(picks[..3].iter().map(|pick| (pick % 4).max(1)).collect());
         assert_eq!(kinds, [1, 2, 3], "{analyzer}: {picks:?}");

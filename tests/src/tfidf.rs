@@ -145,7 +145,8 @@ fn row_sums_of_other_scripts() {
 /// which characters words end: in each script at least 95 in 100 of those places are common.
 #[test]
 fn words_of_any_script_are_icus() {
-    let (golden, scripts) = (golden::committed("icu_words.json"), golden::committed("scripts.json"));
+    let (golden, scripts) =
+        (golden::committed("icu_words.json"), golden::committed("scripts.json"));
     for (script, of_script) in scripts.as_object().expect("scripts") {
         let (mut common, mut all) = (0, 0);
         let expected = golden::texts(&golden["words"], script);

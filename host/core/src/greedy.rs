@@ -358,9 +358,8 @@ mod tests {
         let all = candidates([0.2, 0.9, 0.0, 0.9, 0.5]);
         for lazy in [Lazy::Declared, Lazy::NotDeclared] {
             let mut nothing = Words { candidates: vec![vec![]; 5], weights: vec![], lazy };
-            let mut by = |ties| {
-                pick(Budget::Samples(5), ties, &all, &mut nothing, &mut |_| Ok(())).unwrap()
-            };
+            let mut by =
+                |ties| pick(Budget::Samples(5), ties, &all, &mut nothing, &mut |_| Ok(())).unwrap();
             assert_eq!(by(Ties::Complexity).candidates, [1, 3, 4, 0, 2]);
             assert_eq!(by(Ties::Input).candidates, [0, 1, 2, 3, 4]);
         }
@@ -371,8 +370,8 @@ mod tests {
         let mut bad = words(Lazy::Declared);
         bad.weights[0] = f64::NAN;
         let all = candidates([1.0; 200]);
-        let error = pick(Budget::Samples(1), Ties::default(), &all, &mut bad, &mut |_| Ok(()))
-            .unwrap_err();
+        let error =
+            pick(Budget::Samples(1), Ties::default(), &all, &mut bad, &mut |_| Ok(())).unwrap_err();
         assert!(
             matches!(error, PickError::Diversity(_, error) if error.message().contains("is NaN"))
         );

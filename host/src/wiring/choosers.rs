@@ -86,6 +86,11 @@ impl Choosers {
         self.found.iter().filter(move |found| found.kind() == kind)
     }
 
+    /// Whether there is a diversity scorer, and it needs nothing but texts.
+    pub(crate) fn compare_texts(&self) -> bool {
+        self.of(PluginKind::Diversity).any(|found| found.scorer.services.is_empty())
+    }
+
     /// Whether any of them scores samples.
     pub(crate) fn score_anything(&self) -> bool {
         self.of(PluginKind::Complexity).next().is_some()

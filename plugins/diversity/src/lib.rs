@@ -23,8 +23,8 @@ use decay::DecayedRows;
 use fit::Fit;
 use iterit_sdk::{DiversityScorer, Error, Host, Plugin, Result, SampleId};
 use serde::{Deserialize, Serialize};
-use tfidf::Tfidf;
 use texts::NumberedTexts;
+use tfidf::Tfidf;
 
 /// How many texts are asked for at once: enough to keep threads busy, few enough to stay small.
 const TEXTS_AT_ONCE: usize = 4096;

@@ -38,7 +38,9 @@ pub(super) fn splits(folder: &Path, found: &[PathBuf]) -> Result<Option<Splits>>
         if files.is_empty() {
             return Err(Error::file(
                 &path,
-                format!("no file matches `{pattern}` of the split `{split}`\nhint: download the whole data set"),
+                format!(
+                    "no file matches `{pattern}` of the split `{split}`\nhint: download the whole data set"
+                ),
             ));
         }
         splits.entry(split).or_default().extend(files);
@@ -56,7 +58,8 @@ fn head(text: &str) -> Option<&str> {
 /// The only configuration, or the default one.
 fn default(configs: &[Yaml]) -> Result<&Yaml, String> {
     let is_default = |config: &&Yaml| {
-        config["default"].as_bool() == Some(true) || config["config_name"].as_str() == Some("default")
+        config["default"].as_bool() == Some(true)
+            || config["config_name"].as_str() == Some("default")
     };
     if let [one] = configs {
         return Ok(one);

@@ -20,7 +20,10 @@ impl FieldNames {
     ///
     /// # Errors
     /// A field that is mapped and not there.
-    pub(super) fn apply(&self, mut fields: Map<String, Value>) -> Result<Map<String, Value>, String> {
+    pub(super) fn apply(
+        &self,
+        mut fields: Map<String, Value>,
+    ) -> Result<Map<String, Value>, String> {
         for (ours, theirs) in self.0.iter().filter(|(ours, _)| !OF_TURNS.contains(&ours.as_str())) {
             match fields.shift_remove(theirs) {
                 Some(value) => {
@@ -29,7 +32,9 @@ impl FieldNames {
                 // Rows of merged files may have one name or the other.
                 None if fields.contains_key(ours) => {}
                 None => {
-                    return Err(format!("`{theirs}`, which `data.fields.{ours}` names, is missing"));
+                    return Err(format!(
+                        "`{theirs}`, which `data.fields.{ours}` names, is missing"
+                    ));
                 }
             }
         }

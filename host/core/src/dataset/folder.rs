@@ -228,7 +228,8 @@ fn not_twice(folder: &Path, files: &[PathBuf]) -> Result<()> {
         let stem = name.trim_end_matches(".gz").trim_end_matches(".zst");
         let stem = file.with_file_name(stem.rsplit_once('.').map_or(stem, |(stem, _)| stem));
         if let Some(other) = seen.insert(stem, file) {
-            let name = |path: &Path| path.strip_prefix(folder).unwrap_or(path).display().to_string();
+            let name =
+                |path: &Path| path.strip_prefix(folder).unwrap_or(path).display().to_string();
             return Err(Error::file(
                 folder,
                 format!(
@@ -296,39 +297,80 @@ mod tests {
 
     #[test]
     fn a_folder_means_the_files_of_a_split() {
-        let training = |names: &[&str], expected: &[&str]| check(names, Purpose::Training, expected);
+        let training =
+            |names: &[&str], expected: &[&str]| check(names, Purpose::Training, expected);
         training(&["b.json", "a.jsonl.gz", "README.md", ".x.json"], &["a.jsonl.gz", "b.json"]);
         training(
-            &["data/train-00000-of-00002.parquet", "data/train-00001-of-00002.parquet", "data/test-00000-of-00001.parquet"],
+            &[
+                "data/train-00000-of-00002.parquet",
+                "data/train-00001-of-00002.parquet",
+                "data/test-00000-of-00001.parquet",
+            ],
             &[
                 "data/train-00000-of-00002.parquet",
                 "data/train-00001-of-00002.parquet",
                 "the split `train` is read, 2 files; left out: `test`",
             ],
         );
-        training(&["my_train.csv", "dev.csv"], &["my_train.csv", "the split `train` is read, 1 file; left out: `validation`"]);
-        training(&["all.csv", "test.csv"], &["all.csv", "the split `train` is read, 1 file; left out: `test`"]);
+        training(
+            &["my_train.csv", "dev.csv"],
+            &["my_train.csv", "the split `train` is read, 1 file; left out: `validation`"],
+        );
+        training(
+            &["all.csv", "test.csv"],
+            &["all.csv", "the split `train` is read, 1 file; left out: `test`"],
+        );
         training(
             &["train_sft-00000-of-00001.parquet", "test_sft-00000-of-00001.parquet"],
-            &["train_sft-00000-of-00001.parquet", "the split `train_sft` is read, 1 file; left out: `test_sft`"],
+            &[
+                "train_sft-00000-of-00001.parquet",
+                "the split `train_sft` is read, 1 file; left out: `test_sft`",
+            ],
         );
         training(
             &["train_sft-00000-of-00001.parquet", "train_gen-00000-of-00001.parquet"],
-            &["`DIR`: its splits are `train_gen`, `train_sft`, expected `train`\nhint: name the split's files or its folder"],
+            &[
+                "`DIR`: its splits are `train_gen`, `train_sft`, expected `train`\nhint: name the split's files or its folder",
+            ],
         );
-        training(&["train.json", "train.csv"], &["`DIR`: `train.csv` and `train.json` are the same but for their format, expected one of them\nhint: name the files to read"]);
-        training(&["test.json"], &["`DIR`: its splits are `test`, expected `train`\nhint: name the split's files or its folder"]);
-        training(&["config.json", "tokenizer.json"], &["`DIR`: it is a model's folder, expected files of .json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow, .feather"]);
-        training(&["notes.txt"], &["`DIR`: no file of data in it, expected files of .json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow, .feather"]);
+        training(
+            &["train.json", "train.csv"],
+            &[
+                "`DIR`: `train.csv` and `train.json` are the same but for their format, expected one of them\nhint: name the files to read",
+            ],
+        );
+        training(
+            &["test.json"],
+            &[
+                "`DIR`: its splits are `test`, expected `train`\nhint: name the split's files or its folder",
+            ],
+        );
+        training(
+            &["config.json", "tokenizer.json"],
+            &[
+                "`DIR`: it is a model's folder, expected files of .json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow, .feather",
+            ],
+        );
+        training(
+            &["notes.txt"],
+            &[
+                "`DIR`: no file of data in it, expected files of .json, .jsonl, .ndjson, .csv, .tsv, .parquet, .arrow, .feather",
+            ],
+        );
         check(
             &["train.json", "validation.json", "test.json"],
             Purpose::Measuring,
-            &["validation.json", "the split `validation` is read, 1 file; left out: `test`, `train`"],
+            &[
+                "validation.json",
+                "the split `validation` is read, 1 file; left out: `test`, `train`",
+            ],
         );
         check(
             &["train.json"],
             Purpose::Measuring,
-            &["`DIR`: its splits are `train`, expected `validation` or `test`\nhint: name the split's files or its folder"],
+            &[
+                "`DIR`: its splits are `train`, expected `validation` or `test`\nhint: name the split's files or its folder",
+            ],
         );
     }
 
@@ -336,9 +378,18 @@ mod tests {
     fn what_datasets_saved_lists_its_files() {
         let state = r#"train/state.json={"_data_files": [{"filename": "b.arrow"}, {"filename": "a.arrow"}]}"#;
         check(
-            &[r#"dataset_dict.json={"splits": ["test", "train"]}"#, state, "train/a.arrow", "train/b.arrow"],
+            &[
+                r#"dataset_dict.json={"splits": ["test", "train"]}"#,
+                state,
+                "train/a.arrow",
+                "train/b.arrow",
+            ],
             Purpose::Training,
-            &["train/b.arrow", "train/a.arrow", "the split `train` is read, 2 files; left out: `test`"],
+            &[
+                "train/b.arrow",
+                "train/a.arrow",
+                "the split `train` is read, 2 files; left out: `test`",
+            ],
         );
         check(&[&state["train/".len()..]], Purpose::Training, &["b.arrow", "a.arrow"]);
     }
@@ -349,13 +400,19 @@ mod tests {
         check(
             &[card, "data/big-1.json", "data/big-2.json", "data/x.json", "y.json"],
             Purpose::Training,
-            &["data/big-1.json", "data/big-2.json", "the split `train` is read, 2 files; left out: `test`"],
+            &[
+                "data/big-1.json",
+                "data/big-2.json",
+                "the split `train` is read, 2 files; left out: `test`",
+            ],
         );
         let several = "README.md=---\nconfigs:\n- config_name: a\n  data_files: a/*\n- config_name: b\n  data_files: b/*\n---\n";
         check(
             &[several, "a/x.json", "b/x.json"],
             Purpose::Training,
-            &["`DIR/README.md`: it has the configurations `a`, `b`, expected one, or one that is the default\nhint: name the files or the folder of one"],
+            &[
+                "`DIR/README.md`: it has the configurations `a`, `b`, expected one, or one that is the default\nhint: name the files or the folder of one",
+            ],
         );
     }
 }

@@ -43,7 +43,7 @@ impl DataFormat {
             let found: Vec<&str> = fields.keys().map(String::as_str).collect();
             Err(format!(
                 "the fields are {}, expected `instruction` and `output`, `messages`, \
-                 `conversations`, or `prompt` and `completion`",
+                 `conversations`, `prompt` and `completion`, or `chosen` and `rejected`",
                 if found.is_empty() { "none".into() } else { format!("`{}`", found.join("`, `")) }
             ))
         }

@@ -47,7 +47,7 @@ pub struct Repeat {
 /// let found = repeats(&known, texts);
 /// assert_eq!((found.len(), found[0].text, found[0].similarity), (1, 1, 1.0));
 /// ```
-pub fn repeats<'a>(known: &[&str], texts: impl IntoIterator<Item = &'a str>) -> Vec<Repeat> {
+pub fn repeats(known: &[&str], texts: impl IntoIterator<Item: AsRef<str>>) -> Vec<Repeat> {
     let mut by_hash = HashMap::<u64, Vec<usize>>::new();
     for (number, text) in known.iter().enumerate() {
         for hash in sketch(text) {
@@ -55,9 +55,13 @@ pub fn repeats<'a>(known: &[&str], texts: impl IntoIterator<Item = &'a str>) -> 
         }
     }
     by_hash.retain(|_, texts| texts.len() <= COMMON);
-    let repeat = |(text, content): (usize, &str)| {
-        let mut candidates: Vec<usize> =
-            sketch(content).iter().filter_map(|hash| by_hash.get(hash)).flatten().copied().collect();
+    let repeat = |text: usize, content: &str| {
+        let mut candidates: Vec<usize> = sketch(content)
+            .iter()
+            .filter_map(|hash| by_hash.get(hash))
+            .flatten()
+            .copied()
+            .collect();
         if candidates.is_empty() {
             return None;
         }
@@ -69,7 +73,8 @@ pub fn repeats<'a>(known: &[&str], texts: impl IntoIterator<Item = &'a str>) -> 
             (similarity >= ALIKE).then_some(Repeat { text, of, similarity })
         })
     };
-    texts.into_iter().enumerate().filter_map(repeat).collect()
+    let texts = texts.into_iter().enumerate();
+    texts.filter_map(|(text, content)| repeat(text, content.as_ref())).collect()
 }
 
 /// The smallest hashes of a text's shingles, none of a short one.
@@ -162,12 +167,15 @@ mod tests {
         let words = ["river", "stone", "moon", "木曜日", "green", "seven", "running", "été"];
         let text = |seed: usize, changed: usize| -> String {
             let word = |k: usize| words[mix((seed * 40 + k) as u64) as usize % words.len()];
-            (0..40).map(|k| if k < changed { "other" } else { word(k) }).collect::<Vec<_>>().join(" ")
+            (0..40)
+                .map(|k| if k < changed { "other" } else { word(k) })
+                .collect::<Vec<_>>()
+                .join(" ")
         };
         let known: Vec<String> = (0..30).map(|seed| text(seed, 0)).collect();
         let texts: Vec<String> = (0..60).map(|i| text(i, i % 7)).collect();
         let known: Vec<&str> = known.iter().map(String::as_str).collect();
-        let found = repeats(&known, texts.iter().map(String::as_str));
+        let found = repeats(&known, &texts);
         let mut expected = Vec::new();
         for (number, text) in texts.iter().enumerate() {
             let alike = |of: &usize| plainly(text, known[*of]) >= ALIKE;

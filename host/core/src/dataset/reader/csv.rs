@@ -29,7 +29,12 @@ pub(super) fn rows(source: impl Read, visit: Visit<'_>) -> Result<(), Failure> {
             }
             Err(error) => match error.kind() {
                 ::csv::ErrorKind::UnequalLengths { len, expected_len, .. } => {
-                    visit(&place, Err(format!("it has {len} cells, expected {expected_len}, as the header has")));
+                    visit(
+                        &place,
+                        Err(format!(
+                            "it has {len} cells, expected {expected_len}, as the header has"
+                        )),
+                    );
                 }
                 ::csv::ErrorKind::Utf8 { .. } => {
                     visit(&place, Err("it is not UTF-8, expected UTF-8".into()));
@@ -92,8 +97,10 @@ mod tests {
 
     #[test]
     fn cells_are_texts_whatever_separates_them() {
-        let rows =
-            ["row 0 (line 2): {\"a\":\"x, \\\"y\\\"\\nz\",\"b\":\"\"}", "row 1 (line 4): {\"a\":\"1\",\"b\":\"2\"}"];
+        let rows = [
+            "row 0 (line 2): {\"a\":\"x, \\\"y\\\"\\nz\",\"b\":\"\"}",
+            "row 1 (line 4): {\"a\":\"1\",\"b\":\"2\"}",
+        ];
         check("a,b\n\"x, \"\"y\"\"\nz\",\n1,2\n", &rows);
         check("\u{feff}a;b\r\n\"x, \"\"y\"\"\nz\";\r\n1;2", &rows);
         check("a\tb\n\"x, \"\"y\"\"\nz\"\t\n1\t2\n", &rows);

@@ -164,7 +164,9 @@ impl<R: Read> Objects<R> {
     fn read(mut self, rows: &mut Rows<'_>) -> Result<(), Failure> {
         while let Some((number, line)) = self.lines.next()? {
             match parse(&line) {
-                Parsed::Whole(values) => values.into_iter().for_each(|it| rows.take(number, Ok(it))),
+                Parsed::Whole(values) => {
+                    values.into_iter().for_each(|it| rows.take(number, Ok(it)))
+                }
                 Parsed::Broken(values, Fault { reason, .. }) => {
                     values.into_iter().for_each(|it| rows.take(number, Ok(it)));
                     rows.take(number, Err(not_on_the_line(&reason)));
@@ -228,7 +230,8 @@ impl<R: Read> Objects<R> {
             Some(Fault { line, column, reason }) if is_pretty => {
                 let line = number + line - 1;
                 rows.take(number, Err(format!("line {line}, column {column}: {reason}")));
-                let next = more.iter().skip(line - number).position(|it| it.trim_ascii_end() == b"{");
+                let next =
+                    more.iter().skip(line - number).position(|it| it.trim_ascii_end() == b"{");
                 let skipped = next.map_or(more.len(), |next| line - number + next);
                 self.lines.put_back(number + 1 + skipped, more.split_off(skipped));
                 self.lines.skip_to_object()

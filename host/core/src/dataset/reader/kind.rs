@@ -30,15 +30,24 @@ pub(super) enum Kind {
 
 /// First bytes of what people take for data by mistake, and what it is.
 const OTHERS: &[(&[u8], &str)] = &[
-    (b"\xff\xfe\0\0", "it is UTF-32 text, expected UTF-8\nhint: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
-    (b"\0\0\xfe\xff", "it is UTF-32 text, expected UTF-8\nhint: iconv -f UTF-32 -t UTF-8 FILE > NEW"),
+    (
+        b"\xff\xfe\0\0",
+        "it is UTF-32 text, expected UTF-8\nhint: iconv -f UTF-32 -t UTF-8 FILE > NEW",
+    ),
+    (
+        b"\0\0\xfe\xff",
+        "it is UTF-32 text, expected UTF-8\nhint: iconv -f UTF-32 -t UTF-8 FILE > NEW",
+    ),
     (b"\xff\xfe", UTF_16),
     (b"\xfe\xff", UTF_16),
     (b"[\0", UTF_16_LE),
     (b"{\0", UTF_16_LE),
     (b"\0[", UTF_16_BE),
     (b"\0{", UTF_16_BE),
-    (b"PK\x03\x04", "it is a zip archive or a spreadsheet, expected data\nhint: unpack it, or save it as CSV"),
+    (
+        b"PK\x03\x04",
+        "it is a zip archive or a spreadsheet, expected data\nhint: unpack it, or save it as CSV",
+    ),
     (b"BZh", "it is packed by bzip2, expected gzip, zstd or nothing\nhint: bunzip2 FILE"),
     (b"\xfd7zXZ\0", "it is packed by xz, expected gzip, zstd or nothing\nhint: unxz FILE"),
     (b"\x89HDF", "it is HDF5, expected JSON, CSV, Parquet or Arrow"),
@@ -52,7 +61,10 @@ const OTHERS: &[(&[u8], &str)] = &[
         b"version https://git-lfs",
         "it is a pointer of Git LFS, not the file itself\nhint: git lfs pull fetches it",
     ),
-    (b"<", "it is HTML or XML, expected data\nhint: download the file itself, not the page about it"),
+    (
+        b"<",
+        "it is HTML or XML, expected data\nhint: download the file itself, not the page about it",
+    ),
 ];
 
 const UTF_16: &str = "it is UTF-16 text, expected UTF-8\nhint: iconv -f UTF-16 -t UTF-8 FILE > NEW";

@@ -125,8 +125,9 @@ fn cell(array: &dyn Array, at: usize) -> Value {
         DataType::FixedSizeList(..) => list(array.as_fixed_size_list().value(at).as_ref()),
         DataType::Struct(fields) => {
             let columns = fields.iter().zip(array.as_struct().columns());
-            let object: Map<String, Value> =
-                columns.map(|(it, column)| (it.name().clone(), cell(column.as_ref(), at))).collect();
+            let object: Map<String, Value> = columns
+                .map(|(it, column)| (it.name().clone(), cell(column.as_ref(), at)))
+                .collect();
             Value::Object(object)
         }
         DataType::Dictionary(..) => word(array, at),
@@ -170,7 +171,9 @@ fn of_parquet(error: ParquetError) -> Failure {
 fn of_arrow(error: ArrowError) -> Failure {
     match error {
         ArrowError::IoError(_, error) => super::json::of_io(error),
-        ArrowError::ParquetError(message) => Failure::Content(format!("not Parquet as expected: {message}")),
+        ArrowError::ParquetError(message) => {
+            Failure::Content(format!("not Parquet as expected: {message}"))
+        }
         error => Failure::Content(format!("not Arrow as expected: {error}")),
     }
 }

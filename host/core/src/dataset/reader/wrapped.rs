@@ -29,11 +29,8 @@ pub(super) fn visit(object: Object, place: &str, visit: Visit<'_>) -> Result<Vec
         visit_all(rows, visit);
         return Ok(Vec::new());
     }
-    let lists: Vec<&str> = object
-        .iter()
-        .filter(|(_, value)| is_rows(value))
-        .map(|(name, _)| name.as_str())
-        .collect();
+    let lists: Vec<&str> =
+        object.iter().filter(|(_, value)| is_rows(value)).map(|(name, _)| name.as_str()).collect();
     let chosen = match lists[..] {
         [] => None,
         [one] => Some(one.to_owned()),
@@ -78,7 +75,8 @@ fn is_rows(value: &Value) -> bool {
 fn of_the_viewer(row: Value) -> Value {
     match row {
         Value::Object(mut fields)
-            if fields.contains_key("row_idx") && fields.get("row").is_some_and(Value::is_object) =>
+            if fields.contains_key("row_idx")
+                && fields.get("row").is_some_and(Value::is_object) =>
         {
             fields.shift_remove("row").expect("it is there")
         }
@@ -107,7 +105,9 @@ fn columns(object: &Object) -> Option<Vec<Value>> {
 /// Whether some field that should hold a list of turns holds one turn.
 fn is_turns(row: &Object) -> bool {
     row.values().any(|value| {
-        value.as_object().is_some_and(|turn| ["role", "from"].iter().any(|it| turn.contains_key(*it)))
+        value
+            .as_object()
+            .is_some_and(|turn| ["role", "from"].iter().any(|it| turn.contains_key(*it)))
     })
 }
 
@@ -172,7 +172,8 @@ mod tests {
             &with(columns),
         );
         check(
-            r#"{"columns":["prompt","response"],"index":[0,1],"data":[["a","b"],["c","d"]]}"#.into(),
+            r#"{"columns":["prompt","response"],"index":[0,1],"data":[["a","b"],["c","d"]]}"#
+                .into(),
             &rows,
         );
         check(
@@ -181,9 +182,11 @@ mod tests {
         );
         let messages = r#"{"messages":[{"role":"user","content":"a"}]}"#;
         check(messages.into(), &[format!("here: {messages}")]);
-        check(r#"{"a":[{"x":1}],"b":[{"x":1}]}"#.into(), &[
-            "`a`, `b` are lists of rows, expected one, or one that is called `train`\n\
-             hint: put the rows to train on into a file of their own".into(),
-        ]);
+        check(
+            r#"{"a":[{"x":1}],"b":[{"x":1}]}"#.into(),
+            &["`a`, `b` are lists of rows, expected one, or one that is called `train`\n\
+             hint: put the rows to train on into a file of their own"
+                .into()],
+        );
     }
 }
