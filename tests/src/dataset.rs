@@ -231,7 +231,8 @@ fn bad_rows_are_skipped_as_many_as_may_be_and_told() {
     let dataset = read(rows, options(2)).expect("one row is good");
     assert_eq!(dataset.rows.len(), 1);
     let told = &dataset.notes.last().expect("a note").message;
-    for words in ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `response` is"]
+    for words in
+        ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `completion` is"]
     {
         assert!(told.contains(words), "{told}");
     }
@@ -291,7 +292,9 @@ fn files_as_they_come() {
         ("one-line.jsonl", format!("{a}{b}")),
         (
             "pretty.jsonl",
-            format!("{a}\n{b}").replace(['{', ','], "{\n ").replace("{\n \"r", ",\n \"r"),
+            "{\n \"prompt\": \"a\",\n \"response\": \"b\"\n}\n{\n \"prompt\": \"c\",\n \
+             \"response\": \"d\"\n}\n"
+                .into(),
         ),
         ("wrapped.json", format!("{{\"version\": 1, \"data\": [{a}, {b}]}}")),
         ("columns.json", r#"{"prompt": ["a", "c"], "response": ["b", "d"]}"#.into()),

@@ -9,10 +9,11 @@ mod near_duplicates;
 
 mod card;
 mod folder;
-mod reader;
 
 mod field_names;
 mod format;
+
+mod reader;
 
 mod turns;
 

@@ -206,7 +206,7 @@ impl<R: Read> Objects<R> {
                 continue;
             }
             next_try = 2 * text.len();
-            if let Err(fault) = closes(&text) {
+            if let Err(fault) = could_go_on(&text) {
                 break Some(fault);
             }
             if depth.levels > 0 {
@@ -277,11 +277,12 @@ fn parse_strictly(text: &[u8]) -> Parsed {
     }
 }
 
-/// Refuses the beginning of an object that no end can mend.
-fn closes(text: &[u8]) -> Result<(), Fault> {
+/// Refuses the beginning of objects that no end can mend.
+fn could_go_on(text: &[u8]) -> Result<(), Fault> {
     let text = as_null(text);
-    match serde_json::from_slice::<IgnoredAny>(&text) {
-        Err(error) if error.classify() == Category::Syntax => Err(fault(&text, &error)),
+    let mut objects = Deserializer::from_slice(&text).into_iter::<IgnoredAny>();
+    match objects.find_map(Result::err) {
+        Some(error) if error.classify() == Category::Syntax => Err(fault(&text, &error)),
         _ => Ok(()),
     }
 }

@@ -53,7 +53,6 @@ const OTHERS: &[(&[u8], &str)] = &[
     (b"\x89HDF", "it is HDF5, expected JSON, CSV, Parquet or Arrow"),
     (b"SQLite format 3", "it is an SQLite database, expected JSON, CSV, Parquet or Arrow"),
     (b"FEA1", "it is Feather version 1, expected version 2, which pandas writes by default"),
-    (b"ORC", "it is ORC, expected JSON, CSV, Parquet or Arrow"),
     (b"\x80\x04", PICKLE),
     (b"\x80\x05", PICKLE),
     (b"%PDF", "it is a PDF, expected JSON, CSV, Parquet or Arrow"),

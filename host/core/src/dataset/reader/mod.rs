@@ -7,12 +7,14 @@
 //! for a lone object, which is a row or holds all of them.
 
 mod bytes;
-mod csv;
-mod json;
 mod kind;
+
 mod not_a_number;
-mod table;
 mod wrapped;
+mod json;
+
+mod csv;
+mod table;
 
 use bytes::{Hashed, Peeked};
 use kind::{HEAD, Kind};
