@@ -1,6 +1,11 @@
 //! What can be typed. Nothing here does anything: flags become [`Setting`]s, in the order given.
+//!
+//! A flag that sets a key of the configuration has that key as its id, and is nobody's to read
+//! otherwise: so one that is added cannot be forgotten. All others are read by their command.
 
-use clap::{ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum};
+use clap::{
+    ArgAction, ArgMatches, Args, CommandFactory, FromArgMatches, Parser, Subcommand, ValueEnum,
+};
 use iterit_core::config::Setting;
 use std::num::NonZeroUsize;
 use std::path::PathBuf;
@@ -56,25 +61,25 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Plugins by name or path, comma separated
-    #[arg(long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(id = "selection.plugins", long, value_name = "A,B", value_delimiter = ',')]
     plugins: Vec<String>,
     /// A Hugging Face model folder
-    #[arg(long, value_name = "FOLDER")]
+    #[arg(id = "model.path", long, value_name = "FOLDER")]
     model: Option<String>,
     /// A data file; may be given several times
-    #[arg(long, value_name = "FILE")]
+    #[arg(id = "data.path", long, value_name = "FILE")]
     data: Vec<String>,
     /// Where results go
-    #[arg(long, value_name = "PATH")]
+    #[arg(id = "output.path", long, value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
     /// Samples an epoch: a share up to 1, a count above
-    #[arg(long, value_name = "R", allow_negative_numbers = true)]
+    #[arg(id = "selection.ratio", long, value_name = "R", allow_negative_numbers = true)]
     ratio: Option<String>,
     /// auto, cpu, cuda or cuda:N
-    #[arg(long, value_name = "DEVICE")]
+    #[arg(id = "model.device", long, value_name = "DEVICE")]
     device: Option<String>,
     /// A built-in chat template's name or a file
-    #[arg(long, value_name = "NAME")]
+    #[arg(id = "data.template", long, value_name = "NAME")]
     template: Option<String>,
     /// Any key of the configuration; the value is TOML, else a bare string
     #[arg(long, value_name = "KEY=VALUE")]
@@ -92,12 +97,18 @@ impl Common {
 pub(crate) struct Compare {
     /// A TOML file with a section `compare`; flags and --set come after it
     #[arg(value_name = "FILE")]
-    pub(crate) plan: Option<PathBuf>,
+    pub(crate) file: Option<PathBuf>,
+    /// Run nothing: say how many seeds would show 1, 2 and 5 %, from the seeds of the comparison in --out
+    #[arg(long, conflicts_with = "resume")]
+    pub(crate) plan: bool,
+    /// For --plan: deviation between seeds, and error of the held-out set, in percent of the loss
+    #[arg(long, requires = "plan", value_name = "SEEDS,SAMPLES")]
+    pub(crate) spread: Option<String>,
     /// The plugins of one arm, comma separated; give one for each arm
-    #[arg(long, value_name = "A,B")]
+    #[arg(id = "compare.arms", long, value_name = "A,B")]
     arm: Vec<String>,
     /// The seeds of every arm, comma separated
-    #[arg(long, value_name = "N,N")]
+    #[arg(id = "compare.seeds", long, value_name = "N,N")]
     seeds: Option<String>,
     /// Arms that run side by side
     #[arg(long, default_value = "1", value_name = "N")]
@@ -212,63 +223,70 @@ pub(crate) enum Kind {
 
 /// What was typed, and the flags among it as settings, in their order.
 pub(crate) fn parse() -> (Cli, Result<Vec<Setting>, iterit_core::Error>) {
-    let matches = Cli::command().get_matches();
+    let mut command = Cli::command();
+    let matches = command.get_matches_mut();
     let cli = Cli::from_arg_matches(&matches).unwrap_or_else(|error| error.exit());
-    let settings = settings(innermost(&matches));
-    (cli, settings)
+    let (command, matches) = innermost(&command, &matches);
+    (cli, settings(command, matches))
 }
 
-fn innermost(matches: &ArgMatches) -> &ArgMatches {
+fn innermost<'a>(
+    command: &'a clap::Command,
+    matches: &'a ArgMatches,
+) -> (&'a clap::Command, &'a ArgMatches) {
     match matches.subcommand() {
-        Some((_, inner)) => innermost(inner),
-        None => matches,
+        Some((name, inner)) => {
+            innermost(command.find_subcommand(name).expect("it was found"), inner)
+        }
+        None => (command, matches),
     }
 }
 
-/// Single-valued flags and the keys they set.
-const FLAGS: [(&str, &str); 5] = [
-    ("model", "model.path"),
-    ("ratio", "selection.ratio"),
-    ("device", "model.device"),
-    ("template", "data.template"),
-    ("out", "output.path"),
-];
-
-/// Flags that give a list as a whole.
-const LISTS: [(&str, &str); 3] =
-    [("plugins", "selection.plugins"), ("data", "data.path"), ("arm", "compare.arms")];
-
-fn settings(matches: &ArgMatches) -> Result<Vec<Setting>, iterit_core::Error> {
+fn settings(
+    command: &clap::Command,
+    matches: &ArgMatches,
+) -> Result<Vec<Setting>, iterit_core::Error> {
     let mut found: Vec<(usize, Setting)> = Vec::new();
-    for (flag, key) in FLAGS {
-        if let Some(values) = raw(matches, flag) {
-            for (place, value) in values {
-                found.push((place, Setting::flag(&format!("--{flag}"), key, &value)));
+    for argument in command.get_arguments() {
+        let key = argument.get_id().as_str();
+        let (Some(long), Some(values)) = (argument.get_long(), raw(matches, key)) else { continue };
+        let flag = format!("--{long}");
+        match (key, argument.get_action()) {
+            ("set", _) => {
+                for (place, value) in values {
+                    found.push((place, Setting::parse(&value)?));
+                }
             }
+            ("compare.seeds", _) => {
+                found.extend(values.into_iter().map(|(place, value)| {
+                    (place, Setting::flag(&flag, key, &format!("[{value}]")))
+                }))
+            }
+            (key, _) if !is_setting(key) => {}
+            // A list is given as a whole, where its last part stands.
+            (key, ArgAction::Append) => {
+                let place = values.last().map_or(0, |value| value.0);
+                let items = values.into_iter().map(|value| value.1).filter(|item| !item.is_empty());
+                found.push((place, Setting::list(&flag, key, items)));
+            }
+            (key, _) => found.extend(
+                values.into_iter().map(|(place, value)| (place, Setting::flag(&flag, key, &value))),
+            ),
         }
-    }
-    for (flag, key) in LISTS {
-        if let Some(values) = raw(matches, flag) {
-            let place = values.last().map_or(0, |value| value.0);
-            let items = values.into_iter().map(|value| value.1).filter(|item| !item.is_empty());
-            found.push((place, Setting::list(&format!("--{flag}"), key, items)));
-        }
-    }
-    for (place, value) in raw(matches, "seeds").unwrap_or_default() {
-        found.push((place, Setting::flag("--seeds", "compare.seeds", &format!("[{value}]"))));
-    }
-    for (place, value) in raw(matches, "set").unwrap_or_default() {
-        found.push((place, Setting::parse(&value)?));
     }
     found.sort_by_key(|(place, _)| *place);
     Ok(found.into_iter().map(|(_, setting)| setting).collect())
 }
 
-/// The values of a flag with their places on the command line; `None` where this command has no
-/// such flag or it was not given.
-fn raw(matches: &ArgMatches, flag: &str) -> Option<Vec<(usize, String)>> {
-    let values = matches.try_get_raw(flag).ok()??;
-    let places = matches.indices_of(flag)?;
+/// Whether the id of a flag is a key of the configuration.
+fn is_setting(id: &str) -> bool {
+    id.contains('.')
+}
+
+/// The values of a flag with their places on the command line; `None` where it was not given.
+fn raw(matches: &ArgMatches, id: &str) -> Option<Vec<(usize, String)>> {
+    let values = matches.try_get_raw(id).ok()??;
+    let places = matches.indices_of(id)?;
     Some(places.zip(values.map(|value| value.to_string_lossy().into_owned())).collect())
 }
 
@@ -279,5 +297,58 @@ mod tests {
     #[test]
     fn the_command_line_is_consistent() {
         Cli::command().debug_assert();
+    }
+
+    #[test]
+    fn flags_become_settings_in_the_order_given() {
+        let check = |line: &str, expected: &[&str]| {
+            let mut command = Cli::command();
+            let matches = command.try_get_matches_from_mut(line.split(' ')).unwrap();
+            let (command, matches) = innermost(&command, &matches);
+            let found = settings(command, matches).unwrap();
+            let shown = |setting: &Setting| {
+                let sections = ["model", "data", "selection", "train", "output", "compare"];
+                let (section, (key, value)) = sections
+                    .iter()
+                    .find_map(|section| Some((section, setting.within(section)?)))
+                    .expect("a key in a section");
+                format!("{section}.{key}={value}")
+            };
+            assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected, "{line}");
+        };
+        check(
+            "host --ratio 2 --data a --plugins ifd,length --set train.epochs=3 --data b --ratio 4",
+            &[
+                "selection.ratio=2",
+                "selection.plugins=[\"ifd\", \"length\"]",
+                "train.epochs=3",
+                "data.path=[\"a\", \"b\"]",
+                "selection.ratio=4",
+            ],
+        );
+        check("host eval --model m --device cpu", &["model.path=\"m\"", "model.device=\"cpu\""]);
+        check(
+            "host compare --arm ifd --seeds 1,2 --out o --arm random",
+            &["compare.seeds=[1, 2]", "output.path=\"o\"", "compare.arms=[\"ifd\", \"random\"]"],
+        );
+        check("host export run --out o", &[]);
+    }
+
+    /// A flag that was left out of a table here was parsed and dropped without a word.
+    #[test]
+    fn a_flag_that_no_command_can_read_sets_a_key() {
+        let lines: Vec<&str> = include_str!("cli.rs").lines().collect();
+        let (code, _tests) =
+            lines.split_at(lines.iter().position(|it| *it == "#[cfg(test)]").unwrap());
+        let mut private = 0;
+        for (at, line) in code.iter().enumerate().filter(|(_, it)| it.ends_with(',')) {
+            let is_flag = at > 0 && code[at - 1].starts_with("    #[arg(");
+            if is_flag && line.starts_with("    ") && !line.trim_start().starts_with("pub(crate)") {
+                private += 1;
+                let sets = code[at - 1].contains("id = \"") || line.trim() == "set: Vec<String>,";
+                assert!(sets, "line {}: `{line}` is read by nobody", at + 1);
+            }
+        }
+        assert_eq!(private, 9, "those of Common and Compare");
     }
 }

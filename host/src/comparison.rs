@@ -7,9 +7,11 @@
 mod arms;
 mod inputs;
 mod leave;
+mod planner;
 mod shared_scores;
 
 mod experiment;
 
 pub(crate) use experiment::Experiment;
-pub(crate) use leave::leave;
+pub(crate) use leave::{conclude, leave};
+pub(crate) use planner::table as planned;

@@ -90,7 +90,13 @@ fn a_comparison_leaves_what_it_says() {
     let project = whole();
     let (stdout, stderr) = (project.read("stdout"), project.read("stderr"));
     assert!(stdout.contains("ifd,diversity") && stdout.ends_with("report  out/report.html\n"));
-    for said in ["4 arms, 7 runs, 1 at a time", "run 7 of 7", "--arm length,static adds it"] {
+    for said in [
+        "5 arms, 9 runs, 1 at a time",
+        "run 9 of 9",
+        "--arm length,static adds it",
+        "96 samples to choose from (each seed draws its own of 120)",
+        "2 seeds an arm: where seeds dominate",
+    ] {
         assert!(stderr.contains(said), "{stderr}");
     }
     let files = project.files();
@@ -103,23 +109,68 @@ fn a_comparison_leaves_what_it_says() {
         "runs/ifd,diversity/seed-2/epochs/1/held-out.jsonl",
         "runs/ifd,diversity/seed-2/model/model.safetensors",
         "runs/full/seed-1/manifest.json",
+        "runs/full/seed-1/drawn.json",
+        "before.json",
     ] {
         assert!(files.contains(&format!("out/{name}")), "no {name} in {files:?}");
     }
     assert!(!files.iter().any(|name| name.contains("checkpoints") || name.contains("full/seed-2")));
 
     let comparison = comparison(project, "out");
-    assert_eq!((comparison.held_out.samples, comparison.pairs.len()), (40, 3));
+    // What picks once is held against what draws once, too.
+    assert_eq!((comparison.held_out.samples, comparison.pairs.len()), (40, 5));
+    let last = &comparison.pairs[4];
+    assert_eq!((last.arm.as_str(), last.baseline.as_str()), ("ifd,static", "static-random"));
     let names: Vec<&str> = comparison.arms.iter().map(|arm| arm.name.as_str()).collect();
-    assert_eq!(names, ["ifd,diversity", "ifd,static", "random", "full"]);
+    assert_eq!(names, ["ifd,diversity", "ifd,static", "random", "static-random", "full"]);
     let trained: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.samples_trained).collect();
-    assert_eq!(trained, [24.0, 24.0, 24.0, 240.0]);
-    // The same scores before training, of which one run paid for all.
+    assert_eq!(trained, [24.0, 24.0, 24.0, 24.0, 192.0]);
+    // The same scores before training, of which one run a pool paid for all.
     assert_eq!(comparison.score_agreement[0][1], Some(1.0));
-    assert_eq!(files.iter().filter(|name| name.starts_with("out/scores/")).count(), 1);
+    assert_eq!(files.iter().filter(|name| name.starts_with("out/scores/")).count(), 2);
+    let circumstances = comparison.circumstances.as_ref().expect("what it was made under");
+    assert_eq!((circumstances.pool, circumstances.looks.len()), (0.8, 0));
+    assert!(circumstances.before.is_some_and(|loss| loss > comparison.arms[0].held_out_loss));
+    for arm in &comparison.arms {
+        let scores = arm.name.starts_with("ifd");
+        assert_eq!(arm.cost.tokens_scored > 0.0, scores, "{}: {:?}", arm.name, arm.cost);
+    }
+    assert_eq!(comparison.arms[0].seeds.len(), 2);
+    let page = project.read("out/report.html");
+    for said in ["Made under", "For an appendix", "before any training", "not looked at before"] {
+        assert!(page.contains(said), "no `{said}`");
+    }
+    // Picks are told by their places in the input, so arms overlap as far as their pools do.
+    assert!(comparison.overlap[0][1] > comparison.overlap_by_chance[0][1]);
     for arm in &comparison.arms[..2] {
         assert!(arm.cost.scoring_seconds > 0.0, "{arm:?}");
     }
+}
+
+/// Every figure of the comparison, made anew from the raw files by another program.
+#[test]
+fn another_program_finds_the_same_figures() {
+    let audit = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/statistics/audit.py");
+    let mut python = Command::new("python3");
+    python.args(["-B", audit]).arg(whole().path("out"));
+    let outcome = Outcome::of(&mut python).succeeded();
+    assert!(outcome.stdout.ends_with(" figures, 0 of them differ\n"), "{outcome}");
+    let count = outcome.stdout.split(' ').next().and_then(|count| count.parse::<u32>().ok());
+    assert!(count.is_some_and(|count| count > 400), "{outcome}");
+}
+
+#[test]
+fn a_plan_says_how_many_seeds_would_show_something() {
+    let project = whole();
+    let outcome = project.run(["compare", "--plan", "--out", "out"]).succeeded();
+    for said in ["4 arms with 4 degrees of freedom between seeds", "40 held out", "160 held out"] {
+        assert!(outcome.stdout.contains(said), "{outcome}");
+    }
+    let stated = ["compare", "--plan", "--spread", "0.3,0.1", "--arm", "ifd", "--arm", "length"];
+    let outcome = project.run(stated).succeeded();
+    assert!(outcome.stdout.contains("varies by 0.30 % between seeds"), "{outcome}");
+    project.run(["compare", "--plan", "--spread", "much"]).failed(1, &["expected one or two"]);
+    project.run(["compare", "--plan"]).failed(1, &["--plan has nothing to plan from"]);
 }
 
 #[test]
@@ -130,6 +181,7 @@ fn a_run_of_a_comparison_is_what_it_is_alone() {
         let mut host = alone.host();
         let (out, seed_set) = (format!("{arm}-{seed}"), format!("seed={seed}"));
         shared(&mut host).args(["--plugins", arm, "--out", &out, "--set", &seed_set]);
+        host.args(["--set", "data.pool=0.8"]);
         Outcome::of(&mut host).succeeded();
         for name in ["epochs/0/scores.jsonl", "epochs/1/scores.jsonl", "epochs/1/selection.json"] {
             let shared = project.read(&format!("out/runs/{arm}/seed-{seed}/{name}"));
@@ -181,7 +233,7 @@ fn killed_at_three_points_it_ends_the_same() {
         assert!(!project.path("out/comparison.json").exists());
         finished.push(results(&project, "out"));
     }
-    assert!(finished[2].len() >= 3 && finished[2].len() < 7, "{finished:?}");
+    assert!(finished[2].len() >= 3 && finished[2].len() < 9, "{finished:?}");
     Outcome::of(&mut compare(&project, "out", &resume)).succeeded();
     assert_same(&project, "out");
     // What was finished was not run again.
@@ -235,19 +287,25 @@ fn interrupted_it_says_how_to_go_on() {
 #[test]
 fn a_comparison_grows_by_an_arm_and_scores_anew_what_is_new() {
     let project = project();
-    let small = ["--arm", "ifd,static", "--set", "compare.refuse=[\"full\"]"];
+    let refuse = "compare.refuse=[\"full\",\"static-random\"]";
+    let small = ["--arm", "ifd,static", "--set", refuse];
     Outcome::of(&mut compare(&project, "out", &small)).succeeded();
     let scored = |project: &Project| {
         project.files().iter().filter(|name| name.starts_with("out/scores/")).count()
     };
-    assert_eq!(scored(&project), 1);
+    assert_eq!(scored(&project), 2);
     let text = "[compare]\narms = ['ifd,static', { name = 'ratio of losses', plugins = ['ifd', \
-                'static'], set = ['plugins.ifd.definition=loss_ratio'] }]\nrefuse = ['full']\n";
+                'static'], set = ['plugins.ifd.definition=loss_ratio'] }]\nrefuse = ['full', 'static-random']\n";
     project.write("more.toml", text);
     let outcome = Outcome::of(&mut compare(&project, "out", &["more.toml", "--resume"]));
     let outcome = outcome.succeeded();
     assert!(outcome.stderr.contains("run 2 of 2: ratio of losses, seed 2"), "{outcome}");
-    assert_eq!(scored(&project), 2);
+    assert_eq!(scored(&project), 4);
+    // What it said with one arm fewer stands beside what it says now.
+    let page = project.read("out/comparison.md");
+    assert!(page.contains("Looked at before and gone on with: after 4 runs"), "{page}");
+    let plan: Value = serde_json::from_str(&project.read("out/plan.json")).expect("JSON");
+    assert_eq!(plan["looks"].as_array().map(Vec::len), Some(2));
     let score = |run: &str| project.read(&format!("out/runs/{run}/seed-1/epochs/0/scores.jsonl"));
     let runs = std::fs::read_dir(project.path("out/runs")).expect("runs");
     let names = runs.map(|run| run.expect("an entry").file_name().into_string().expect("UTF-8"));
@@ -282,13 +340,16 @@ fn faults_are_told_at_once_and_nothing_is_written() {
         &["--arm", "idf,diversity", "--arm", "ifd,random,static"],
         &[
             "`model.path` is not set",
-            "samples that none is trained on",
             "arm `idf,diversity`: unknown plugin `idf`",
             "did you mean `ifd`?",
             "arm `ifd,random,static`: --plugins names 2 strategy plugins",
         ],
     );
     refused(&[], &["compare.arms: expected a list", "--arm \"ifd,diversity\""]);
+    refused(
+        &["--arm", "ifd", "--set", "data.eval_fraction=0"],
+        &["samples that none is trained on", "a tenth of the data is held out"],
+    );
     refused(
         &["--arm", "random", "--set", "compare.refuse=[\"full\"]", "--seeds", "1,x"],
         &["expected two arms or more, found 1", "compare.seeds: expected a list of whole numbers"],
@@ -315,7 +376,7 @@ fn faults_are_told_at_once_and_nothing_is_written() {
             "--set",
             "plugins.ifd.definitoin=x",
         ],
-        &["`selection.ratio` is 500", "of 120 samples an epoch"],
+        &["`selection.ratio` is 500", "of 96 samples an epoch"],
     );
     project.write("thesis/thesis.tex", "precious");
     let mut host = project.host();

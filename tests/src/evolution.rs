@@ -2,7 +2,7 @@
 //!
 //! The frozen SDK is `tests/golden/sdk-1.0`. A later minor version is made here, by appending to a
 //! copy of today's SDK what a minor version may append: services, a method of scorers, a function of
-//! the library.
+//! the library. A service goes all the way: from the plain trait over a tap and the boundary.
 
 use crate::foreign::{build, check_library, repository, said};
 use crate::support::{Outcome, Project};
@@ -50,10 +50,46 @@ const LATER: &[Change] = &[
         "        default_options: default_options::<L>,\n        describe: default_options::<L>,",
     ),
     (
+        "sdk/src/services.rs",
+        "    fn log(&self, level: LogLevel, message: &str);",
+        "    fn log(&self, level: LogLevel, message: &str);\n\
+         fn luck(&self) -> u64 {\n7\n}",
+    ),
+    ("sdk/src/tapped.rs", "    Log,\n}", "    Log,\n/// Luck\nLuck,\n}"),
+    ("sdk/src/tapped.rs", "[Self; 18]", "[Self; 19]"),
+    ("sdk/src/tapped.rs", "        Self::Log,\n    ];", "        Self::Log,\nSelf::Luck,\n    ];"),
+    (
+        "sdk/src/tapped.rs",
+        "            Self::Log => \"log\",",
+        "            Self::Log => \"log\",\nSelf::Luck => \"luck\",",
+    ),
+    (
+        "sdk/src/tapped.rs",
+        "            Self::Threads => _ = host.threads(),",
+        "            Self::Threads => _ = host.threads(),\nSelf::Luck => _ = host.luck(),",
+    ),
+    (
+        "sdk/src/tapped.rs",
+        "impl<T: Tap> Services for Tapped<'_, T> {",
+        "impl<T: Tap> Services for Tapped<'_, T> {\n    \
+             fn luck(&self) -> u64 { self.pass(Call::Luck, |host| host.luck()) }",
+    ),
+    (
+        "sdk/src/testkit/fake_host.rs",
+        "impl Services for FakeHost {",
+        "impl Services for FakeHost {\n    fn luck(&self) -> u64 { 3 }",
+    ),
+    (
+        "sdk/src/adapter/remote.rs",
+        "impl Services for Remote<'_> {",
+        "impl Services for Remote<'_> {\n    fn luck(&self) -> u64 { self.host.luck() }",
+    ),
+    (
         "sdk/src/adapter/plugin.rs",
         "impl<T: ComplexityScorer> ComplexityAbi for Complexity<T> {",
         "impl<T: ComplexityScorer> ComplexityAbi for Complexity<T> {\n    \
-             fn luck(&self, host: HostRef<'_>) -> u64 { 10 + host.luck() }",
+             fn luck(&self, host: HostRef<'_>) -> u64 {\n\
+         10 + crate::Services::luck(&Remote::new(host))\n}",
     ),
     (
         "sdk/src/adapter/plugin.rs",
@@ -65,7 +101,8 @@ const LATER: &[Change] = &[
     (
         "sdk/src/adapter/lent.rs",
         "impl HostAbi for Lent<'_> {",
-        "impl HostAbi for Lent<'_> {\n    fn luck(&self) -> u64 { 3 }\n    \
+        "impl HostAbi for Lent<'_> {\n    \
+             fn luck(&self) -> u64 { self.tell(\"luck\", 0, |services| services.luck()) }\n    \
              fn more_luck(&self) -> AbiResult<u64> {\n\
          iterit_abi::abi_stable::std_types::RResult::ROk(3)\n}",
     ),

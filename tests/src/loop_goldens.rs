@@ -1,12 +1,12 @@
-//! Whole runs against the published program's: the samples scored and picked in every epoch, the
-//! loss of every sample trained on, the final weights.
+//! Whole runs against the published program's, and against one of our own on committed data: the
+//! samples scored and picked in every epoch, the loss of every sample trained on, the final weights.
 //!
 //! Runs whose gradient accumulation does not divide the budget differ on purpose: the published
 //! program carries left-over gradients into the next epoch and stops early, ours takes a last,
 //! smaller step (`configs/README.md`, deliberate differences). Their first epochs' choices are equal.
 
 use crate::golden;
-use crate::support::Project;
+use crate::support::{Outcome, Project, data};
 use safetensors::SafeTensors;
 use serde_json::Value;
 use std::path::Path;
@@ -77,13 +77,85 @@ fn gradients_that_are_left_over() {
     });
 }
 
+#[test]
+fn a_run_by_default_on_committed_data() {
+    check_committed("default", &[], 1e-4);
+}
+
+#[test]
+fn a_run_as_published_on_committed_data() {
+    check_committed("published", &AS_PUBLISHED, BFLOAT16);
+}
+
+/// A run on the demo against `tests/golden/loop.py`'s, scores to a relative `tolerance`.
+fn check_committed(case: &str, settings: &[&str], tolerance: f64) {
+    let golden = golden::committed("loop.json");
+    let demo = std::fs::read(data("demo/instructions.json")).expect("the demo");
+    let demo: Vec<Value> = serde_json::from_slice(&demo).expect("JSON");
+    let chosen = golden::positions(&golden, "rows").into_iter().map(|row| demo[row].clone());
+    let project = Project::new();
+    project.write("data.json", Value::from_iter(chosen).to_string());
+    let mut host = project.host();
+    host.args(["--plugins", "ifd,diversity", "--ratio", "16", "--device", "cpu", "--out", "run"])
+        .args(["--data", "data.json", "--model"])
+        .arg(data("demo/model"));
+    let shared =
+        ["model.dtype=float32", "train.gradient_accumulation=4", "train.learning_rate=1e-3"];
+    for setting in shared.iter().chain(settings) {
+        host.args(["--set", setting]);
+    }
+    Outcome::of(&mut host).succeeded();
+    let expected = &golden[case];
+    for epoch in 0..3 {
+        check_scores(&project, &expected["epochs_log"][epoch], epoch, tolerance);
+        check_selection(&project, &expected["epochs_log"][epoch], epoch);
+    }
+    check_losses(&project, &expected["micro_batches"]);
+    check_changes(&project.path("run/model/model.safetensors"), &expected["changes"]);
+}
+
+/// How each tensor changed in training, at a few places, against the norm of its change.
+fn check_changes(model: &Path, expected: &Value) {
+    let [begun, ended] = [&data("demo/model/model.safetensors"), model]
+        .map(|path| std::fs::read(path).expect("a model"));
+    let begun = SafeTensors::deserialize(&begun).expect("safetensors");
+    let ended = SafeTensors::deserialize(&ended).expect("safetensors");
+    for (name, expected) in expected.as_object().expect("tensors") {
+        let [begun, ended] = [&begun, &ended].map(|model| {
+            floats(model.tensor(name).unwrap_or_else(|_| panic!("no tensor `{name}`")).data())
+        });
+        let change = |place: usize| ended[place] - begun[place];
+        let norm = (0..begun.len()).map(|place| change(place).powi(2)).sum::<f64>().sqrt();
+        let relative = (norm / number(&expected["norm"]) - 1.0).abs();
+        assert!(relative < 1e-3, "the change of `{name}` is off by {relative:e} of its norm");
+        let values = golden::numbers(expected, "values");
+        let mean = norm / (begun.len() as f64).sqrt();
+        for (place, value) in golden::positions(expected, "places").into_iter().zip(values) {
+            let off = (change(place) - value).abs() / mean;
+            assert!(off < 0.05, "`{name}[{place}]` changed by {}, not {value}", change(place));
+        }
+    }
+}
+
+/// How far a score may be from the one that was rounded, with one that lies beside the middle between
+/// two bfloat16 numbers rounded either way.
+const BFLOAT16: f64 = 0.5 / 128.0 + 1e-5;
+
+/// The published program's ways that are not our defaults.
+const AS_PUBLISHED: [&str; 4] = [
+    "plugins.ifd.score_dtype=bfloat16",
+    "plugins.iterative.pool=reference",
+    "train.micro_batch=1",
+    "train.shuffle=same",
+];
+
 /// The run's folder, where there are goldens to check it by.
 fn check(case: &Case) -> Option<Project> {
     let expected = golden::shared(&format!("golden/loop/{}.json", case.golden))?;
     let project = Project::new();
     train(&project, case);
     for epoch in 0..case.epochs {
-        check_scores(&project, &expected["epochs_log"][epoch], epoch);
+        check_scores(&project, &expected["epochs_log"][epoch], epoch, BFLOAT16);
         check_selection(&project, &expected["epochs_log"][epoch], epoch);
     }
     if case.epochs == 3 {
@@ -103,20 +175,14 @@ fn train(project: &Project, case: &Case) {
         .args(["--device", "cpu", "--out", "run"])
         .args(["--model".as_ref(), model.as_os_str()])
         .args(["--data".as_ref(), data.as_os_str()]);
-    let as_published = [
-        "plugins.ifd.score_dtype=bfloat16",
-        "plugins.iterative.pool=reference",
-        "train.micro_batch=1",
-        "train.shuffle=same",
-    ];
-    for setting in as_published.iter().chain(case.settings) {
+    for setting in AS_PUBLISHED.iter().chain(case.settings) {
         host.args(["--set", setting]);
     }
-    crate::support::Outcome::of(&mut host).succeeded();
+    Outcome::of(&mut host).succeeded();
 }
 
 /// The published program drops a sample without a score for ever; ours keeps it, ineligible.
-fn check_scores(project: &Project, expected: &Value, epoch: usize) {
+fn check_scores(project: &Project, expected: &Value, epoch: usize, tolerance: f64) {
     let lines: Vec<Value> = rows(project, &format!("run/epochs/{epoch}/scores.jsonl"))
         .into_iter()
         .filter(|line| line["scored_at"] == epoch && (epoch == 0 || !line["score"].is_null()))
@@ -129,9 +195,8 @@ fn check_scores(project: &Project, expected: &Value, epoch: usize) {
             assert!(line["score"].is_null() && expected.is_null(), "epoch {epoch}: {line}");
             continue;
         };
-        // A score that lies beside the middle between two bfloat16 numbers may round either way.
-        let rounded = (score - expected).abs() / expected;
-        assert!(rounded < 0.5 / 128.0 + 1e-5, "epoch {epoch}: {line}, expected {expected}");
+        let off = (score - expected).abs() / expected;
+        assert!(off < tolerance, "epoch {epoch}: {line}, expected {expected}");
     }
 }
 

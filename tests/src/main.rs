@@ -12,6 +12,7 @@ mod bad_input;
 mod loop_goldens;
 mod scoring;
 mod scorers;
+mod exec;
 mod selecting;
 mod parity;
 mod permissions;
@@ -33,6 +34,7 @@ mod failures;
 mod evolution;
 
 mod statistics;
+mod families;
 mod report;
 mod compare;
 mod planted;

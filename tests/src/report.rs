@@ -66,6 +66,7 @@ fn record(num_samples: usize) -> RunRecord {
         loss: 2.5,
         steps: 3 * u64::from(epoch + 1),
         tokens: 300,
+        forward_tokens: 900,
         eval_loss: Some(2.0 - 0.1 * f64::from(epoch)),
         seconds: Seconds { scoring: 1.0, picking: 0.1, training: 3.0 },
     };
@@ -114,8 +115,10 @@ fn arm_results() -> Vec<ArmResult> {
             held_out: (0..30).map(|at| 2.0 + f64::from(at) / 50.0 + number as f64 / 9.0).collect(),
             response_tokens: (1..=30).collect(),
             spared_seconds: 0.0,
+            spared_tokens: 0,
         },
         held_out_by_epoch: vec![2.4, 2.2],
+        pool: 12,
         record: record(12),
     };
     runs.into_iter().enumerate().map(result).collect()
@@ -254,6 +257,7 @@ fn a_comparison_is_shown_whole() {
     assert_eq!(comparison, back);
     let markdown = report::comparison_markdown(&comparison);
     assert!(markdown.contains("| ifd &lt;b&gt;\\| | random |"), "{markdown}");
+    assert!(report::appendix(&comparison).is_none());
     let table = report::comparison_table(&comparison);
     assert!(table.contains("●") && table.contains("No evidence of a difference"), "{table}");
 }

@@ -71,7 +71,12 @@ fn times_asked(folder: &Path, asks: Asks, state: &[u8], host: &dyn Services) -> 
     let answers: Vec<Vec<Score>> = (0..3)
         .map(|_| {
             let scorer = Asking { asks, state: state.to_vec(), asked: Arc::clone(&asked) };
-            let cached = CachedScorer::new(Box::new(scorer), Arc::clone(&cache), key.clone());
+            let cached = CachedScorer::new(
+                Box::new(scorer),
+                Arc::clone(&cache),
+                key.clone(),
+                Arc::default(),
+            );
             cached.score(&Host::new(host), &[2, 0, 5]).expect("scores")
         })
         .collect();

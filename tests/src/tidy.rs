@@ -27,26 +27,30 @@ fn crates_depend_on_whom_they_may() {
 #[test]
 fn modules_use_only_modules_listed_above_them() {
     check_sources(|file| {
-        match Module::of(file) {
-            // Tests may look at everything.
-            Some(module) if !is_test_only(file) => {
-                order_breaches(&module.listed, &module.name, &read(file))
-            }
-            _ => Vec::new(),
-        }
+        // Tests may look at everything.
+        let modules = if is_test_only(file) { Vec::new() } else { Module::of(file) };
+        modules.iter().flat_map(|it| it.order_breaches(&read(file))).collect()
     });
 }
 
 #[test]
 fn a_module_used_before_its_turn_is_found() {
-    let listed = ["error", "text", "run"].map(str::to_owned);
-    let check = |name: &str, text: &str| order_breaches(&listed, name, text).len();
+    let module = |name: &str, paths: &[&str]| Module {
+        name: name.to_owned(),
+        listed: ["error", "text", "run"].map(str::to_owned).into(),
+        paths: paths.iter().map(|it| it.to_string()).collect(),
+    };
+    let check = |name, text: &str| module(name, &["crate::"]).order_breaches(text).len();
     assert_eq!(check("run", "use crate::error::Error;\nuse crate::text;"), 0);
     assert_eq!(check("text", "use crate::run::Run;"), 1);
     assert_eq!(check("text", "use crate::{Error, error, run::{Run, Epoch}, text::Text};"), 1);
     assert_eq!(check("error", "fn f(x: &crate::text::Text, y: crate::run::Run) {}"), 2);
     assert_eq!(check("error", "/// See [`crate::run`].\n// crate::run\n//! crate::run"), 0);
     assert_eq!(check("error", "#[cfg(test)]\nmod tests {\n    use crate::run::Run;\n}"), 0);
+    let check = |name, text: &str| module(name, &["crate::a::", "super::"]).order_breaches(text);
+    assert_eq!(check("text", "use super::{Kept, run::{self, Run}};").len(), 1);
+    assert_eq!(check("text", "use crate::a::run::Run;\nuse super::error::Error;").len(), 1);
+    assert_eq!(check("text", "use super::super::run;\nuse crate::run::Run;").len(), 0);
 }
 
 #[test]
@@ -121,22 +125,55 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
     breaches
 }
 
-/// A module of a crate, and the crate's modules in the order its root lists them.
+/// A module, and those beside it in the order in which their parent lists them.
 struct Module {
     name: String,
     listed: Vec<String>,
+    /// What stands before the name of one beside it: `crate::`, or `crate::run::` and `super::`.
+    paths: Vec<String>,
 }
 
 impl Module {
-    /// The module that a file belongs to; nothing for crate roots, build scripts and examples.
-    fn of(file: &Path) -> Option<Self> {
-        let src = file.ancestors().find(|it| it.ends_with("src"))?;
-        let crate_root =
-            ["lib.rs", "main.rs"].map(|it| src.join(it)).into_iter().find(|it| it.exists())?;
-        let first = file.strip_prefix(src).ok()?.components().next()?;
-        let name = Path::new(&first).file_stem()?.to_str()?.to_owned();
-        let listed = modules_of(&read(&crate_root));
-        listed.contains(&name).then_some(Self { name, listed })
+    /// The modules that a file belongs to, from the crate's root down; nothing for crate roots, build
+    /// scripts and examples.
+    fn of(file: &Path) -> Vec<Self> {
+        let Some(src) = file.ancestors().find(|it| it.ends_with("src")) else { return Vec::new() };
+        let path = file.strip_prefix(src).expect("it lies there").with_extension("");
+        let path: Vec<&str> = path.iter().filter_map(|it| it.to_str()).collect();
+        let path = path.strip_suffix(&["mod"]).unwrap_or(&path);
+        (0..path.len()).filter_map(|depth| Self::at(src, path, depth)).collect()
+    }
+
+    fn at(src: &Path, path: &[&str], depth: usize) -> Option<Self> {
+        let parents = path[..depth].join("::");
+        let folder = src.join(path[..depth].join("/"));
+        let declaring = match depth {
+            0 => ["lib.rs", "main.rs"].map(|it| src.join(it)),
+            _ => [folder.with_extension("rs"), folder.join("mod.rs")],
+        };
+        let listed = modules_of(&read(declaring.iter().find(|it| it.exists())?));
+        let name = path[depth].to_owned();
+        let paths = match depth {
+            0 => vec!["crate::".to_owned()],
+            _ => vec![format!("crate::{parents}::"), "super::".repeat(path.len() - depth)],
+        };
+        listed.contains(&name).then_some(Self { name, listed, paths })
+    }
+
+    /// The modules that `text`, a file of this one, uses though they are listed below it.
+    fn order_breaches(&self, text: &str) -> Vec<String> {
+        let place = |name: &str| self.listed.iter().position(|it| it == name);
+        let (text, _tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
+        let code: Vec<&str> =
+            text.lines().filter(|it| !it.trim_start().starts_with("//")).collect();
+        let code = code.join("\n");
+        let used: BTreeSet<String> =
+            self.paths.iter().flat_map(|path| modules_used(&code, path)).collect();
+        let below = used.iter().filter(|used| place(used) > place(&self.name));
+        let name = &self.name;
+        below
+            .map(|used| format!("module `{name}` uses `{used}`, which is listed below it"))
+            .collect()
     }
 }
 
@@ -163,21 +200,13 @@ fn is_test_only(file: &Path) -> bool {
     })
 }
 
-/// The modules that `text`, a file of module `name`, uses though they are listed below it.
-fn order_breaches(listed: &[String], name: &str, text: &str) -> Vec<String> {
-    let place = |name: &str| listed.iter().position(|it| it == name);
-    let (text, _unit_tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
-    let code: Vec<&str> = text.lines().filter(|it| !it.trim_start().starts_with("//")).collect();
-    let used = modules_used(&code.join("\n"));
-    let below = used.iter().filter(|&used| place(used) > place(name));
-    below.map(|used| format!("module `{name}` uses `{used}`, which is listed below it")).collect()
-}
-
-/// The first names after every `crate::`, also in `crate::{a, b::{c, d}}`.
-fn modules_used(code: &str) -> BTreeSet<String> {
+/// The first names after every `path`, such as `crate::`, also in `crate::{a, b::{c, d}}`.
+fn modules_used(code: &str, path: &str) -> BTreeSet<String> {
     let mut used = BTreeSet::new();
-    for (at, found) in code.match_indices("crate::") {
-        if code[..at].ends_with('$') {
+    for (at, found) in code.match_indices(path) {
+        // `$crate::` of a macro, or the end of a longer path.
+        let goes_on = |it: char| it.is_alphanumeric() || matches!(it, '$' | '_' | ':');
+        if code[..at].ends_with(goes_on) {
             continue;
         }
         let rest = &code[at + found.len()..];
@@ -262,6 +291,44 @@ fn assert_none(breaches: &[String]) {
 
 fn read(file: &Path) -> String {
     std::fs::read_to_string(file).unwrap_or_else(|it| panic!("`{}`: {it}", file.display()))
+}
+
+#[test]
+fn forwarders_are_held_to_every_method() {
+    let told = "#[deny(clippy::missing_trait_methods)]\nimpl Services for It {";
+    assert_eq!(forgetful(told).len(), 0);
+    assert_eq!(forgetful("impl<T> Services for It<T> {").len(), 1);
+    assert_eq!(forgetful("impl<P: ComplexityScorer> ComplexityScorer for It<P> {").len(), 1);
+    assert_eq!(forgetful("impl From<ComplexityScorer> for It {").len(), 0);
+    check_sources(|file| {
+        // Whoever stands between a plugin and the host; a plugin itself may leave out what has a default.
+        let stands_between =
+            ["sdk/src/adapter", "sdk/src/tapped.rs", "sdk/src/testkit/fake_host.rs", "host/"];
+        let name = file.strip_prefix(root()).unwrap_or(file).display().to_string();
+        let is_between = stands_between.iter().any(|it| name.starts_with(it));
+        if is_between && !is_test_only(file) { forgetful(&read(file)) } else { Vec::new() }
+    });
+}
+
+/// Implementations of traits that a later ABI appends to which may leave a method to its default body.
+fn forgetful(text: &str) -> Vec<String> {
+    const GROWING: [&str; 8] = [
+        "Services",
+        "HostAbi",
+        "ComplexityScorer",
+        "DiversityScorer",
+        "UpdateStrategy",
+        "ComplexityAbi",
+        "DiversityAbi",
+        "StrategyAbi",
+    ];
+    let lines: Vec<&str> = text.lines().collect();
+    let implements = |line: &str| {
+        line.starts_with("impl") && GROWING.iter().any(|it| line.contains(&format!(" {it} for ")))
+    };
+    let is_told = |at: usize| at > 0 && lines[at - 1].contains("clippy::missing_trait_methods");
+    let forgetful = (0..lines.len()).filter(|&at| implements(lines[at]) && !is_told(at));
+    forgetful.map(|at| format!("line {}: may forget a method: {}", at + 1, lines[at])).collect()
 }
 
 fn root() -> PathBuf {

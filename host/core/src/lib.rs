@@ -5,6 +5,8 @@
 //! selection → batches → steps → checkpoint → records. A module uses only the modules above it in
 //! this list, so the crate reads top to bottom; [`run`] is the plot.
 
+#![warn(missing_docs)]
+
 pub mod error;
 pub mod nearest;
 pub mod whole_file;

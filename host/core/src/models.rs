@@ -4,19 +4,21 @@
 //! What is asked, and by whom, is `services`' business.
 
 use crate::corpus::Corpus;
-use crate::learner::Learner;
+use crate::learner::{Learner, Sequence};
 use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogitStatistics, Model, ResponseNll, Result,
     SampleId, Service,
 };
 use std::collections::HashMap;
 use std::hash::Hash;
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
 /// The models of a run, and what they have said since they last changed.
 pub struct Models {
     current: Mutex<Answers>,
     proxy: Option<Proxy>,
+    forward_tokens: Arc<AtomicU64>,
 }
 
 /// A fixed second model reads the same samples in tokens of its own.
@@ -35,39 +37,74 @@ pub(crate) struct Answers {
 #[derive(Default)]
 pub(crate) struct Known {
     pub(crate) response_nll: Memory<(), ResponseNll>,
-    pub(crate) token_nll: Memory<Conditioning, Box<[f32]>>,
-    pub(crate) embeddings: Memory<Embedding, Box<[f32]>>,
+    pub(crate) token_nll: Memory<Conditioning, Arc<[f32]>>,
+    pub(crate) embeddings: Memory<Embedding, Arc<[f32]>>,
     pub(crate) logit_statistics: Memory<(), LogitStatistics>,
 }
 
-/// The answers of one service by sample; `Q` is what else they depend on.
-pub(crate) struct Memory<Q, A>(HashMap<(Q, SampleId), A>);
+/// Bytes that one model's answers to one service may take. An embedding is as long as the model is
+/// wide, and without a bound 50,000 of a large model's would take a gigabyte a layer.
+const MOST_BYTES: usize = 256 << 20;
+
+/// The answers of one service by sample; `Q` is what else they depend on. Once it is full nothing is
+/// added: a scorer goes through its samples in order, and the oldest answers would each be gone right
+/// before they are asked for again.
+pub(crate) struct Memory<Q, A> {
+    answers: HashMap<(Q, SampleId), A>,
+    bytes: usize,
+    most_bytes: usize,
+}
 
 impl<Q, A> Default for Memory<Q, A> {
     fn default() -> Self {
-        Self(HashMap::new())
+        Self { answers: HashMap::new(), bytes: 0, most_bytes: MOST_BYTES }
     }
 }
 
-impl<Q: Copy + Eq + Hash, A> Memory<Q, A> {
-    /// The samples that are still to be asked about.
-    pub(crate) fn unknown(&self, question: Q, ids: &[SampleId]) -> Vec<SampleId> {
-        ids.iter().copied().filter(|&id| !self.0.contains_key(&(question, id))).collect()
-    }
-
-    /// Remembers answers, one a sample.
-    pub(crate) fn learn(
+impl<Q: Copy + Eq + Hash, A: Answer> Memory<Q, A> {
+    /// One answer an id: what is remembered, else what `ask` says, which is asked even about none.
+    pub(crate) fn get_or_ask(
         &mut self,
         question: Q,
         ids: &[SampleId],
-        answers: impl IntoIterator<Item = A>,
-    ) {
-        self.0.extend(ids.iter().map(|&id| (question, id)).zip(answers));
+        ask: impl FnOnce(&[SampleId]) -> Result<Vec<A>>,
+    ) -> Result<Vec<A>> {
+        let is_unknown = |id: &SampleId| !self.answers.contains_key(&(question, *id));
+        let unknown: Vec<SampleId> = ids.iter().copied().filter(is_unknown).collect();
+        let said = ask(&unknown)?;
+        assert_eq!(said.len(), unknown.len(), "a model answers once a sample");
+        let said: HashMap<SampleId, A> = unknown.iter().copied().zip(said).collect();
+        let answer = |id| said.get(id).or_else(|| self.answers.get(&(question, *id)));
+        let answers = ids.iter().map(|id| answer(id).expect("known or said").clone()).collect();
+        // In the order asked, so that what is remembered is the same in every run.
+        unknown.iter().for_each(|id| self.remember((question, *id), &said[id]));
+        Ok(answers)
     }
 
-    /// One answer a sample; all of them must be known.
-    pub(crate) fn recall(&self, question: Q, ids: &[SampleId]) -> impl Iterator<Item = &A> {
-        ids.iter().map(move |&id| &self.0[&(question, id)])
+    fn remember(&mut self, key: (Q, SampleId), answer: &A) {
+        let bytes = size_of::<((Q, SampleId), A)>() + answer.bytes_elsewhere();
+        if self.bytes + bytes <= self.most_bytes && !self.answers.contains_key(&key) {
+            self.bytes += bytes;
+            self.answers.insert(key, answer.clone());
+        }
+    }
+}
+
+/// What a model says of one sample.
+pub(crate) trait Answer: Clone {
+    /// Bytes it takes besides its own.
+    fn bytes_elsewhere(&self) -> usize {
+        0
+    }
+}
+
+impl Answer for ResponseNll {}
+
+impl Answer for LogitStatistics {}
+
+impl Answer for Arc<[f32]> {
+    fn bytes_elsewhere(&self) -> usize {
+        size_of_val::<[f32]>(self)
     }
 }
 
@@ -80,7 +117,19 @@ impl Answers {
 impl Models {
     /// The model to train.
     pub fn new(current: Box<dyn Learner>) -> Self {
-        Self { current: Answers::of(current), proxy: None }
+        Self { current: Answers::of(current), proxy: None, forward_tokens: Arc::default() }
+    }
+
+    /// Counts the tokens that plugins' questions put through these models, forward, the proxy's
+    /// included.
+    pub fn forward_tokens(&self) -> Arc<AtomicU64> {
+        Arc::clone(&self.forward_tokens)
+    }
+
+    /// Adds the tokens of a question.
+    pub(crate) fn count_forward(&self, sequences: &[Sequence]) {
+        let tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+        self.forward_tokens.fetch_add(tokens as u64, Ordering::Relaxed);
     }
 
     /// Adds a fixed second model, with the run's samples in its tokens.
@@ -132,4 +181,35 @@ impl Models {
 /// A panic while a model worked leaves no half-made answer behind, so the lock is taken anyway.
 fn lock(answers: &Mutex<Answers>) -> MutexGuard<'_, Answers> {
     answers.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Embeddings of every layer of every sample were kept until the model changed.
+    #[test]
+    fn a_memory_that_is_full_answers_as_before_and_grows_no_more() {
+        let mut memory = Memory { most_bytes: 2000, ..Memory::default() };
+        let row = |id: &SampleId| -> Arc<[f32]> { vec![*id as f32; 16].into() };
+        let mut asked = Vec::new();
+        let mut get = |ids: &[SampleId]| {
+            let ask = |unknown: &[SampleId]| {
+                asked.extend_from_slice(unknown);
+                Ok(unknown.iter().map(row).collect())
+            };
+            let answers = memory.get_or_ask((), ids, ask).unwrap();
+            assert_eq!(answers, ids.iter().map(row).collect::<Vec<_>>());
+            assert!(memory.bytes <= 2000);
+        };
+        let ids: Vec<SampleId> = (0..10).collect();
+        get(&ids);
+        get(&[7, 3, 3, 9]);
+        let many: Vec<SampleId> = (0..100).collect();
+        get(&many);
+        get(&[99, 99, 0]);
+        let kept = 2000 / (size_of::<(((), SampleId), Arc<[f32]>)>() + 64);
+        assert_eq!(memory.answers.len(), kept);
+        assert_eq!(asked.len(), 10 + 90 + 2, "the first ten are known; the hundredth never is");
+    }
 }

@@ -3,6 +3,8 @@
 //! MT19937 (Matsumoto and Nishimura, 1998) seeded with a 32-bit number, then a Fisher–Yates shuffle
 //! from the front whose draws are reduced by a modulus, as torch does for fewer than 2³²/20 items.
 
+use crate::statistics::random::SplitMix64;
+
 /// 0..n in the order `torch.randperm(n, generator=g.manual_seed(seed))` gives.
 ///
 /// ```
@@ -19,6 +21,19 @@ pub fn randperm(n: usize, seed: u64) -> Vec<usize> {
         order.swap(i, i + offset);
     }
     order
+}
+
+/// The seed of the order of one epoch: a hash of the run's seed and the epoch. With seed + epoch,
+/// as is common, the second epoch of one seed has the order of the first epoch of the next, and
+/// runs that are to be independent are not.
+///
+/// ```
+/// use iterit_core::permutation::order_seed;
+/// assert_ne!(order_seed(1, 1), order_seed(2, 0));
+/// ```
+pub fn order_seed(seed: u64, epoch: u32) -> u64 {
+    let of_run = SplitMix64::new(seed).next_u64();
+    SplitMix64::new(of_run.wrapping_add(u64::from(epoch))).next_u64()
 }
 
 const N: usize = 624;
@@ -73,6 +88,14 @@ mod tests {
         let mut twister = MersenneTwister::new(5489);
         let last = (0..10_000).map(|_| twister.next_u32()).last();
         assert_eq!(last, Some(4_123_659_995));
+    }
+
+    #[test]
+    fn no_two_epochs_of_any_seeds_share_their_order() {
+        let seeds = (0..200).flat_map(|seed| (0..20).map(move |epoch| order_seed(seed, epoch)));
+        // The twister takes the lower half.
+        let distinct: std::collections::BTreeSet<u32> = seeds.map(|seed| seed as u32).collect();
+        assert_eq!(distinct.len(), 4000);
     }
 
     #[test]

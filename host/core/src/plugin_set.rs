@@ -67,6 +67,13 @@ impl PluginSet {
 
     /// Gives every plugin back the state saved under its name.
     pub fn restore(&mut self, states: &[(String, Vec<u8>)]) -> Result<()> {
+        let is_missing = |name: &&String| states.iter().all(|(saved, _)| saved != *name);
+        if let Some(name) = self.names().find(is_missing) {
+            return Err(Error::Run(format!(
+                "the checkpoint holds no state of plugin `{name}`\n\
+                 hint: resume with the --plugins the run was begun with"
+            )));
+        }
         for (name, state) in states {
             if let Some(WeightedScorer { scorer, .. }) =
                 self.complexity.iter_mut().find(|weighted| &weighted.scorer.name == name)
@@ -86,5 +93,11 @@ impl PluginSet {
             }
         }
         Ok(())
+    }
+
+    fn names(&self) -> impl Iterator<Item = &String> {
+        let complexity = self.complexity.iter().map(|weighted| &weighted.scorer.name);
+        let diversity = self.diversity.iter().map(|diversity| &diversity.name);
+        complexity.chain(diversity).chain([&self.strategy.name])
     }
 }

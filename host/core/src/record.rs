@@ -156,6 +156,9 @@ pub struct EpochRecord {
     pub steps: u64,
     /// Tokens that went through the model in training.
     pub tokens: u64,
+    /// Tokens that went through it, forward only, to choose what to train on.
+    #[serde(default)]
+    pub forward_tokens: u64,
     /// Mean held-out loss per response token after the epoch, where there is held-out data.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub eval_loss: Option<f64>,

@@ -8,6 +8,9 @@ mod pick;
 mod score;
 mod state;
 
+mod pace;
+
+mod checkpoint;
 mod choose;
 mod epoch;
 
@@ -19,19 +22,21 @@ pub use pick::pick;
 pub use score::score;
 pub use state::{EpochInProgress, RunState};
 
+use pace::Pace;
+
 use crate::config::{Shuffle, TrainConfig};
 use crate::corpus::Corpus;
 use crate::greedy::Ties;
 use crate::learner::StepOptions;
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
+use crate::permutation::order_seed;
 use crate::plugin_set::PluginSet;
 use crate::record::{EpochRecord, HeldOutLine};
 use crate::run_directory::RunDirectory;
 use crate::schedule::{Schedule, total_steps};
 use crate::{Error, Result};
 use iterit_sdk::{Epoch, LogLevel, RunShape};
-use std::path::Path;
 
 /// One run: what it works on, and how far it has come.
 pub struct Run<'a> {
@@ -77,12 +82,12 @@ impl Run<'_> {
     /// Trains from where the state stands to the end. Stopped by the observer it leaves a
     /// checkpoint and returns [`Error::Cancelled`].
     pub fn train(&mut self) -> Result<()> {
-        let schedule = self.schedule()?;
+        let pace = self.pace()?;
         while self.state.epoch < self.options.train.epochs {
             if self.state.in_progress.is_none() {
                 self.choose()?;
             }
-            self.train_epoch(&schedule)?;
+            self.train_epoch(&pace)?;
             self.close_epoch()?;
         }
         Ok(())
@@ -90,8 +95,15 @@ impl Run<'_> {
 
     /// The learning rates of all steps, fixed by the strategy's budgets before the first one.
     pub fn schedule(&self) -> Result<Schedule> {
+        self.pace().map(|pace| pace.schedule)
+    }
+
+    /// The same, and how a run goes along it.
+    fn pace(&self) -> Result<Pace> {
         let train = &self.options.train;
-        let total = total_steps(&self.samples_planned()?, train.batch as u64);
+        let budgets = self.budgets()?;
+        let samples = self.samples_planned(&budgets);
+        let total = total_steps(&samples, train.batch as u64);
         if total == 0 {
             return Err(Error::Run(format!(
                 "{} plans no training: the budgets of all {} epochs are 0",
@@ -99,7 +111,10 @@ impl Run<'_> {
                 train.epochs
             )));
         }
-        Ok(Schedule::new(train.learning_rate, train.schedule, train.warmup_ratio, total))
+        Ok(Pace {
+            schedule: Schedule::new(train.learning_rate, train.schedule, train.warmup_ratio, total),
+            tokens: self.options.tokens.map(|most| self.tokens_planned(&budgets, most)),
+        })
     }
 
     /// How many samples each epoch trains on, by the strategy.
@@ -113,29 +128,23 @@ impl Run<'_> {
 
     /// How many samples each epoch is expected to train on: what the strategy says, or where tokens
     /// are limited as many samples of mean length.
-    fn samples_planned(&self) -> Result<Vec<u64>> {
-        let (mut budgets, all) = (self.budgets()?, self.inputs.lender.corpus.num_samples());
-        if self.options.tokens.is_some() {
-            budgets.iter_mut().filter(|it| **it < all).for_each(|it| {
-                *it = (*it).min(self.options.budget);
-            });
-        }
-        Ok(budgets)
+    fn samples_planned(&self, budgets: &[u64]) -> Vec<u64> {
+        let all = self.inputs.lender.corpus.num_samples();
+        let is_limited = |budget: u64| self.options.tokens.is_some() && budget < all;
+        let planned = |&budget: &u64| match is_limited(budget) {
+            true => budget.min(self.options.budget),
+            false => budget,
+        };
+        budgets.iter().map(planned).collect()
     }
 
-    /// How far the schedule has come, in steps. Where tokens are limited, arms of long and of short
-    /// samples take unequal steps, and the rate follows the tokens: at equal tokens it is equal.
-    fn steps_of_schedule(&self, schedule: &Schedule) -> Result<f64> {
-        let Some(tokens) = self.options.tokens else { return Ok(self.state.step as f64) };
+    /// How many tokens the run trains on: `most` an epoch, or all where an epoch takes every sample.
+    fn tokens_planned(&self, budgets: &[u64], most: u64) -> u64 {
         let corpus = self.inputs.lender.corpus;
-        let all = || (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.tokens.len());
-        let of_epoch = |&samples: &u64| match samples < corpus.num_samples() {
-            true => tokens,
-            false => all().sum::<usize>() as u64,
-        };
-        let planned: u64 = self.budgets()?.iter().map(of_epoch).sum();
-        let share = self.state.tokens as f64 / planned.max(1) as f64;
-        Ok((share * schedule.total_steps as f64).min(schedule.total_steps as f64))
+        let length = |id| corpus.encoded(id).training.tokens.len() as u64;
+        let all: u64 = (0..corpus.num_samples()).map(length).sum();
+        let of_epoch = |&budget: &u64| if budget < corpus.num_samples() { most } else { all };
+        budgets.iter().map(of_epoch).sum()
     }
 
     fn shape(&self) -> RunShape {
@@ -152,20 +161,20 @@ impl Run<'_> {
         Epoch { epoch: self.state.epoch, run: self.shape() }
     }
 
-    fn step_options(&self, schedule: &Schedule) -> Result<StepOptions> {
+    fn step_options(&self, pace: &Pace) -> StepOptions {
         let train = &self.options.train;
-        Ok(StepOptions {
-            learning_rate: schedule.rate_at(self.steps_of_schedule(schedule)?),
+        StepOptions {
+            learning_rate: pace.learning_rate(&self.state),
             max_grad_norm: train.max_grad_norm,
             loss_normalization: train.loss_normalization,
-        })
+        }
     }
 
     /// The seed of the order within the epoch about to be trained.
     fn order_seed(&self) -> u64 {
         match self.options.train.shuffle {
             Shuffle::Same => self.inputs.lender.seed,
-            Shuffle::PerEpoch => self.inputs.lender.seed + u64::from(self.state.epoch),
+            Shuffle::PerEpoch => order_seed(self.inputs.lender.seed, self.state.epoch),
         }
     }
 
@@ -182,6 +191,7 @@ impl Run<'_> {
             loss: done.loss_sum / done.steps.max(1) as f64,
             steps: self.state.step,
             tokens: done.tokens,
+            forward_tokens: done.forward_tokens,
             eval_loss,
             seconds: done.seconds,
         };
@@ -209,30 +219,6 @@ impl Run<'_> {
             (sum + nll.sum, tokens + u64::from(nll.tokens))
         });
         Ok((tokens > 0).then(|| sum / tokens as f64))
-    }
-
-    /// Writes all that a resume needs: run state, plugins' states, weights and optimizer.
-    fn save_checkpoint(&mut self) -> Result<()> {
-        self.state.plugin_states = self.plugins.save()?;
-        let (state, models) = (&self.state, self.inputs.lender.models);
-        self.inputs.directory.write_checkpoint(state.step, self.options.keep, |folder| {
-            crate::whole_file::write_json(&folder.join("state.json"), state)?;
-            let learner_folder = folder.join("learner");
-            std::fs::create_dir(&learner_folder).map_err(Error::io("create", &learner_folder))?;
-            models.ask(|learner| learner.save(&learner_folder))
-        })
-    }
-
-    /// Goes back to a checkpoint: model, plugins, and the files that lie beyond it.
-    pub fn restore(&mut self, checkpoint: &Path) -> Result<()> {
-        let state: RunState = crate::run_directory::read_json(&checkpoint.join("state.json"))?;
-        state.check(checkpoint, self.inputs.lender.corpus.num_samples())?;
-        self.inputs.lender.models.change(|learner| learner.restore(&checkpoint.join("learner")))?;
-        self.plugins.restore(&state.plugin_states)?;
-        let first_unmade = state.epoch + u32::from(state.in_progress.is_some());
-        self.inputs.directory.rewind(state.step, first_unmade)?;
-        self.state = state;
-        Ok(())
     }
 
     fn say(&self, level: LogLevel, message: &str) {

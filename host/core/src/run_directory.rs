@@ -2,12 +2,13 @@
 //! whole lines, and a resume cuts what lies beyond its checkpoint.
 //!
 //! ```text
-//! config.toml  manifest.json  metrics.jsonl  report.html
+//! config.toml  manifest.json  drawn.json  metrics.jsonl  report.html
 //! epochs/E/{scores.jsonl, selection.json, losses.jsonl, held-out.jsonl, summary.json}
-//! checkpoints/step-N/{state.json, learner/}
+//! checkpoints/step-N/{state.json, plugins/NAME, learner/}
 //! model/
 //! ```
 
+use crate::dataset::Drawn;
 use crate::record::{
     EpochRecord, HeldOutLine, LossLine, RunManifest, RunRecord, ScoreLine, Selection, StepRecord,
 };
@@ -103,6 +104,17 @@ impl RunDirectory {
     pub fn begin(&self, config_toml: &str, manifest: &RunManifest) -> Result<()> {
         whole_file::write(&self.config_path(), config_toml.as_bytes())?;
         whole_file::write_json(&self.manifest_path(), manifest)
+    }
+
+    /// Writes which of the input's samples the run may choose from, where they are not all.
+    pub fn write_drawn(&self, drawn: &Drawn) -> Result<()> {
+        whole_file::write_json(&self.root.join("drawn.json"), drawn)
+    }
+
+    /// Which of the input's samples the run could choose from; none where all.
+    pub fn read_drawn(&self) -> Result<Option<Drawn>> {
+        let path = self.root.join("drawn.json");
+        if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
     }
 
     /// Writes what an epoch will train on, and why.

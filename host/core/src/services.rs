@@ -2,7 +2,7 @@
 //! thread; what a model has said already it is not asked again.
 
 use crate::corpus::Corpus;
-use crate::learner::{Sequence, Watch};
+use crate::learner::{Learner, Sequence, Watch};
 use crate::models::{Answers, Models};
 use crate::observer::Observer;
 use crate::record::{ScoreLine, Selection};
@@ -11,8 +11,8 @@ use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Matrix, Model, Nll,
     Ragged, ResponseNll, Result, Sample, SampleId, ScoreRow, Services, TokenCounts, Turn,
 };
-use std::sync::MutexGuard;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, MutexGuard};
 
 /// The services lent to one plugin for one call.
 #[derive(Clone, Copy)]
@@ -52,28 +52,15 @@ impl Tally {
     }
 }
 
-/// A model that is this call's alone, and the samples in its tokens.
-struct Asked<'a> {
-    answers: MutexGuard<'a, Answers>,
-    corpus: &'a Corpus,
-}
-
-impl Asked<'_> {
-    fn conditional(&self, ids: &[SampleId]) -> Vec<Sequence> {
-        ids.iter().map(|&id| self.corpus.encoded(id).conditional.clone()).collect()
-    }
-
-    fn unconditional(&self, ids: &[SampleId]) -> Result<Vec<Sequence>> {
-        ids.iter().map(|&id| self.corpus.unconditional(id).cloned().map_err(host_error)).collect()
-    }
-}
-
 impl<'a> RunServices<'a> {
-    /// The model of a question about samples that are there.
-    fn asked(&self, model: Model, ids: &[SampleId]) -> Result<Asked<'a>> {
+    /// A model that is this question's alone, and the run's samples in its tokens; `ids` are there.
+    fn asked(
+        &self,
+        model: Model,
+        ids: &[SampleId],
+    ) -> Result<(MutexGuard<'a, Answers>, &'a Corpus)> {
         self.check(ids)?;
-        let (answers, corpus) = self.models.get(model, self.corpus)?;
-        Ok(Asked { answers, corpus })
+        self.models.get(model, self.corpus)
     }
 
     fn check(&self, ids: &[SampleId]) -> Result<()> {
@@ -91,27 +78,37 @@ impl<'a> RunServices<'a> {
     fn watched<T>(
         &self,
         num_samples: usize,
+        sequences: &[Sequence],
         work: impl FnOnce(&dyn Watch) -> crate::Result<T>,
     ) -> Result<T> {
         let num_samples = num_samples as u64;
         let question = Question { observer: self.observer, tally: self.tally, num_samples };
         let answer = work(&question).map_err(host_error)?;
+        self.models.count_forward(sequences);
         self.tally.answered.fetch_add(num_samples, Ordering::Relaxed);
         Ok(answer)
     }
 
-    /// The loss of every scored token of some sequences.
+    /// The loss of every scored token of some sequences, `num_samples` of them or their twofold.
     fn losses(
         &self,
-        asked: &mut Asked<'_>,
+        learner: &mut dyn Learner,
         num_samples: usize,
         sequences: &[Sequence],
     ) -> Result<Vec<Vec<f32>>> {
-        let learner = asked.answers.learner.as_mut();
-        self.watched(num_samples, |watch| learner.token_nll(sequences, watch))
+        self.watched(num_samples, sequences, |watch| learner.token_nll(sequences, watch))
     }
 }
 
+fn conditional(corpus: &Corpus, ids: &[SampleId]) -> Vec<Sequence> {
+    ids.iter().map(|&id| corpus.encoded(id).conditional.clone()).collect()
+}
+
+fn unconditional(corpus: &Corpus, ids: &[SampleId]) -> Result<Vec<Sequence>> {
+    ids.iter().map(|&id| corpus.unconditional(id).cloned().map_err(host_error)).collect()
+}
+
+#[deny(clippy::missing_trait_methods)]
 impl Services for RunServices<'_> {
     fn num_samples(&self) -> u64 {
         self.corpus.num_samples()
@@ -139,33 +136,34 @@ impl Services for RunServices<'_> {
     /// Asks about both texts of every sample in one piece of model work, so that one set of
     /// length-sorted batches serves both.
     fn response_nll(&self, model: Model, ids: &[SampleId]) -> Result<Vec<ResponseNll>> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.response_nll.unknown((), ids);
-        let mut sequences = asked.conditional(&unknown);
-        sequences.extend(asked.unconditional(&unknown)?);
-        let losses = self.losses(&mut asked, unknown.len(), &sequences)?;
-        let (conditional, unconditional) = losses.split_at(unknown.len());
-        let found = conditional.iter().zip(unconditional).map(|(conditional, unconditional)| {
-            let [conditional, unconditional] =
-                [conditional, unconditional].map(|losses| Nll::of_tokens(losses));
-            ResponseNll { conditional, unconditional }
-        });
-        let known = &mut asked.answers.known.response_nll;
-        known.learn((), &unknown, found);
-        Ok(known.recall((), ids).copied().collect())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        known.response_nll.get_or_ask((), ids, |unknown| {
+            let mut sequences = conditional(corpus, unknown);
+            sequences.extend(unconditional(corpus, unknown)?);
+            let losses = self.losses(learner.as_mut(), unknown.len(), &sequences)?;
+            let (conditional, unconditional) = losses.split_at(unknown.len());
+            let both = conditional.iter().zip(unconditional);
+            let nll = |(conditional, unconditional): (&Vec<f32>, &Vec<f32>)| ResponseNll {
+                conditional: Nll::of_tokens(conditional),
+                unconditional: Nll::of_tokens(unconditional),
+            };
+            Ok(both.map(nll).collect())
+        })
     }
 
     fn token_nll(&self, model: Model, ids: &[SampleId], given: Conditioning) -> Result<Ragged> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.token_nll.unknown(given, ids);
-        let sequences = match given {
-            Conditioning::Prompt => asked.conditional(&unknown),
-            Conditioning::Nothing => asked.unconditional(&unknown)?,
-        };
-        let found = self.losses(&mut asked, unknown.len(), &sequences)?;
-        let known = &mut asked.answers.known.token_nll;
-        known.learn(given, &unknown, found.into_iter().map(Vec::into_boxed_slice));
-        Ok(Ragged::from_rows(known.recall(given, ids).map(|row| &**row)))
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        let rows = known.token_nll.get_or_ask(given, ids, |unknown| {
+            let sequences = match given {
+                Conditioning::Prompt => conditional(corpus, unknown),
+                Conditioning::Nothing => unconditional(corpus, unknown)?,
+            };
+            let losses = self.losses(learner.as_mut(), unknown.len(), &sequences)?;
+            Ok(losses.into_iter().map(Arc::from).collect())
+        })?;
+        Ok(Ragged::from_rows(rows.iter().map(|row| &**row)))
     }
 
     fn prompted_nll(
@@ -174,7 +172,7 @@ impl Services for RunServices<'_> {
         ids: &[SampleId],
         prompts: &[Vec<Turn>],
     ) -> Result<Vec<Nll>> {
-        let mut asked = self.asked(model, ids)?;
+        let (mut answers, corpus) = self.asked(model, ids)?;
         if ids.len() != prompts.len() {
             return Err(Error::new(
                 ErrorKind::Host,
@@ -184,36 +182,37 @@ impl Services for RunServices<'_> {
         let sequences = ids
             .iter()
             .zip(prompts)
-            .map(|(&id, prompt)| asked.corpus.prompted(id, prompt).map_err(host_error))
+            .map(|(&id, prompt)| corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
-        let rows = self.losses(&mut asked, ids.len(), &sequences)?;
+        let rows = self.losses(answers.learner.as_mut(), ids.len(), &sequences)?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
 
     fn embeddings(&self, model: Model, ids: &[SampleId], embedding: Embedding) -> Result<Matrix> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.embeddings.unknown(embedding, ids);
-        let sequences = asked.conditional(&unknown);
-        let learner = asked.answers.learner.as_mut();
-        // Asked even about no sample, since the model alone knows how long a row is.
-        let found =
-            self.watched(unknown.len(), |watch| learner.embeddings(&sequences, embedding, watch))?;
-        let known = &mut asked.answers.known.embeddings;
-        known.learn(embedding, &unknown, (0..found.rows()).map(|row| found.row(row).into()));
-        let rows: Vec<&[f32]> = known.recall(embedding, ids).map(|row| &**row).collect();
-        Matrix::new(rows.concat(), found.columns())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        let mut columns = 0;
+        let rows = known.embeddings.get_or_ask(embedding, ids, |unknown| {
+            let sequences = conditional(corpus, unknown);
+            // Asked even about no sample, since the model alone knows how long a row is.
+            let found = self.watched(unknown.len(), &sequences, |watch| {
+                learner.embeddings(&sequences, embedding, watch)
+            })?;
+            columns = found.columns();
+            Ok((0..found.rows()).map(|row| found.row(row).into()).collect())
+        })?;
+        Matrix::new(rows.concat(), columns)
     }
 
     fn logit_statistics(&self, model: Model, ids: &[SampleId]) -> Result<Vec<LogitStatistics>> {
-        let mut asked = self.asked(model, ids)?;
-        let unknown = asked.answers.known.logit_statistics.unknown((), ids);
-        let sequences = asked.conditional(&unknown);
-        let learner = asked.answers.learner.as_mut();
-        let found =
-            self.watched(unknown.len(), |watch| learner.logit_statistics(&sequences, watch))?;
-        let known = &mut asked.answers.known.logit_statistics;
-        known.learn((), &unknown, found);
-        Ok(known.recall((), ids).copied().collect())
+        let (mut answers, corpus) = self.asked(model, ids)?;
+        let Answers { learner, known } = &mut *answers;
+        known.logit_statistics.get_or_ask((), ids, |unknown| {
+            let sequences = conditional(corpus, unknown);
+            self.watched(unknown.len(), &sequences, |watch| {
+                learner.logit_statistics(&sequences, watch)
+            })
+        })
     }
 
     fn scores(&self) -> Result<Vec<ScoreRow>> {

@@ -2,13 +2,16 @@
 //! table goes to stdout.
 
 use crate::cli::Compare;
-use crate::comparison::{Experiment, leave};
+use crate::comparison::{Experiment, conclude, leave, planned};
 use crate::progress::Screen;
-use iterit_core::compare::{Begun, Ledger, Plan, compare};
+use iterit_core::compare::{Begun, Ledger, Plan};
 use iterit_core::config::Setting;
 use iterit_core::{Error, Result, report};
 
 pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
+    if args.plan {
+        return say_how_many(args, settings);
+    }
     let plan = plan(args, settings)?;
     let config = plan.config()?;
     let root = config.output_path()?;
@@ -34,7 +37,7 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
         ));
     }
     let results = results?;
-    let comparison = compare(&plan.design, &results)?;
+    let comparison = conclude(&ledger, &results)?;
     let page = leave(&ledger, &comparison, &results, experiment.samples())?;
     screen.repeat_warnings();
     anstream::print!("{}", report::comparison_table(&comparison));
@@ -42,9 +45,19 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
     Ok(())
 }
 
+/// Seeds and held-out samples that would show a difference; the table goes to stdout. Arms need not
+/// be named; where they are, there are so many questions.
+fn say_how_many(args: &Compare, settings: &[Setting]) -> Result<()> {
+    let has_arms = args.file.is_some() || settings.iter().any(|it| it.within("compare").is_some());
+    let plan = if has_arms { Some(plan(args, settings)?) } else { None };
+    let table = planned(args.spread.as_deref(), args.common.out.as_deref(), plan.as_ref())?;
+    anstream::print!("{table}");
+    Ok(())
+}
+
 fn plan(args: &Compare, settings: &[Setting]) -> Result<Plan> {
     let mut faults = Vec::new();
-    if args.plan.is_some() && args.common.config.is_some() {
+    if args.file.is_some() && args.common.config.is_some() {
         faults.push("--config and a file of a comparison: give one of them".to_owned());
     }
     if args.common.names_plugins() {
@@ -56,7 +69,7 @@ fn plan(args: &Compare, settings: &[Setting]) -> Result<Plan> {
     if !faults.is_empty() {
         return Err(Error::Config(faults));
     }
-    match args.plan.as_ref().or(args.common.config.as_ref()) {
+    match args.file.as_ref().or(args.common.config.as_ref()) {
         Some(path) => Plan::load(path, settings),
         None => Plan::parse("", "command line", settings),
     }

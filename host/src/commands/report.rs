@@ -3,9 +3,8 @@
 
 use crate::cli::Report;
 use crate::comparison;
-use crate::progress::Screen;
 use crate::wiring;
-use iterit_core::compare::{Ledger, compare, runs};
+use iterit_core::compare::{Ledger, runs};
 use iterit_core::config::Config;
 use iterit_core::record::RunRecord;
 use iterit_core::report::{self, RunView};
@@ -63,12 +62,14 @@ fn of_comparison(root: &Path, out: Option<&Path>) -> Result<PathBuf> {
             runs.len()
         );
     }
-    let comparison = compare(&begun.design, &results)?;
+    let comparison = comparison::conclude(&ledger, &results)?;
     let first = runs.iter().find(|&&run| ledger.is_finished(run)).expect("one was compared");
-    let (_, samples) = read(&RunDirectory::open(&ledger.run_folder(*first))?)?;
+    let directory = RunDirectory::open(&ledger.run_folder(*first))?;
+    let samples = wiring::pool(&Config::load(Some(&directory.config_path()), &[])?)?;
     match out {
         None => comparison::leave(&ledger, &comparison, &results, &samples),
         Some(out) => {
+            ledger.look(&comparison)?;
             let page = report::comparison_html(&comparison, &results, Some(&samples));
             whole_file::write(out, page.as_bytes())?;
             Ok(out.to_owned())
@@ -80,7 +81,10 @@ fn of_comparison(root: &Path, out: Option<&Path>) -> Result<PathBuf> {
 fn read(directory: &RunDirectory) -> Result<(RunRecord, Vec<Sample>)> {
     let record = directory.read()?;
     let config = Config::load(Some(&directory.config_path()), &[])?;
-    let mut samples = wiring::training_samples(&config, &Screen::new())?;
-    samples.truncate(record.manifest.num_samples as usize);
+    let samples = wiring::pool(&config)?;
+    let samples = match directory.read_drawn()? {
+        Some(drawn) => drawn.take(&samples),
+        None => samples,
+    };
     Ok((record, samples))
 }

@@ -6,13 +6,15 @@ use super::shared_scores::SharedScores;
 use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
 use crate::wiring::{self, Texts};
-use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, drive};
+use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
 use iterit_core::config::{Config, budget};
 use iterit_core::corpus::Corpus;
+use iterit_core::dataset::Drawn;
 use iterit_core::identity::{Content, Environment};
 use iterit_core::models::Models;
-use iterit_core::observer::Observer;
-use iterit_core::run::{Inputs, Lender};
+use iterit_core::observer::{Observer, Phase};
+use iterit_core::record::HeldOutLine;
+use iterit_core::run::{Inputs, Lender, evaluate};
 use iterit_core::run_directory::RunDirectory;
 use iterit_core::sdk::{LogLevel, RunShape};
 use iterit_core::statistics::summary::mean;
@@ -49,7 +51,7 @@ impl<'a> Experiment<'a> {
         let config = plan.config()?;
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
-        let ((), texts) = Error::both(faults.told(), wiring::texts(&config, screen))?;
+        let ((), texts) = Error::both(faults.told(), wiring::whole_texts(&config, screen))?;
         let Texts { corpus, held_out, sha256: read } = texts;
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
@@ -73,6 +75,8 @@ impl<'a> Experiment<'a> {
         experiment.predicted = experiment.predict(&models)?;
         training::warn_of_texts(&experiment.corpus, screen);
         experiment.announce(&models, screen);
+        plan.assumed.iter().for_each(|said| screen.say(LogLevel::Info, "", said));
+        plan.warnings().iter().for_each(|said| screen.say(LogLevel::Warn, "", said));
         Ok(experiment)
     }
 
@@ -81,9 +85,21 @@ impl<'a> Experiment<'a> {
         &self.contents
     }
 
-    /// What is chosen from.
+    /// What is chosen from, or drawn of.
     pub(crate) fn samples(&self) -> &[Sample] {
         self.corpus.samples()
+    }
+
+    /// What one seed draws of the pool, the same for every arm; none where all have all.
+    fn drawn(&self, seed: u64) -> Option<Corpus> {
+        let share = self.config.data.pool.filter(|share| *share < 1.0)?;
+        Some(self.corpus.draw(Drawn::new(self.corpus.samples().len(), share, seed)))
+    }
+
+    /// How many samples a run can choose from.
+    fn pool_size(&self) -> u64 {
+        let share = self.config.data.pool.unwrap_or(1.0);
+        ((self.corpus.num_samples() as f64 * share) as u64).max(1)
     }
 
     /// Opens every arm's plugins, which checks their options, and asks what they will train on.
@@ -93,10 +109,10 @@ impl<'a> Experiment<'a> {
         let speed = training::speed(models, &self.corpus)?;
         let predict = |checked: &CheckedArm<'_>| -> Result<f64> {
             checked.choosers.require(&offered)?;
-            let budget = budget(checked.config.selection.ratio, self.corpus.num_samples())?;
+            let budget = budget(checked.config.selection.ratio, self.pool_size())?;
             let plugins = checked.choosers.clone().open(&checked.config)?;
             let run = RunShape {
-                num_samples: self.corpus.num_samples(),
+                num_samples: self.pool_size(),
                 epochs: checked.config.train.epochs,
                 budget,
             };
@@ -122,12 +138,17 @@ impl<'a> Experiment<'a> {
         let runs = self.plan.runs();
         let seconds: f64 = runs.iter().map(|&run| self.predicted[self.place(run)]).sum();
         screen.line(&format!(
-            "{} of {} parameters in {} on {}; {} samples to choose from, {} held out",
+            "{} of {} parameters in {} on {}; {} samples to choose from{}, {} held out",
             model.architecture,
             count(model.parameters),
             model.dtype,
             model.device,
-            count(self.corpus.num_samples()),
+            count(self.pool_size()),
+            match self.pool_size() == self.corpus.num_samples() {
+                true => String::new(),
+                false =>
+                    format!(" (each seed draws its own of {})", count(self.corpus.num_samples())),
+            },
             count(self.held_out.num_samples()),
         ));
         screen.line(&format!(
@@ -170,6 +191,7 @@ impl<'a> Experiment<'a> {
             self.threads,
             &self.sha256,
         )?;
+        self.ask_before(ledger, screen)?;
         let board = Board::new(screen, &predicted, self.jobs.get());
         drive(self.plan, ledger, self.jobs, |run| {
             let place = pending.iter().position(|other| *other == run).expect("it is pending");
@@ -178,6 +200,21 @@ impl<'a> Experiment<'a> {
             lane.end(mean(&judged.held_out));
             Ok(judged)
         })
+    }
+
+    /// What the held-out samples say of the model that every run begins with.
+    fn ask_before(&self, ledger: &Ledger, observer: &dyn Observer) -> Result<()> {
+        if ledger.before()?.is_some() {
+            return Ok(());
+        }
+        let models = wiring::models(&self.config, &self.corpus, self.threads, observer)?;
+        observer.begin(Phase::Evaluating, None);
+        let losses = evaluate(&self.held_out, &models, observer);
+        observer.end(Phase::Evaluating);
+        let lines = losses?.into_iter().zip(0..);
+        let lines: Vec<HeldOutLine> =
+            lines.map(|(nll, id)| HeldOutLine { id, nll: nll.sum, tokens: nll.tokens }).collect();
+        ledger.store_before(&Judged::new(&lines, Scoring::default()))
     }
 
     /// One run, from the same weights as every other, in a folder of its own.
@@ -191,7 +228,9 @@ impl<'a> Experiment<'a> {
         let mut config = self.plan.run_config(run)?;
         config.output.path = Some(folder.to_owned());
         let directory = open_or_new(folder)?;
-        let models = wiring::models(&config, &self.corpus, self.threads, observer)?;
+        let drawn = self.drawn(run.seed);
+        let corpus = drawn.as_ref().unwrap_or(&self.corpus);
+        let models = wiring::models(&config, corpus, self.threads, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
         let parts = wiring::parts(&config, &choosers, &self.sha256)?;
         let contents = wiring::contents(&parts, &self.sha256, &self.corpus);
@@ -203,17 +242,12 @@ impl<'a> Experiment<'a> {
             let record = records.iter().find(|record| record.name == named_in(&weighted));
             let key = shared.key(record.expect("every plugin has a record"), &config);
             keys.push(key.clone());
-            shared.share(weighted, key)
+            shared.share(weighted, key, &models)
         };
         plugins.complexity = plugins.complexity.into_iter().map(share).collect();
 
-        let lender = Lender {
-            corpus: &self.corpus,
-            models: &models,
-            seed: config.seed,
-            threads: self.threads,
-            observer,
-        };
+        let lender =
+            Lender { corpus, models: &models, seed: config.seed, threads: self.threads, observer };
         let held_out = Some(&self.held_out);
         let inputs = Inputs { lender, held_out, directory: &directory };
         let origin = Origin {
@@ -229,8 +263,13 @@ impl<'a> Experiment<'a> {
             training.leave_model()?;
         }
         training.leave_views()?;
-        let spent = directory.read()?.epochs.first().map_or(0.0, |epoch| epoch.seconds.scoring);
-        let spared = shared.spared(&keys, self.corpus.num_samples(), spent)?;
+        let first = directory
+            .read()?
+            .epochs
+            .first()
+            .map(|epoch| Scoring { seconds: epoch.seconds.scoring, tokens: epoch.forward_tokens });
+        let spent = first.unwrap_or_default();
+        let spared = shared.spared(&keys, corpus.num_samples(), spent)?;
         Ok(Judged::new(&directory.read_held_out(config.train.epochs - 1)?, spared))
     }
 }
@@ -257,7 +296,7 @@ fn has_held_out(config: &Config) -> Result<()> {
     }
     Err(Error::config(
         "a comparison judges all arms on samples that none is trained on, and there are none\n\
-         hint: name a file with --set data.eval_path=FILE, or hold out a share of the data with \
-         --set data.eval_fraction=0.1",
+         hint: name a file with --set data.eval_path=FILE, or leave data.eval_fraction out, and a \
+         tenth of the data is held out",
     ))
 }

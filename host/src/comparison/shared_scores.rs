@@ -2,9 +2,10 @@
 //! for them, and the scorers that do.
 
 use crate::wiring::{self, Part, files_named, options};
-use iterit_core::compare::{CachedScorer, ScoreCache, ScoreCacheKey};
+use iterit_core::compare::{CachedScorer, ScoreCache, ScoreCacheKey, Scoring};
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
+use iterit_core::models::Models;
 use iterit_core::plugin_set::WeightedScorer;
 use iterit_core::record::PluginRecord;
 use iterit_core::{Error, Result};
@@ -61,7 +62,13 @@ impl SharedScores {
         let hash = |path: &str| self.inputs.get(path).cloned();
         let named: Vec<Option<String>> =
             files.iter().map(|(_, path)| hash(&path.display().to_string())).collect();
+        // Ids are positions in what the seed drew.
+        let mut shared = self.common.config.clone();
+        if config.data.pool.is_some_and(|share| share < 1.0) {
+            shared["drawn_by"] = json!(config.seed);
+        }
         ScoreCacheKey {
+            config: shared,
             scorer: json!([plugin.name, plugin.version, hash(&plugin.path)]).to_string(),
             options: json!([options(config, &plugin.name), named]),
             ..self.common.clone()
@@ -69,14 +76,29 @@ impl SharedScores {
     }
 
     /// The same scorer, with a look into the cache before it is asked.
-    pub(super) fn share(&self, weighted: WeightedScorer, key: ScoreCacheKey) -> WeightedScorer {
+    pub(super) fn share(
+        &self,
+        weighted: WeightedScorer,
+        key: ScoreCacheKey,
+        models: &Models,
+    ) -> WeightedScorer {
         let WeightedScorer { mut scorer, weight } = weighted;
-        scorer.plugin = Box::new(CachedScorer::new(scorer.plugin, Arc::clone(&self.cache), key));
+        scorer.plugin = Box::new(CachedScorer::new(
+            scorer.plugin,
+            Arc::clone(&self.cache),
+            key,
+            models.forward_tokens(),
+        ));
         WeightedScorer { scorer, weight }
     }
 
-    /// Seconds of scoring that a run was spared.
-    pub(super) fn spared(&self, keys: &[ScoreCacheKey], num: u64, spent: f64) -> Result<f64> {
+    /// What a run was spared of scoring.
+    pub(super) fn spared(
+        &self,
+        keys: &[ScoreCacheKey],
+        num: u64,
+        spent: Scoring,
+    ) -> Result<Scoring> {
         self.cache.spared(keys, num, spent)
     }
 }

@@ -4,7 +4,7 @@
 
 use super::error::{Error, Result, all_or_faults};
 use super::find::Found;
-use super::watchdog::{Call, Watchdog};
+use super::watchdog::{Method, Watchdog};
 use abi_stable::{
     StableAbi,
     abi_stability::abi_checking::{CheckingGlobals, check_layout_compatibility_with_globals},
@@ -77,7 +77,7 @@ impl Loaded {
     /// What the plugin says, or that it panicked.
     pub(crate) fn default_options(&self) -> iterit_sdk::Result<String> {
         let default_options = self.root.default_options();
-        self.watchdog.call(&self.label(), Call::Options, || {
+        self.watchdog.call(&self.label(), Method::Options, || {
             answered(default_options(self.name.as_str().into())).map(String::from)
         })
     }
@@ -92,7 +92,7 @@ impl Loaded {
         options: &str,
     ) -> iterit_sdk::Result<Box<dyn ComplexityScorer>> {
         let new = self.root.new_complexity();
-        let scorer: ComplexityHandle = self.watchdog.call(&self.label(), Call::New, || {
+        let scorer: ComplexityHandle = self.watchdog.call(&self.label(), Method::New, || {
             constructed(new(self.name.as_str().into(), options.into()))
         })?;
         Ok(self.watchdog.watch_complexity(&self.label(), scorer))
@@ -108,7 +108,7 @@ impl Loaded {
         options: &str,
     ) -> iterit_sdk::Result<Box<dyn DiversityScorer>> {
         let new = self.root.new_diversity();
-        let scorer: DiversityHandle = self.watchdog.call(&self.label(), Call::New, || {
+        let scorer: DiversityHandle = self.watchdog.call(&self.label(), Method::New, || {
             constructed(new(self.name.as_str().into(), options.into()))
         })?;
         Ok(self.watchdog.watch_diversity(&self.label(), scorer))
@@ -124,7 +124,7 @@ impl Loaded {
         options: &str,
     ) -> iterit_sdk::Result<Box<dyn UpdateStrategy>> {
         let new = self.root.new_strategy();
-        let strategy: StrategyHandle = self.watchdog.call(&self.label(), Call::New, || {
+        let strategy: StrategyHandle = self.watchdog.call(&self.label(), Method::New, || {
             constructed(new(self.name.as_str().into(), options.into()))
         })?;
         Ok(self.watchdog.watch_strategy(&self.label(), strategy))

@@ -6,6 +6,7 @@
 //! A sign of life is a call that begins or ends, and every use of a service. While a service works,
 //! the time is the host's and does not count.
 
+use iterit_sdk::{Call, Tap};
 use std::{
     process,
     sync::{
@@ -30,18 +31,18 @@ pub(super) struct Pulse {
     label: String,
     /// Keeps it watching for as long as there is something to watch.
     _watchdog: Arc<Watchdog>,
-    /// The [`Call`] begun last.
-    call: AtomicU8,
+    /// The [`Method`] called last.
+    method: AtomicU8,
     /// Calls now running in the low half, beats in the high half, so that one addition does both.
     state: AtomicU64,
     /// Services now running.
     services: AtomicU64,
 }
 
-/// What a plugin can be asked.
+/// What the host calls of a plugin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 #[repr(u8)]
-pub(super) enum Call {
+pub(super) enum Method {
     New,
     Options,
     Score,
@@ -56,7 +57,7 @@ pub(super) enum Call {
     Drop,
 }
 
-impl Call {
+impl Method {
     /// In declaration order, as in messages.
     const NAMES: [&str; 12] = [
         "new", "options", "score", "begin", "gain", "gains", "pick", "budgets", "plan", "save",
@@ -87,10 +88,10 @@ impl Watchdog {
     pub(super) fn call<T>(
         self: &Arc<Self>,
         label: &str,
-        call: Call,
+        method: Method,
         work: impl FnOnce() -> T,
     ) -> T {
-        self.pulse(label).during(call, work)
+        self.pulse(label).during(method, work)
     }
 
     /// The pulse of one plugin's object, watched from now on.
@@ -98,7 +99,7 @@ impl Watchdog {
         let pulse = Arc::new(Pulse {
             label: label.to_owned(),
             _watchdog: self.clone(),
-            call: AtomicU8::new(Call::New as u8),
+            method: AtomicU8::new(Method::New as u8),
             state: AtomicU64::new(0),
             services: AtomicU64::new(0),
         });
@@ -129,8 +130,8 @@ fn watch(watchdog: &Weak<Watchdog>, limit: Duration) {
             if idle || state != *last {
                 (*last, *since) = (state, now);
             } else if now.duration_since(*since) >= limit {
-                let call = Call::NAMES[usize::from(pulse.call.load(Relaxed))];
-                (watchdog.on_hang)(&farewell(&pulse.label, call, limit));
+                let method = Method::NAMES[usize::from(pulse.method.load(Relaxed))];
+                (watchdog.on_hang)(&farewell(&pulse.label, method, limit));
                 *since = now;
             }
             true
@@ -140,9 +141,9 @@ fn watch(watchdog: &Weak<Watchdog>, limit: Duration) {
     }
 }
 
-fn farewell(label: &str, call: &str, limit: Duration) -> String {
+fn farewell(label: &str, method: &str, limit: Duration) -> String {
     format!(
-        "{label}: {call}: no sign of life for {limit:?}, the run is ended\n\
+        "{label}: {method}: no sign of life for {limit:?}, the run is ended\n\
          hint: a plugin that works long calls `host.progress`; the limit is `selection.plugin_timeout`"
     )
 }
@@ -159,14 +160,14 @@ fn end_the_process(message: &str) {
 
 impl Pulse {
     /// A call into the plugin.
-    pub(super) fn during<T>(&self, call: Call, work: impl FnOnce() -> T) -> T {
-        self.begin(call);
+    pub(super) fn during<T>(&self, method: Method, work: impl FnOnce() -> T) -> T {
+        self.begin(method);
         let _running = Running(self);
         work()
     }
 
-    fn begin(&self, call: Call) {
-        self.call.store(call as u8, Relaxed);
+    fn begin(&self, method: Method) {
+        self.method.store(method as u8, Relaxed);
         self.state.fetch_add(BEAT + RUNNING, Relaxed);
     }
 
@@ -175,10 +176,16 @@ impl Pulse {
     }
 
     /// A service the plugin uses meanwhile.
-    pub(super) fn serve<T>(&self, work: impl FnOnce() -> T) -> T {
+    fn serve<T>(&self, work: impl FnOnce() -> T) -> T {
         self.services.fetch_add(1, Relaxed);
         let _serving = Serving(self);
         work()
+    }
+}
+
+impl Tap for Pulse {
+    fn pass<T>(&self, _: Call, work: impl FnOnce() -> T) -> T {
+        self.serve(work)
     }
 }
 
@@ -196,7 +203,7 @@ pub(super) struct Leaving(pub(super) Arc<Pulse>);
 
 impl Drop for Leaving {
     fn drop(&mut self) {
-        self.0.begin(Call::Drop);
+        self.0.begin(Method::Drop);
     }
 }
 
@@ -236,7 +243,7 @@ mod tests {
         let pulse = watchdog.pulse("plugin `slow` 1.0.0");
         drop(watchdog); // whoever made the plugins need not keep it
         thread::sleep(2 * limit); // nothing runs
-        pulse.during(Call::Score, || {
+        pulse.during(Method::Score, || {
             for _ in 0..8 {
                 pulse.serve(|| ());
                 thread::sleep(limit / 4); // long, with signs of life
@@ -244,14 +251,14 @@ mod tests {
             pulse.serve(|| thread::sleep(2 * limit)); // the host's own time
         });
         assert_eq!(*SAID.lock().unwrap(), Vec::<String>::new());
-        pulse.during(Call::Gain, || thread::sleep(2 * limit));
+        pulse.during(Method::Gain, || thread::sleep(2 * limit));
         let _left = Left(pulse.clone());
         drop(Leaving(pulse));
         thread::sleep(2 * limit);
         let mut said = SAID.lock().unwrap().clone();
         said.dedup(); // it may have been said more than once
-        let expected = |call| {
-            format!("plugin `slow` 1.0.0: {call}: no sign of life for 200ms, the run is ended")
+        let expected = |method| {
+            format!("plugin `slow` 1.0.0: {method}: no sign of life for 200ms, the run is ended")
         };
         assert_eq!(said, ["gain", "drop"].map(expected));
     }
@@ -260,7 +267,7 @@ mod tests {
     fn a_panic_ends_a_call_too() {
         let watchdog = Watchdog::off();
         let pulse = watchdog.pulse("plugin");
-        let call = || pulse.during(Call::Plan, || pulse.serve(|| panic!("on purpose")));
+        let call = || pulse.during(Method::Plan, || pulse.serve(|| panic!("on purpose")));
         assert!(std::panic::catch_unwind(std::panic::AssertUnwindSafe(call)).is_err());
         assert_eq!(pulse.state.load(Relaxed) % BEAT, 0);
         assert_eq!(pulse.services.load(Relaxed), 0);

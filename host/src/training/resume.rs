@@ -21,6 +21,9 @@ pub(super) fn begin_or_resume(
     let observer: &dyn Observer = run.inputs.lender.observer;
     let say = |level: LogLevel, message: String| observer.say(level, "", &message);
     if !directory.manifest_path().exists() {
+        if let Some(drawn) = run.inputs.lender.corpus.drawn() {
+            directory.write_drawn(drawn)?;
+        }
         return directory.begin(&config.to_toml(), manifest);
     }
     let mut begun: RunManifest = read_json(&directory.manifest_path())?;

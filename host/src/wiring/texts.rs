@@ -2,7 +2,8 @@
 
 use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
-use iterit_core::dataset::{self, Purpose, Row, repeats};
+use iterit_core::dataset::{self, Drawn, Purpose, Row, repeats};
+use iterit_core::learner::Unwatched;
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::sdk::LogLevel;
 use iterit_core::span::{Encoder, EncoderOptions};
@@ -23,9 +24,20 @@ pub(crate) struct Texts {
     pub(crate) sha256: BTreeMap<String, String>,
 }
 
-/// What is trained on, and what the model is measured by where there is such data.
+/// What is trained on, and what the model is measured by where there is such data. Of the first the
+/// seed draws its share.
 pub(crate) fn texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
-    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let mut texts = whole_texts(config, observer)?;
+    if let Some(share) = config.data.pool.filter(|share| *share < 1.0) {
+        let num_samples = texts.corpus.samples().len();
+        texts.corpus = texts.corpus.draw(Drawn::new(num_samples, share, config.seed));
+    }
+    Ok(texts)
+}
+
+/// The same before any draw.
+pub(crate) fn whole_texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
+    let mut reading = Reading::new(config, Some(observer));
     let data = reading.all();
     let ((rows, held_out, targets), encoder) = Error::both(data, model_encoder(config))?;
     let corpus = encode(config, rows, targets, &encoder, observer)?;
@@ -42,7 +54,7 @@ pub(crate) fn corpus(
     limit: Option<usize>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let mut reading = Reading::new(config, Some(observer));
     let rows = reading.load(&config.data.path, Purpose::Training);
     let data = Error::both(rows, reading.targets());
     let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
@@ -50,13 +62,16 @@ pub(crate) fn corpus(
     encode(config, rows, targets, &encoder, observer)
 }
 
-/// The samples that a run of this configuration is trained on, as pages show them.
-pub(crate) fn training_samples(config: &Config, observer: &dyn Observer) -> Result<Vec<Sample>> {
-    if config.data.too_long == TooLong::Drop {
-        return Ok(texts(config, observer)?.corpus.samples().to_vec());
+/// The samples to choose from, before any draw. Pages show them, long after their files were
+/// spoken of.
+pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
+    let (rows, _) = Reading::new(config, None).parted()?;
+    if config.data.too_long == TooLong::Cut {
+        return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
     }
-    let (rows, _) = Reading { config, observer, sha256: BTreeMap::new() }.parted()?;
-    Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect())
+    let (encoder, threads) = (model_encoder(config)?, super::threads());
+    let corpus = Corpus::encode(rows, Vec::new(), encoder, threads, &Unwatched)?;
+    Ok(corpus.without_cut()?.0.samples().to_vec())
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -87,7 +102,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
              hint: --set data.too_long=cut, or drop those rows from the data",
         ));
     }
-    let mut reading = Reading { config, observer, sha256: BTreeMap::new() };
+    let mut reading = Reading::new(config, Some(observer));
     let rows = reading.load(&config.data.path, Purpose::Training)?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
@@ -105,13 +120,18 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
 /// Files on their way to rows; what is to be said of them is said.
 struct Reading<'a> {
     config: &'a Config,
-    observer: &'a dyn Observer,
+    /// Who hears of what is to be said.
+    observer: Option<&'a dyn Observer>,
     sha256: BTreeMap<String, String>,
 }
 
 type AllRows = (Vec<Row>, Option<Vec<Row>>, Vec<Row>);
 
-impl Reading<'_> {
+impl<'a> Reading<'a> {
+    fn new(config: &'a Config, observer: Option<&'a dyn Observer>) -> Self {
+        Self { config, observer, sha256: BTreeMap::new() }
+    }
+
     /// What is trained on, what it is measured by, and the target samples.
     fn all(&mut self) -> Result<AllRows> {
         let parted = self.parted();
@@ -147,10 +167,16 @@ impl Reading<'_> {
     fn load(&mut self, paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Row>> {
         let dataset = dataset::load(paths, self.config.data.read_options(purpose))?;
         for note in &dataset.notes {
-            self.observer.say(note.level, "", &note.message);
+            self.say(note.level, &note.message);
         }
         self.sha256.extend(dataset.sha256);
         Ok(dataset.rows)
+    }
+
+    fn say(&self, level: LogLevel, message: &str) {
+        if let Some(observer) = self.observer {
+            observer.say(level, "", message);
+        }
     }
 
     /// A response that training nearly repeats measures what was learnt by heart.
@@ -163,9 +189,8 @@ impl Reading<'_> {
         repeated.sort_unstable();
         repeated.dedup();
         let Some(first) = found.first() else { return };
-        self.observer.say(
+        self.say(
             LogLevel::Warn,
-            "",
             &format!(
                 "{} of {} held-out responses are nearly repeated by {} of those trained on, such as \
                  held-out sample {} by sample {}; the held-out loss flatters there",

@@ -23,11 +23,11 @@ pub(crate) fn cut(lengths: &[usize], limit: Limit) -> Vec<Vec<usize>> {
     order.sort_by_key(|&index| (std::cmp::Reverse(lengths[index]), index));
     match limit {
         Limit::Sequences(count) => order.chunks(count).map(<[usize]>::to_vec).collect(),
-        Limit::Tokens(budget) => {
+        Limit::Tokens(most_tokens) => {
             let sorted: Vec<usize> = order.iter().map(|&index| lengths[index]).collect();
             let mut rest = order.as_slice();
             let mut batches = Vec::new();
-            for size in cheapest_sizes(&sorted, budget) {
+            for size in cheapest_sizes(&sorted, most_tokens) {
                 let (batch, others) = rest.split_at(size);
                 batches.push(batch.to_vec());
                 rest = others;
@@ -38,13 +38,13 @@ pub(crate) fn cut(lengths: &[usize], limit: Limit) -> Vec<Vec<usize>> {
 }
 
 /// The sizes of consecutive batches over falling lengths that cost least together.
-fn cheapest_sizes(lengths: &[usize], budget: usize) -> Vec<usize> {
+fn cheapest_sizes(lengths: &[usize], most_tokens: usize) -> Vec<usize> {
     // cost[i] is that of everything from i on, size[i] how many the batch at i takes.
     let mut cost = vec![0; lengths.len() + 1];
     let mut size = vec![0; lengths.len()];
     for first in (0..lengths.len()).rev() {
         let longest = lengths[first].max(1);
-        let most = (budget / longest).max(1).min(lengths.len() - first);
+        let most = (most_tokens / longest).max(1).min(lengths.len() - first);
         let cost_with = |count: usize| count * longest + BATCH_COST + cost[first + count];
         let best = (1..=most).min_by_key(|&count| cost_with(count)).expect("one is always allowed");
         (cost[first], size[first]) = (cost_with(best), best);
@@ -73,11 +73,11 @@ mod tests {
     }
 
     /// The least cost over all ways to cut, one by one.
-    fn least(lengths: &[usize], budget: usize) -> usize {
-        let allowed = |count: usize| count == 1 || count * lengths[0] <= budget;
+    fn least(lengths: &[usize], most_tokens: usize) -> usize {
+        let allowed = |count: usize| count == 1 || count * lengths[0] <= most_tokens;
         (1..=lengths.len())
             .filter(|&count| allowed(count))
-            .map(|count| cost(lengths, &[count]) + least(&lengths[count..], budget))
+            .map(|count| cost(lengths, &[count]) + least(&lengths[count..], most_tokens))
             .min()
             .unwrap_or(0)
     }
@@ -91,10 +91,14 @@ mod tests {
             vec![300, 280, 260, 100, 99, 98, 20, 20, 20, 1],
             vec![64, 64, 64, 64, 64, 64, 64],
         ] {
-            for budget in [1, 100, 600, 2000] {
-                let sizes = cheapest_sizes(&lengths, budget);
+            for most_tokens in [1, 100, 600, 2000] {
+                let sizes = cheapest_sizes(&lengths, most_tokens);
                 assert_eq!(sizes.iter().sum::<usize>(), lengths.len());
-                assert_eq!(cost(&lengths, &sizes), least(&lengths, budget), "{lengths:?} {budget}");
+                assert_eq!(
+                    cost(&lengths, &sizes),
+                    least(&lengths, most_tokens),
+                    "{lengths:?} {most_tokens}"
+                );
             }
         }
     }
@@ -110,8 +114,8 @@ mod tests {
             for batch in &batches {
                 let longest = batch.iter().map(|&index| lengths[index]).max().unwrap();
                 match limit {
-                    Limit::Tokens(budget) => {
-                        assert!(batch.len() == 1 || batch.len() * longest <= budget);
+                    Limit::Tokens(most_tokens) => {
+                        assert!(batch.len() == 1 || batch.len() * longest <= most_tokens);
                     }
                     Limit::Sequences(count) => assert!(batch.len() <= count),
                 }

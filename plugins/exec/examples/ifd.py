@@ -12,7 +12,7 @@ def score(sample):
     if sample["tokens"] == 0:
         return None
     ifd = math.exp(sample["conditional_nll"] - sample["unconditional_nll"])
-    return {"score": ifd, "eligible": ifd < 1, "parts": {"tokens": sample["tokens"]}}
+    return {"id": sample["id"], "score": ifd, "eligible": ifd < 1, "parts": {"tokens": sample["tokens"]}}
 
 
 for line in sys.stdin:

@@ -1,10 +1,12 @@
 //! The `exec` and `exec-loss` plugins: a complexity scorer in any language, in a process of its own.
 //!
-//! Here are the options and the asking; [`protocol`] says what is written, [`process`] keeps the child.
+//! Here are the options and the asking; [`protocol`] says what is written, [`process`] keeps the
+//! child, [`pipes`] what passes to and fro.
 
-pub mod protocol;
+pub mod pipes;
 
 pub mod process;
+pub mod protocol;
 
 use iterit_sdk::{
     ComplexityScorer, Error, Host, Model, Plugin, ResponseNll, Result, Sample, SampleId, Score,
@@ -12,7 +14,7 @@ use iterit_sdk::{
 };
 use process::Process;
 use serde::{Deserialize, Serialize};
-use std::sync::Mutex;
+use std::sync::{Mutex, PoisonError};
 use std::time::Duration;
 
 /// The options of both.
@@ -103,33 +105,30 @@ impl Scorer {
         ids: &[SampleId],
         losses_of: impl Fn(&[SampleId]) -> Result<Option<Vec<ResponseNll>>>,
     ) -> Result<Vec<Score>> {
-        let (mut scores, total) = (Vec::with_capacity(ids.len()), ids.len() as u64);
         // In one call, so that the host can batch as it likes.
         let losses = losses_of(ids)?;
-        for (piece, ids) in ids.chunks(self.batch).enumerate() {
-            host.check_cancelled()?;
-            let samples: Vec<Sample> =
-                ids.iter().map(|&id| host.sample(id)).collect::<Result<_>>()?;
-            let start = piece * self.batch;
-            let losses = losses.as_deref().map(|losses| &losses[start..start + ids.len()]);
-            let answer = self.ask(host, protocol::question(&samples, losses)?)?;
-            scores.extend(protocol::scores(&answer, ids.len())?);
-            host.progress(scores.len() as u64, total);
-        }
-        Ok(scores)
-    }
-
-    fn ask(&self, host: &Host<'_>, question: String) -> Result<String> {
-        let mut kept = self.process.lock().expect("no thread panics while it asks");
+        let mut kept = self.process.lock().unwrap_or_else(PoisonError::into_inner);
         // Taken out while it works: a process that failed, or still owes an answer, is not kept.
         let mut process = match kept.take() {
             Some(process) => process,
             None => Process::start(&self.command)?,
         };
-        let answer = process.ask(question, self.limit, || host.check_cancelled())?;
-        process.complaints().for_each(|line| host.info(line));
+        let mut scores = Vec::with_capacity(ids.len());
+        for places in protocol::questions(ids.len(), self.batch) {
+            host.check_cancelled()?;
+            let asked = &ids[places.clone()];
+            let samples: Vec<Sample> =
+                asked.iter().map(|&id| host.sample(id)).collect::<Result<_>>()?;
+            let losses = losses.as_deref().map(|losses| &losses[places]);
+            let question = protocol::question(&samples, losses)?;
+            let answer = process.ask(question, self.limit, || host.check_cancelled())?;
+            process.complaints().iter().for_each(|line| host.info(line));
+            scores.extend(protocol::scores(&answer, asked)?);
+            host.progress(scores.len() as u64, ids.len() as u64);
+        }
+        process.check_in_step()?;
         *kept = Some(process);
-        Ok(answer)
+        Ok(scores)
     }
 }
 
@@ -192,6 +191,40 @@ mod tests {
         let error = score().unwrap_err();
         assert!(error.message().contains("ended (exit status: 0) before it answered"), "{error}");
         assert_eq!(score().unwrap(), [Score::eligible(1.0)]);
+    }
+
+    /// A scorer in Python that answers every question and then runs `afterwards`.
+    fn answers_then(afterwards: &str, batch: usize) -> Exec {
+        let script = format!(
+            "import json, sys\nfor line in sys.stdin:\n    rows = json.loads(line)['samples']\n    \
+             ids = [row['id'] for row in rows]\n    answer = json.dumps({{'scores': ids}})\n    \
+             print(answer, flush=True)\n    {afterwards}"
+        );
+        let command = ["python3".into(), "-c".into(), script].into();
+        Exec::new(Options { command, batch, ..Options::default() }).unwrap()
+    }
+
+    /// Scores taken for other samples than they were made for were accepted without a word.
+    #[test]
+    fn answers_out_of_step_are_refused() {
+        let host = FakeHost::new(1);
+        let ids: Vec<SampleId> = (0..30).collect();
+        let expected: Vec<Score> = (0..30).map(|id| Score::eligible(id.into())).collect();
+        for batch in [1, 2, 7, 10, 30, 256] {
+            let sound = answers_then("pass", batch);
+            assert_eq!(sound.score(&Host::new(&host), &ids).unwrap(), expected, "{batch}");
+        }
+        for batch in [2, 7, 10, 30, 256] {
+            for (afterwards, words) in [
+                ("print('done', flush=True)", ["wrote a line to stdout", "answered `done`"]),
+                ("print(answer, flush=True)", ["wrote a line to stdout", "the scorer gave "]),
+            ] {
+                let scorer = answers_then(afterwards, batch);
+                let error = scorer.score(&Host::new(&host), &ids).unwrap_err();
+                let is_told = words.iter().any(|words| error.message().contains(words));
+                assert!(is_told, "{batch}, {afterwards}: {error}");
+            }
+        }
     }
 
     #[test]

@@ -12,6 +12,7 @@
 //!   comes with a default body: what an older side falls back to.
 //! * This crate's version is the ABI's. A new minor version appends; a new major may break.
 
+#![warn(missing_docs)]
 // What abi_stable's derive emits; nothing of ours.
 #![allow(non_local_definitions, unsafe_code, clippy::undocumented_unsafe_blocks)]
 #![allow(unsafe_op_in_unsafe_fn)]

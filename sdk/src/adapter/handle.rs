@@ -55,6 +55,7 @@ impl From<StrategyBox> for StrategyHandle {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ComplexityScorer for ComplexityHandle {
     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
         let columns = lend(host, |host| self.0.score(host, ids.into()))?;
@@ -72,6 +73,7 @@ impl ComplexityScorer for ComplexityHandle {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl DiversityScorer for DiversityHandle {
     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
         lend(host, |host| self.0.begin(host, candidates.into()))
@@ -104,6 +106,7 @@ impl DiversityScorer for DiversityHandle {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl UpdateStrategy for StrategyHandle {
     fn budgets(&self, run: &RunShape) -> Result<Vec<u64>> {
         let json = serde_json::to_string(run)?;

@@ -60,6 +60,7 @@ fn blame_host(name: &str, error: Error) -> Error {
     Error::new(ErrorKind::Host, message).with_detail(error.detail())
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl HostAbi for Lent<'_> {
     fn num_samples(&self) -> u64 {
         self.tell("num_samples", 0, |services| services.num_samples())

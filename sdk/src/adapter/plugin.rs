@@ -56,6 +56,7 @@ fn construct<T: Plugin>(options: &str) -> Result<Guarded<T>> {
 
 struct Complexity<T>(Guarded<T>);
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: ComplexityScorer> ComplexityAbi for Complexity<T> {
     fn score(&self, host: HostRef<'_>, ids: RSlice<'_, u64>) -> AbiResult<AbiScores> {
         let scores = self.0.with(|scorer| {
@@ -81,6 +82,7 @@ struct Diversity<T> {
     candidates: Vec<SampleId>,
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: DiversityScorer> DiversityAbi for Diversity<T> {
     fn begin(&mut self, host: HostRef<'_>, candidates: RSlice<'_, u64>) -> AbiResult<()> {
         self.candidates = candidates.to_vec();
@@ -147,6 +149,7 @@ fn no_such_candidate(candidates: &[SampleId], candidate: u32) -> Error {
 
 struct Strategy<T>(Guarded<T>);
 
+#[deny(clippy::missing_trait_methods)]
 impl<T: UpdateStrategy> StrategyAbi for Strategy<T> {
     fn budgets(&self, run: RStr<'_>) -> AbiResult<RVec<u64>> {
         let budgets = self.0.with(|strategy| {

@@ -28,6 +28,7 @@ fn rows(service: &str, found: usize, ids: &[SampleId]) -> Result<()> {
     Err(Error::new(ErrorKind::Host, message))
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Services for Remote<'_> {
     fn num_samples(&self) -> u64 {
         self.host.num_samples()

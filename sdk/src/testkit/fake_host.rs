@@ -201,6 +201,7 @@ impl FakeHost {
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl Services for FakeHost {
     fn num_samples(&self) -> u64 {
         self.samples

@@ -3,8 +3,8 @@
 
 use super::{FakeHost, Subject, Verdict};
 use crate::{
-    Action, ComplexityScorer, DiversityScorer, Epoch, ErrorKind, Host, Model, Plugin, Result,
-    RunShape, SampleId, Score, ScoreRow, Service, Update, UpdateStrategy,
+    Action, Call, ComplexityScorer, DiversityScorer, Epoch, ErrorKind, Host, Model, Plugin, Result,
+    RunShape, SampleId, Score, ScoreRow, Service, Services, Tap, Tapped, Update, UpdateStrategy,
 };
 use serde::{Deserialize, Serialize};
 use std::sync::{
@@ -361,4 +361,66 @@ fn an_object_that_panicked_is_not_called_again() {
     let again = score();
     assert_eq!(again.kind(), ErrorKind::Panic);
     said(&again, "unusable since an earlier call panicked at …: on purpose");
+}
+
+/// Makes every call there is.
+struct AsksAll;
+
+impl Plugin for AsksAll {
+    type Options = AnyOptions;
+
+    fn new(_: AnyOptions) -> Result<Self> {
+        Ok(Self)
+    }
+}
+
+impl ComplexityScorer for AsksAll {
+    fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
+        Call::ALL.iter().try_for_each(|call| call.make(host.services()))?;
+        Ok(vec![Score::eligible(1.0); ids.len()])
+    }
+}
+
+/// Writes down every call, without those that one call makes to have something to ask about.
+#[derive(Default)]
+struct Recorder(Mutex<Vec<Call>>);
+
+impl Tap for Recorder {
+    fn pass<T>(&self, call: Call, work: impl FnOnce() -> T) -> T {
+        self.0.lock().unwrap().push(call);
+        work()
+    }
+}
+
+impl Recorder {
+    fn heard(&self) -> Vec<Call> {
+        let mut heard: Vec<Call> = Vec::new();
+        let all = self.0.lock().unwrap();
+        all.iter().for_each(|call| {
+            if !heard.contains(call) {
+                heard.push(*call)
+            }
+        });
+        heard
+    }
+}
+
+/// A service that one of them forgets falls to its default body there, and is not heard below.
+#[test]
+fn every_call_passes_the_boundary_and_a_tap_to_the_host() {
+    let scorer = super::complexity::<AsksAll>("").unwrap();
+    let (host, below, above) = (FakeHost::new(1), Recorder::default(), Recorder::default());
+    let host = Tapped::new(&host, &below);
+    let host = Tapped::new(&host, &above);
+    scorer.score(&Host::new(&host), &[1]).unwrap();
+    assert_eq!(above.heard(), Call::ALL, "the calls that passed the boundary");
+    assert_eq!(below.heard(), Call::ALL, "the calls that passed a tap");
+}
+
+#[test]
+fn the_fake_host_answers_every_call() {
+    let host: &dyn Services = &FakeHost::new(1);
+    for call in Call::ALL {
+        call.make(host).unwrap_or_else(|error| panic!("{}: {error}", call.name()));
+    }
 }

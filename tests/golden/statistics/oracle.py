@@ -127,16 +127,9 @@ def effects():
     for n in [5, 60]:
         x, y = rng.normal(2.0, 0.5, n), rng.normal(2.2, 0.5, n)
         paired = stats.ttest_rel(x, y)
-        standard_error = stats.sem(x - y)
-        def lacking(delta, alpha=0.0125, power=0.8):
-            critical = stats.norm.isf(alpha / 2)
-            return stats.norm.sf(critical - delta / standard_error) - power
         cases.append({
             "differences": floats(x - y),
             "cohens_d_z": float(paired.statistic / np.sqrt(n)),
-            "alpha": 0.0125,
-            "standard_error": float(standard_error),
-            "minimum_detectable": float(optimize.brentq(lacking, 0.0, 10.0, xtol=1e-14)),
         })
     return cases
 
@@ -169,6 +162,73 @@ def holms():
     return cases
 
 
+def powers():
+    """Power of the two-sided t test by the noncentral t distribution."""
+    cases = []
+    for freedom in [2.0, 4.0, 8.0, 18.5, 200.0]:
+        for effect in [0.5, 2.8, 4.5]:
+            for alpha in [0.05, 0.01]:
+                t = stats.t.isf(alpha / 2, freedom)
+                above, below = stats.nct.sf(t, freedom, effect), stats.nct.cdf(-t, freedom, effect)
+                cases.append([effect, freedom, alpha, float(above + below)])
+    return cases
+
+
+def readings():
+    """Coefficients of weighted least squares with their HC2 variance, by matrices."""
+    cases = []
+    for n in [6, 40]:
+        tokens = rng.integers(1, 300, n)
+        d = np.round(rng.normal(0.1, 1.0, n) / np.sqrt(tokens), 4)
+        x = np.log2(tokens / np.median(tokens))
+        one = np.ones(n)
+        case = {"tokens": tokens.tolist(), "differences": floats(d)}
+        for name, design, weights, column in [
+            ("sample", one[:, None], one, 0),
+            ("token", one[:, None], tokens.astype(float), 0),
+            ("median", np.stack([one, x], 1), one, 0),
+            ("doubling", np.stack([one, x], 1), one, 1),
+        ]:
+            bread = np.linalg.inv(design.T @ (weights[:, None] * design)) @ (design.T * weights)
+            hat = design @ bread
+            residual = d - hat @ d
+            meat = np.diag(residual**2 / (1.0 - np.diag(hat)))
+            case[name] = [float(bread[column] @ d), float((bread @ meat @ bread.T)[column, column])]
+        cases.append(case)
+    return cases
+
+
+def crossed():
+    """The variance of a difference of two arms by the mean squares of their two-way tables."""
+    cases = []
+    for seeds_a, seeds_b, n in [(3, 3, 12), (2, 5, 30)]:
+        sample = rng.normal(2.0, 0.5, n)
+        tables = [
+            np.round(sample + rng.normal(0, 0.05, (s, 1)) + rng.normal(0, 0.1, (s, n)), 4)
+            for s in (seeds_a, seeds_b)
+        ]
+        d = tables[0].mean(0) - tables[1].mean(0)
+        sources = [(d.var(ddof=1) / n, n - 1)]
+        for table in tables:
+            s = len(table)
+            rest = table - table.mean(0) - table.mean(1, keepdims=True) + table.mean()
+            mean_square = (rest**2).sum() / ((n - 1) * (s - 1))
+            sources[0] = (sources[0][0] - mean_square / (n * s), n - 1)
+            sources.append((table.mean(1).var(ddof=1) / s, s - 1))
+        sources[0] = (max(sources[0][0], 0.0), n - 1)
+        variance = sum(v for v, _ in sources)
+        freedom = variance**2 / sum(v * v / k for v, k in sources)
+        error = np.sqrt(variance)
+        low, high = stats.t.interval(0.95, freedom, d.mean(), error)
+        cases.append({
+            "a": [floats(run) for run in tables[0]], "b": [floats(run) for run in tables[1]],
+            "standard_error": float(error), "df": float(freedom),
+            "interval": [float(low), float(high)],
+            "p": float(2 * stats.t.sf(abs(d.mean()) / error, freedom)),
+        })
+    return cases
+
+
 VALUES = {
     "made by": f"scipy {scipy.__version__}, numpy {np.__version__}",
     "distributions": distributions(),
@@ -180,5 +240,8 @@ VALUES = {
     "effects": effects(),
     "welch": welch(),
     "holm": holms(),
+    "power": powers(),
+    "readings": readings(),
+    "crossed": crossed(),
 }
 (Path(__file__).parent / "values.json").write_text(json.dumps(VALUES) + "\n")

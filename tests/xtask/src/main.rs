@@ -23,6 +23,7 @@ mod bench;
 mod boundary;
 mod browser;
 mod demo;
+mod deny;
 mod install;
 mod oracle;
 mod test;
@@ -87,6 +88,8 @@ enum Verb {
         /// Pages to open instead
         pages: Vec<PathBuf>,
     },
+    /// Look up licences, advisories and origins of every dependency, by cargo-deny
+    Deny,
     /// What CI runs: set-up, format, clippy, docs and the tests
     Ci,
 }
@@ -113,6 +116,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Oracle { action: None } => oracle::compare(),
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
         Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),
+        Verb::Deny => deny::run(),
         Verb::Ci => ci::run(),
     }
 }

@@ -4,10 +4,10 @@ use crate::error::Result;
 use crate::{process, setup};
 use std::process::Command;
 
-/// Sets up, and runs `cargo test --workspace` with `arguments`.
+/// Sets up, and runs `cargo test --locked --workspace` with `arguments`.
 pub(crate) fn run(arguments: &[String]) -> Result<()> {
     setup::run()?;
-    let mut tests = process::cargo(["test", "--workspace"]);
+    let mut tests = process::cargo(["test", "--locked", "--workspace"]);
     process::run(on_one_thread_each(tests.args(arguments)))
 }
 

@@ -42,6 +42,11 @@ impl Arm {
         }
         Ok(Self { name: plugins.join(","), plugins, set: Vec::new(), seeds: seeds.to_vec() })
     }
+
+    /// Whether it picks before the first epoch only.
+    pub(super) fn picks_once(&self) -> bool {
+        self.plugins.iter().any(|plugin| plugin == "static")
+    }
 }
 
 impl Run<'_> {

@@ -4,7 +4,8 @@ use super::curves::{Curves, curves};
 use super::group::Group;
 use super::result::ArmResult;
 use crate::record::RunRecord;
-use crate::statistics::summary::{mean, standard_deviation};
+use crate::statistics::reading::Reading;
+use crate::statistics::summary::{mean, standard_deviation, variance};
 use serde::{Deserialize, Serialize};
 
 /// One arm over its seeds.
@@ -14,10 +15,13 @@ pub struct ArmSummary {
     pub name: String,
     /// Its runs.
     pub seeds: Vec<SeedSummary>,
-    /// The mean held-out loss over seeds and samples, nats a token.
+    /// The mean held-out loss over seeds, nats a token, by the design's measure.
     pub held_out_loss: f64,
     /// Its standard deviation over seeds; none with one.
     pub seed_deviation: Option<f64>,
+    /// The standard deviation over seeds of one held-out sample's loss, by the mean over samples of
+    /// the variance; none with one seed.
+    pub sample_deviation: Option<f64>,
     /// What a run cost on average.
     pub cost: Cost,
     /// Samples picked at least once by a run, on average.
@@ -31,7 +35,7 @@ pub struct ArmSummary {
 pub struct SeedSummary {
     /// Its seed.
     pub seed: u64,
-    /// Its mean held-out loss.
+    /// Its held-out loss by the design's measure.
     pub held_out_loss: f64,
 }
 
@@ -46,6 +50,9 @@ pub struct Cost {
     pub training_seconds: f64,
     /// Samples scored, each time counted.
     pub samples_scored: f64,
+    /// Tokens that went through the model forward to choose, those included that another run spared
+    /// this one. A token forward costs about a third of one trained on.
+    pub tokens_scored: f64,
     /// Samples trained on, each time counted.
     pub samples_trained: f64,
     /// Tokens trained on.
@@ -53,8 +60,8 @@ pub struct Cost {
 }
 
 /// An arm's figures over its runs.
-pub(super) fn summary(arm: &Group<'_>) -> ArmSummary {
-    let (means, runs) = (arm.seed_means(), &arm.runs);
+pub(super) fn summary(arm: &Group<'_>, measure: &Reading) -> ArmSummary {
+    let (means, runs) = (arm.seed_means(measure), &arm.runs);
     let count = runs.len() as f64;
     let distinct: usize = runs.iter().map(|run| ever_picked(&run.record)).sum();
     ArmSummary {
@@ -66,10 +73,16 @@ pub(super) fn summary(arm: &Group<'_>) -> ArmSummary {
             .collect(),
         held_out_loss: mean(&means),
         seed_deviation: (runs.len() > 1).then(|| standard_deviation(&means)),
+        sample_deviation: (runs.len() > 1).then(|| sample_deviation(&arm.losses())),
         cost: cost(runs),
         distinct_picks: distinct as f64 / count,
         curves: curves(runs),
     }
+}
+
+fn sample_deviation(losses: &[&[f64]]) -> f64 {
+    let of_sample = |at: usize| variance(&losses.iter().map(|run| run[at]).collect::<Vec<f64>>());
+    mean(&(0..losses[0].len()).map(of_sample).collect::<Vec<f64>>()).sqrt()
 }
 
 fn ever_picked(record: &RunRecord) -> usize {
@@ -83,12 +96,14 @@ fn cost(runs: &[&ArmResult]) -> Cost {
     let mut cost = Cost::default();
     for run in runs {
         cost.scoring_seconds += run.judged.spared_seconds;
+        cost.tokens_scored += run.judged.spared_tokens as f64;
     }
     for epoch in runs.iter().flat_map(|run| &run.record.epochs) {
         cost.scoring_seconds += epoch.seconds.scoring;
         cost.picking_seconds += epoch.seconds.picking;
         cost.training_seconds += epoch.seconds.training;
         cost.samples_scored += epoch.rescored as f64;
+        cost.tokens_scored += epoch.forward_tokens as f64;
         cost.samples_trained += epoch.picked as f64;
         cost.tokens_trained += epoch.tokens as f64;
     }
@@ -98,6 +113,7 @@ fn cost(runs: &[&ArmResult]) -> Cost {
         picking_seconds: cost.picking_seconds / count,
         training_seconds: cost.training_seconds / count,
         samples_scored: cost.samples_scored / count,
+        tokens_scored: cost.tokens_scored / count,
         samples_trained: cost.samples_trained / count,
         tokens_trained: cost.tokens_trained / count,
     }

@@ -3,6 +3,7 @@
 
 use super::arm::Arm;
 use super::design::Design;
+use super::look::Look;
 use super::plan::Plan;
 use crate::Result;
 use crate::config::{OnResume, on_resume};
@@ -26,6 +27,9 @@ pub struct Begun {
     /// sha256 of every file, by its path as given: what older versions had in place of contents.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub inputs: BTreeMap<String, String>,
+    /// What was seen of it so far.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub looks: Vec<Look>,
 }
 
 /// Settings that are each run's own.
@@ -46,7 +50,13 @@ impl Begun {
             design: plan.design.clone(),
             identity: Identity { config: plan.config()?.by_key(), contents },
             inputs: BTreeMap::new(),
+            looks: Vec::new(),
         })
+    }
+
+    /// One key of the configuration that all arms share.
+    pub(super) fn setting(&self, key: &str) -> Option<&Value> {
+        self.identity.config.get(key)
     }
 
     /// What keeps `now` from going on with this, in words. Arms and seeds may be added.

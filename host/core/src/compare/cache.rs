@@ -55,6 +55,17 @@ pub struct Said {
     pub scores: Vec<Score>,
     /// Seconds.
     pub seconds: f64,
+    /// Tokens that went through the model for it.
+    pub tokens: u64,
+}
+
+/// What scoring takes.
+#[derive(Debug, Clone, Copy, PartialEq, Default)]
+pub struct Scoring {
+    /// Seconds.
+    pub seconds: f64,
+    /// Tokens forward.
+    pub tokens: u64,
 }
 
 /// A folder of scores by key.
@@ -69,6 +80,8 @@ pub struct ScoreCache {
 struct Entry {
     key: ScoreCacheKey,
     seconds: f64,
+    #[serde(default)]
+    tokens: u64,
     scores: Vec<Row>,
 }
 
@@ -118,18 +131,29 @@ impl ScoreCache {
         Ok(said)
     }
 
-    /// Seconds of scoring that a run was spared which spent `spent` on scoring all samples by the
-    /// scorers of these keys: what they took when they were asked, less that.
+    /// What a run was spared which spent `spent` on scoring all samples by the scorers of these keys:
+    /// what they took when they were asked, less that.
     ///
     /// # Errors
     /// Those of [`get`](Self::get).
-    pub fn spared(&self, keys: &[ScoreCacheKey], num_samples: u64, spent: f64) -> Result<f64> {
+    pub fn spared(
+        &self,
+        keys: &[ScoreCacheKey],
+        num_samples: u64,
+        spent: Scoring,
+    ) -> Result<Scoring> {
         let all: Vec<SampleId> = (0..num_samples).collect();
-        let mut taken = 0.0;
-        for key in keys {
-            taken += self.get(&key.with_ids(&all))?.map_or(0.0, |said| said.seconds);
+        let mut taken = Scoring::default();
+        for said in keys.iter().map(|key| self.get(&key.with_ids(&all))) {
+            if let Some(said) = said? {
+                taken.seconds += said.seconds;
+                taken.tokens += said.tokens;
+            }
         }
-        Ok((taken - spent).max(0.0))
+        Ok(Scoring {
+            seconds: (taken.seconds - spent.seconds).max(0.0),
+            tokens: taken.tokens.saturating_sub(spent.tokens),
+        })
     }
 
     /// What was said under exactly this key.
@@ -153,13 +177,13 @@ impl ScoreCache {
         }
         let scores = entry.scores.into_iter().map(Row::score).collect::<Option<_>>();
         let scores = scores.ok_or_else(|| damaged("a score in it is no number".into()))?;
-        Ok(Some(Said { scores, seconds: entry.seconds }))
+        Ok(Some(Said { scores, seconds: entry.seconds, tokens: entry.tokens }))
     }
 
     /// Keeps what was said under its key.
     pub fn put(&self, key: &ScoreCacheKey, said: &Said) -> Result<()> {
         let scores = said.scores.iter().map(Row::of).collect();
-        let entry = Entry { key: key.clone(), seconds: said.seconds, scores };
+        let entry = Entry { key: key.clone(), seconds: said.seconds, tokens: said.tokens, scores };
         let json = serde_json::to_vec(&entry).expect("scores serialize to JSON");
         whole_file::write(&self.path(key), &json)
     }
@@ -229,7 +253,7 @@ mod tests {
             Score::eligible(0.1 + 0.2).with_part("tokens", 7.0),
             Score::ineligible(f64::INFINITY).with_part("tokens", f64::NEG_INFINITY),
         ];
-        let said = Said { scores, seconds: 1.5 };
+        let said = Said { scores, seconds: 1.5, tokens: 70 };
         assert_eq!(cache.get(&key()).unwrap(), None);
         cache.put(&key(), &said).unwrap();
         assert_eq!(cache.get(&key()).unwrap(), Some(said));
@@ -253,7 +277,7 @@ mod tests {
     fn no_score_stays_none() {
         let folder = tempfile::tempdir().unwrap();
         let cache = ScoreCache::new(folder.path());
-        let said = Said { scores: vec![Score::ineligible(f64::NAN)], seconds: 0.0 };
+        let said = Said { scores: vec![Score::ineligible(f64::NAN)], seconds: 0.0, tokens: 0 };
         cache.put(&key(), &said).unwrap();
         assert!(cache.get(&key()).unwrap().unwrap().scores[0].value.is_nan());
     }
@@ -262,7 +286,7 @@ mod tests {
     fn a_damaged_file_is_an_error_and_not_a_hit() {
         let folder = tempfile::tempdir().unwrap();
         let cache = ScoreCache::new(folder.path());
-        let said = Said { scores: Vec::new(), seconds: 0.0 };
+        let said = Said { scores: Vec::new(), seconds: 0.0, tokens: 0 };
         cache.put(&ScoreCacheKey { template: "other".into(), ..key() }, &said).unwrap();
         let written = std::fs::read_dir(folder.path()).unwrap().next().unwrap().unwrap().path();
         std::fs::copy(&written, cache.path(&key())).unwrap();

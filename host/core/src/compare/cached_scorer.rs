@@ -2,8 +2,9 @@
 
 use super::cache::{Kept, Said, ScoreCache, ScoreCacheKey};
 use super::witness::Witness;
-use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, check};
+use iterit_sdk::{ComplexityScorer, Host, Result, SampleId, Score, Tapped, check};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Instant;
 
 /// A scorer that looks into a cache while nothing is trained yet. Kept is only what must be the
@@ -13,31 +14,37 @@ pub struct CachedScorer {
     scorer: Box<dyn ComplexityScorer>,
     cache: Arc<ScoreCache>,
     key: ScoreCacheKey,
+    forward_tokens: Arc<AtomicU64>,
 }
 
 impl CachedScorer {
-    /// `key` is of no samples in particular.
+    /// `key` is of no samples in particular; `forward_tokens` counts what the models read.
     pub fn new(
         scorer: Box<dyn ComplexityScorer>,
         cache: Arc<ScoreCache>,
         key: ScoreCacheKey,
+        forward_tokens: Arc<AtomicU64>,
     ) -> Self {
-        Self { scorer, cache, key }
+        Self { scorer, cache, key, forward_tokens }
     }
 
     fn ask(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<(Said, Kept)> {
-        let (witness, clock) = (Witness::new(host.services()), Instant::now());
-        let scores = self.scorer.score(&Host::new(&witness), ids)?;
+        let (witness, clock) = (Witness::default(), Instant::now());
+        let services = Tapped::new(host.services(), &witness);
+        let before = self.forward_tokens.load(Ordering::Relaxed);
+        let scores = self.scorer.score(&Host::new(&services), ids)?;
         check::scores(ids, &scores)?;
         let seconds = clock.elapsed().as_secs_f64();
+        let tokens = self.forward_tokens.load(Ordering::Relaxed) - before;
         let holds_for_all = witness.asked_a_model()
             && !witness.asked_for_the_run()
             && self.scorer.save()?.is_empty();
         let kept = if holds_for_all { Kept::ForAll } else { Kept::ForNobody };
-        Ok((Said { scores, seconds }, kept))
+        Ok((Said { scores, seconds, tokens }, kept))
     }
 }
 
+#[deny(clippy::missing_trait_methods)]
 impl ComplexityScorer for CachedScorer {
     fn score(&self, host: &Host<'_>, ids: &[SampleId]) -> Result<Vec<Score>> {
         // What was chosen is trained on before anything is scored again.

@@ -1,7 +1,9 @@
 //! The comparison itself: results of arms × seeds in, figures and verdicts out.
 
 use super::arm_summary::{ArmSummary, summary};
-use super::design::Design;
+use super::circumstances::Circumstances;
+use super::design::{Design, Measure};
+use super::estimate::Evidence;
 use super::group::{Group, grouped};
 use super::pair::Pair;
 use super::paired::pairs;
@@ -9,6 +11,7 @@ use super::result::ArmResult;
 use crate::Result;
 use crate::observe::History;
 use crate::observe::overlap::Matrix;
+use crate::record::Selection;
 use crate::statistics::correlation::{jaccard, spearman};
 use crate::statistics::summary::{mean, quantile, sorted_finite};
 use serde::{Deserialize, Serialize};
@@ -30,10 +33,14 @@ pub struct Comparison {
     /// Jaccard's index of two arms' picks, averaged over epochs and equal seeds; on the diagonal
     /// over an arm's own different seeds.
     pub overlap: Matrix,
+    /// What it would be if both had picked at random as many as they did.
+    pub overlap_by_chance: Matrix,
     /// Spearman's ρ of two arms' scores before any training.
     pub score_agreement: Matrix,
     /// What a reader must know to read it rightly.
     pub notes: Vec<String>,
+    /// What it was made under, where that is known.
+    pub circumstances: Option<Circumstances>,
 }
 
 /// The held-out samples.
@@ -57,7 +64,8 @@ pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
     let tokens = &results[0].judged.response_tokens;
     let lengths = sorted_finite(tokens.iter().map(|&count| f64::from(count)));
     let pairs = pairs(design, &arms, tokens);
-    let summaries: Vec<ArmSummary> = arms.iter().map(summary).collect();
+    let measure = design.reading(tokens);
+    let summaries: Vec<ArmSummary> = arms.iter().map(|arm| summary(arm, &measure)).collect();
     Ok(Comparison {
         design: design.clone(),
         held_out: HeldOut {
@@ -65,15 +73,27 @@ pub fn compare(design: &Design, results: &[ArmResult]) -> Result<Comparison> {
             tokens: tokens.iter().map(|&count| u64::from(count)).sum(),
             median_tokens: quantile(&lengths, 0.5),
         },
-        overlap: overlap(&arms),
+        overlap: overlap(&arms, |x, y| jaccard(&x.picks.selected, &y.picks.selected)),
+        overlap_by_chance: overlap(&arms, by_chance),
         score_agreement: score_agreement(&arms),
         notes: notes(design, &summaries, &pairs),
         pairs,
         arms: summaries,
+        circumstances: None,
     })
 }
 
-fn overlap(arms: &[Group<'_>]) -> Matrix {
+/// What one run picked for one epoch.
+struct Picked<'a> {
+    seed: u64,
+    /// How many it could pick from, and how many there are in all.
+    pool: u64,
+    all: u64,
+    picks: &'a Selection,
+}
+
+/// A figure of two arms' picks, averaged over epochs and seeds.
+fn overlap(arms: &[Group<'_>], figure: impl Fn(&Picked<'_>, &Picked<'_>) -> Option<f64>) -> Matrix {
     let of_pair = |a: usize, b: usize| {
         let mut found = Vec::new();
         for first in &arms[a].runs {
@@ -81,13 +101,28 @@ fn overlap(arms: &[Group<'_>]) -> Matrix {
                 // Two arms are compared seed by seed, an arm with itself over different seeds.
                 if (a == b) != (first.seed == second.seed) {
                     let epochs = first.record.selections.iter().zip(&second.record.selections);
-                    found.extend(epochs.filter_map(|(x, y)| jaccard(&x.selected, &y.selected)));
+                    let both = epochs.map(|(x, y)| (picked(first, x), picked(second, y)));
+                    found.extend(both.filter_map(|(x, y)| figure(&x, &y)));
                 }
             }
         }
         (!found.is_empty()).then(|| mean(&found))
     };
     (0..arms.len()).map(|a| (0..arms.len()).map(|b| of_pair(a, b)).collect()).collect()
+}
+
+fn picked<'a>(run: &'a ArmResult, picks: &'a Selection) -> Picked<'a> {
+    Picked { seed: run.seed, pool: run.pool, all: run.record.manifest.num_samples, picks }
+}
+
+/// J of two random picks of k and l samples: they share k l / n of the n that both could pick from
+/// where these are the same, as with equal seeds they are, and of all samples where each seed drew
+/// its own.
+fn by_chance(x: &Picked<'_>, y: &Picked<'_>) -> Option<f64> {
+    let there = if x.seed == y.seed { x.pool } else { x.all };
+    let (k, l) = (x.picks.selected.len() as f64, y.picks.selected.len() as f64);
+    let shared = k * l / there as f64;
+    (there > 0 && k + l > 0.0).then(|| shared / (k + l - shared))
 }
 
 fn score_agreement(arms: &[Group<'_>]) -> Matrix {
@@ -117,20 +152,7 @@ fn notes(design: &Design, arms: &[ArmSummary], pairs: &[Pair]) -> Vec<String> {
             single.join("; ")
         ));
     }
-    let turned = |pair: &&Pair| {
-        let by_tokens = pair.token_weighted;
-        by_tokens.interval.excludes_zero() && by_tokens.difference * pair.difference < 0.0
-    };
-    for pair in pairs.iter().filter(turned) {
-        let better = if pair.token_weighted.difference < 0.0 { "better" } else { "worse" };
-        notes.push(format!(
-            "Where every token counts the same instead of every sample, {} is {better} than {}, by \
-             {:.4} nats: on long responses the order is another than on short ones.",
-            pair.arm,
-            pair.baseline,
-            pair.token_weighted.difference.abs()
-        ));
-    }
+    notes.extend(pairs.iter().filter_map(|pair| other_reading(design, pair)));
     let Some(baseline) = arms.iter().find(|arm| arm.name == design.baseline).or(arms.first())
     else {
         return notes;
@@ -153,4 +175,33 @@ fn notes(design: &Design, arms: &[ArmSummary], pairs: &[Pair]) -> Vec<String> {
         }
     }
     notes
+}
+
+/// Where the other way to count says something else under the same rule. It was not the one fixed
+/// beforehand, so it is a remark and no verdict.
+fn other_reading(design: &Design, pair: &Pair) -> Option<String> {
+    let (other, counted) = match design.measure {
+        Measure::Sample => {
+            (&pair.token_weighted, "every token counts the same instead of every sample")
+        }
+        Measure::Token => {
+            (&pair.sample_weighted, "every sample counts the same instead of every token")
+        }
+    };
+    if other.evidence == pair.primary.evidence
+        || !(other.evidence.is_found() || pair.primary.evidence.is_found())
+    {
+        return None;
+    }
+    let said = match other.evidence {
+        Evidence::Better => "is found better than",
+        Evidence::Worse => "is found worse than",
+        _ => "is not found to differ from",
+    };
+    Some(format!(
+        "Where {counted}, {} {said} {} ({:+.4} nats, p {:.3} after Holm’s correction): on long \
+         responses the difference is another than on short ones. The verdict goes by what was fixed \
+         beforehand.",
+        pair.arm, pair.baseline, other.difference, other.p_holm
+    ))
 }

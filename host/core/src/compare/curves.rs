@@ -36,39 +36,42 @@ pub(super) fn curves(results: &[&ArmResult]) -> Curves {
     Curves { training: training(results), held_out: held_out(results) }
 }
 
+/// To the longest seed: where some have ended, the others go on alone.
 fn training(results: &[&ArmResult]) -> Vec<Band> {
-    let steps = results.iter().map(|result| result.record.steps.len()).min().unwrap_or(0);
-    let epochs = results.iter().map(|result| result.record.epochs.len()).min().unwrap_or(0);
+    let steps = results.iter().map(|result| result.record.steps.len()).max().unwrap_or(0);
+    let epochs = results.iter().map(|result| result.record.epochs.len()).max().unwrap_or(0);
     let width = steps.div_ceil(MOST_POINTS).max(1);
     (0..steps)
         .step_by(width)
-        .map(|first| {
+        .filter_map(|first| {
             let last = (first + width).min(steps);
             let of_seed = |result: &&ArmResult| {
-                let part = &result.record.steps[first..last];
-                mean(&part.iter().map(|step| step.loss).collect::<Vec<f64>>())
+                let there = result.record.steps.len();
+                let part = &result.record.steps[first.min(there)..last.min(there)];
+                let losses: Vec<f64> = part.iter().map(|step| step.loss).collect();
+                (!losses.is_empty()).then(|| mean(&losses))
             };
             let done = (first + last) as f64 / 2.0 / steps as f64;
-            band(done * epochs as f64, results.iter().map(of_seed).collect())
+            band(done * epochs as f64, results.iter().filter_map(of_seed).collect())
         })
         .collect()
 }
 
 fn held_out(results: &[&ArmResult]) -> Vec<Band> {
-    let epochs = results.iter().map(|result| result.held_out_by_epoch.len()).min().unwrap_or(0);
+    let epochs = results.iter().map(|result| result.held_out_by_epoch.len()).max().unwrap_or(0);
     (0..epochs)
-        .map(|epoch| {
-            let of_seed = |result: &&ArmResult| result.held_out_by_epoch[epoch];
-            band(epoch as f64 + 1.0, results.iter().map(of_seed).collect())
+        .filter_map(|epoch| {
+            let of_seed = |result: &&ArmResult| result.held_out_by_epoch.get(epoch).copied();
+            band(epoch as f64 + 1.0, results.iter().filter_map(of_seed).collect())
         })
         .collect()
 }
 
-fn band(epochs: f64, values: Vec<f64>) -> Band {
-    Band {
+fn band(epochs: f64, values: Vec<f64>) -> Option<Band> {
+    (!values.is_empty()).then(|| Band {
         epochs,
         mean: mean(&values),
         low: values.iter().copied().fold(f64::INFINITY, f64::min),
         high: values.iter().copied().fold(f64::NEG_INFINITY, f64::max),
-    }
+    })
 }

@@ -1,5 +1,6 @@
 //! How arms are compared. Fixed before the runs, so that nobody chooses a test by its result.
 
+use crate::statistics::reading::Reading;
 use serde::{Deserialize, Serialize};
 
 /// The questions and the strictness of their answers.
@@ -10,6 +11,8 @@ pub struct Design {
     pub baseline: String,
     /// Which arms are held against each other.
     pub pairs: Pairs,
+    /// What the verdicts are about.
+    pub measure: Measure,
     /// The coverage of intervals, such as 0.95; tests reject below the rest.
     pub confidence: f64,
     /// Bootstrap resamples, and permutations drawn where there are too many to try all.
@@ -31,11 +34,24 @@ pub enum Pairs {
     All,
 }
 
+/// What every difference is a mean of. Fixed beforehand: arms that pick long responses often gain
+/// on long ones and lose on short ones, and whoever may choose afterwards finds what he likes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Measure {
+    /// Every held-out sample counts the same.
+    #[default]
+    Sample,
+    /// Every held-out token counts the same.
+    Token,
+}
+
 impl Default for Design {
     fn default() -> Self {
         Self {
             baseline: "random".into(),
             pairs: Pairs::default(),
+            measure: Measure::default(),
             confidence: 0.95,
             resamples: 10_000,
             tie: 0.01,
@@ -48,6 +64,14 @@ impl Design {
     /// The level of the tests.
     pub fn alpha(&self) -> f64 {
         1.0 - self.confidence
+    }
+
+    /// What the verdicts read off held-out responses of these lengths.
+    pub fn reading(&self, tokens: &[u32]) -> Reading {
+        match self.measure {
+            Measure::Sample => Reading::by_sample(tokens.len()),
+            Measure::Token => Reading::by_token(tokens),
+        }
     }
 
     /// What is wrong with it, in words.

@@ -114,6 +114,7 @@ mod tests {
             held_out: vec![base, base / 3.0, 0.1 + 0.2],
             response_tokens: vec![3, 4, 5],
             spared_seconds: 0.0,
+            spared_tokens: 0,
         })
     }
 

@@ -2,7 +2,7 @@
 
 use super::design::{Design, Pairs};
 use super::result::ArmResult;
-use crate::statistics::summary::mean;
+use crate::statistics::reading::Reading;
 use crate::{Error, Result};
 
 /// One arm and its runs, of which there is at least one.
@@ -50,16 +50,18 @@ pub(super) fn grouped<'a>(design: &Design, results: &'a [ArmResult]) -> Result<V
 }
 
 impl Group<'_> {
-    /// By held-out sample, the mean over the arm's seeds.
-    pub(super) fn averaged_over_seeds(&self) -> Vec<f64> {
-        let count = self.runs.len() as f64;
-        let of_sample =
-            |at: usize| self.runs.iter().map(|run| run.judged.held_out[at]).sum::<f64>() / count;
-        (0..self.runs[0].judged.held_out.len()).map(of_sample).collect()
+    /// Whether it was run with this plugin.
+    pub(super) fn uses(&self, plugin: &str) -> bool {
+        self.runs[0].record.manifest.plugins.iter().any(|it| it.name == plugin)
     }
 
-    /// By seed, the mean over the held-out samples.
-    pub(super) fn seed_means(&self) -> Vec<f64> {
-        self.runs.iter().map(|run| mean(&run.judged.held_out)).collect()
+    /// By seed, its losses by held-out sample.
+    pub(super) fn losses(&self) -> Vec<&[f64]> {
+        self.runs.iter().map(|run| run.judged.held_out.as_slice()).collect()
+    }
+
+    /// By seed, what is read off its losses.
+    pub(super) fn seed_means(&self, reading: &Reading) -> Vec<f64> {
+        self.runs.iter().map(|run| reading.of(&run.judged.held_out)).collect()
     }
 }

@@ -3,7 +3,8 @@
 //! was killed goes on with the runs it was in.
 //!
 //! ```text
-//! plan.json                 what it was begun with
+//! plan.json                 what it was begun with, and what was seen of it so far
+//! before.json               what the held-out samples say of the untrained model
 //! scores/                   scores that arms share
 //! runs/ARM/seed-S/          a run's own folder, and result.json once it is finished
 //! comparison.json  comparison.md  report.html
@@ -11,8 +12,13 @@
 
 use super::arm::Run;
 use super::begun::Begun;
+use super::cache::Scoring;
+use super::comparison::Comparison;
+use super::look::Look;
 use super::plan::Plan;
 use super::result::{ArmResult, Judged};
+use crate::dataset::Drawn;
+use crate::record::RunRecord;
 use crate::run_directory::{RunDirectory, read_json};
 use crate::statistics::summary::mean;
 use crate::{Error, Result, whole_file};
@@ -75,8 +81,8 @@ impl Ledger {
         if !differences.is_empty() {
             return Err(Error::Config(differences));
         }
-        // Only arms and seeds can have been added.
-        if begun == *now { Ok(ledger) } else { ledger.write(now) }
+        // Only arms and seeds can have been added; what was seen before stays.
+        ledger.write(&Begun { looks: begun.looks, ..now.clone() })
     }
 
     /// The folder of a comparison, to look into it.
@@ -100,6 +106,33 @@ impl Ledger {
         Ok(self)
     }
 
+    /// Writes down that it was looked at.
+    ///
+    /// # Errors
+    /// A file that cannot be read or written.
+    pub fn look(&self, comparison: &Comparison) -> Result<()> {
+        let mut begun = self.begun()?;
+        Look::at(comparison).add_to(&mut begun.looks);
+        whole_file::write_json(&self.plan_path(), &begun)
+    }
+
+    /// Keeps what the held-out samples say of the model that every run begins with.
+    ///
+    /// # Errors
+    /// A file that cannot be written.
+    pub fn store_before(&self, judged: &Judged) -> Result<()> {
+        whole_file::write_json(&self.before_path(), judged)
+    }
+
+    /// What they say of it, once somebody asked.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn before(&self) -> Result<Option<Judged>> {
+        let path = self.before_path();
+        if path.exists() { read_json(&path).map(Some) } else { Ok(None) }
+    }
+
     /// What it was begun with.
     ///
     /// # Errors
@@ -120,6 +153,10 @@ impl Ledger {
     /// The folder itself.
     pub fn root(&self) -> &Path {
         &self.root
+    }
+
+    fn before_path(&self) -> PathBuf {
+        self.root.join("before.json")
     }
 
     fn plan_path(&self) -> PathBuf {
@@ -160,10 +197,14 @@ impl Ledger {
         let judged: Judged = read_json(&self.result_path(run))?;
         let directory = RunDirectory::open(&self.run_folder(run))?;
         let mut record = directory.read()?;
+        let pool = record.manifest.num_samples;
+        if let Some(drawn) = directory.read_drawn()? {
+            among_all(&mut record, &drawn);
+        }
         let mut held_out_by_epoch = Vec::new();
         for epoch in &record.epochs {
             let lines = directory.read_held_out(epoch.epoch)?;
-            held_out_by_epoch.push(mean(&Judged::new(&lines, 0.0).held_out));
+            held_out_by_epoch.push(mean(&Judged::new(&lines, Scoring::default()).held_out));
         }
         if run.arm.seeds.first() != Some(&run.seed) {
             record.scores.iter_mut().for_each(|scores| *scores = Vec::new());
@@ -173,6 +214,7 @@ impl Ledger {
             seed: run.seed,
             judged,
             held_out_by_epoch,
+            pool,
             record,
         })
     }
@@ -180,6 +222,18 @@ impl Ledger {
     /// Runs of the plan without a result, in the plan's order.
     pub fn pending<'a>(&self, plan: &'a Plan) -> Vec<Run<'a>> {
         plan.runs().into_iter().filter(|&run| !self.is_finished(run)).collect()
+    }
+}
+
+/// Turns a run's own ids into positions among all samples, so that runs with other pools can be held
+/// beside each other.
+fn among_all(record: &mut RunRecord, drawn: &Drawn) {
+    record.manifest.num_samples = drawn.of;
+    for selection in &mut record.selections {
+        selection.selected.iter_mut().for_each(|id| *id = drawn.position(*id));
+    }
+    for line in record.scores.iter_mut().flatten() {
+        line.id = drawn.position(line.id);
     }
 }
 

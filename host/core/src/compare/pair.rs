@@ -1,10 +1,8 @@
 //! One arm held against another: the figures, and what they say.
 
+use super::estimate::{Estimate, Evidence};
 use crate::statistics::Interval;
 use crate::statistics::effect::WinTieLoss;
-use crate::statistics::length::LengthControlled;
-use crate::statistics::seeds::AcrossSeeds;
-use crate::statistics::weighted::TokenWeighted;
 use serde::{Deserialize, Serialize};
 
 /// One arm held against another. Differences are arm − baseline, nats a token: below zero the arm
@@ -15,47 +13,38 @@ pub struct Pair {
     pub arm: String,
     /// What it is held against.
     pub baseline: String,
-    /// The mean over held-out samples, seeds averaged first.
-    pub difference: f64,
-    /// Its bias-corrected and accelerated bootstrap interval over held-out samples.
-    pub interval: Interval,
-    /// Its percentile bootstrap interval.
+    /// The figure that the design fixed beforehand, seeds averaged first. Its interval over samples
+    /// is a bias-corrected and accelerated bootstrap interval.
+    #[serde(flatten)]
+    pub primary: Estimate,
+    /// Its percentile bootstrap interval over samples.
     pub percentile_interval: Interval,
-    /// The interval that counts the seeds too; none where an arm has one.
-    pub across_seeds: Option<AcrossSeeds>,
-    /// The sign-flip permutation test's p.
-    pub p: f64,
-    /// The same after Holm's correction over all pairs.
-    pub p_holm: f64,
     /// Cohen's d_z.
     pub effect_size: Option<f64>,
     /// Held-out samples on which the arm is better, equal, worse.
     pub win_tie_loss: WinTieLoss,
-    /// The smallest true difference this design finds with a probability of 80 %.
-    pub minimum_detectable: f64,
-    /// The difference at the median response length.
-    pub length_controlled: LengthControlled,
+    /// The difference where every sample counts the same.
+    pub sample_weighted: Estimate,
     /// The difference where every token counts the same.
-    pub token_weighted: TokenWeighted,
+    pub token_weighted: Estimate,
+    /// The difference with length held at the median; none where there is no line to read it from.
+    pub length_controlled: Option<LengthControlled>,
     /// What it says.
     pub verdict: Verdict,
 }
 
-/// What was found.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Evidence {
-    /// The arm is better, over held-out samples and over seeds.
-    Better,
-    /// The arm is worse, over held-out samples and over seeds.
-    Worse,
-    /// These models differ, but so do the seeds of one arm among themselves.
-    SeedsDiffer,
-    /// These models differ; with one seed nobody can tell the strategy from its luck.
-    OneSeed,
-    /// Not even these models can be told apart.
-    #[default]
-    None,
+/// A line of the differences on the logarithm of the length.
+#[derive(Debug, Clone, PartialEq, Serialize, Deserialize)]
+pub struct LengthControlled {
+    /// The median length, tokens.
+    pub median_tokens: f64,
+    /// The difference at that length.
+    #[serde(flatten)]
+    pub at_median: Estimate,
+    /// What a doubling of the length adds to the difference.
+    pub per_doubling: f64,
+    /// The interval of that, over seeds too where both arms have two or more.
+    pub per_doubling_interval: Interval,
 }
 
 /// The answer for one pair.

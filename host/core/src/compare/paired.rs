@@ -1,40 +1,61 @@
-//! The tests of a comparison: for every question of the design the paired differences, their
-//! intervals and p, corrected over all questions.
+//! The tests of a comparison: for every question of the design the paired differences, read in
+//! several ways, each with its intervals and p, corrected over all questions.
 
-use super::design::{Design, Pairs};
+use super::design::{Design, Measure, Pairs};
+use super::estimate::{Estimate, Raw, family};
 use super::group::Group;
-use super::pair::{Pair, Verdict};
+use super::pair::{LengthControlled, Pair, Verdict};
 use super::verdict::verdict;
-use crate::statistics::bootstrap::{self, Bootstrap, bca_interval, jackknife_mean};
-use crate::statistics::effect::{cohens_d_z, minimum_detectable_difference, win_tie_loss};
-use crate::statistics::length::length_controlled;
-use crate::statistics::seeds::across_seeds;
-use crate::statistics::summary::{mean, variance};
-use crate::statistics::weighted::token_weighted;
-use crate::statistics::{multiplicity, permutation};
-
-/// The probability with which the smallest detectable difference would be found.
-const POWER: f64 = 0.8;
+use crate::statistics::bootstrap::{
+    self, Bootstrap, bca_interval, jackknife_weighted, percentile_interval,
+};
+use crate::statistics::effect::{cohens_d_z, win_tie_loss};
+use crate::statistics::reading::{Reading, doublings_from_median};
+use crate::statistics::seeds::{SeedSpread, across_seeds, average, seed_spread};
 
 /// The answers to the design's questions; `tokens` are the held-out responses' lengths.
 pub(super) fn pairs(design: &Design, arms: &[Group<'_>], tokens: &[u32]) -> Vec<Pair> {
-    let averaged: Vec<Vec<f64>> = arms.iter().map(Group::averaged_over_seeds).collect();
-    let asked = asked_pairs(design, arms);
-    let family = asked.len();
-    let mut pairs: Vec<Pair> = asked
+    let losses: Vec<Vec<&[f64]>> = arms.iter().map(Group::losses).collect();
+    let averaged: Vec<Vec<f64>> = losses.iter().map(|runs| average(runs)).collect();
+    let questions: Vec<Question> = asked_pairs(design, arms)
         .into_iter()
-        .enumerate()
-        .map(|(number, (arm, baseline))| {
-            let differences: Vec<f64> =
-                averaged[arm].iter().zip(&averaged[baseline]).map(|(a, b)| a - b).collect();
-            let question = Question { design, number, family, tokens };
-            pair(question, &arms[arm], &arms[baseline], &differences)
+        .map(|(arm, baseline)| {
+            let both = averaged[arm].iter().zip(&averaged[baseline]);
+            Question { arm, baseline, differences: both.map(|(a, b)| a - b).collect() }
         })
         .collect();
-    let p_values: Vec<f64> = pairs.iter().map(|pair| pair.p).collect();
-    for (pair, p_holm) in pairs.iter_mut().zip(multiplicity::holm(&p_values)) {
-        pair.p_holm = p_holm;
-        pair.verdict = verdict(pair, design);
+    let asked = Asked { design, losses: &losses, averaged: &averaged, questions: &questions };
+    let mut by_sample = asked.estimates(&Reading::by_sample(tokens.len())).into_iter();
+    let mut by_token = asked.estimates(&Reading::by_token(tokens)).into_iter();
+    let mut on_length = on_length(&asked, tokens).into_iter();
+    let weights: Vec<f64> = match design.measure {
+        Measure::Sample => vec![1.0; tokens.len()],
+        Measure::Token => tokens.iter().map(|&count| f64::from(count)).collect(),
+    };
+    let mut pairs = Vec::new();
+    for (number, question) in questions.iter().enumerate() {
+        let (sample_weighted, token_weighted) =
+            (by_sample.next().expect("one a question"), by_token.next().expect("one a question"));
+        let primary = match design.measure {
+            Measure::Sample => sample_weighted.clone(),
+            Measure::Token => token_weighted.clone(),
+        };
+        let (primary, percentile_interval) =
+            with_bootstrap(primary, &question.differences, &weights, bootstrap(design, number));
+        let mut pair = Pair {
+            arm: arms[question.arm].name.to_owned(),
+            baseline: arms[question.baseline].name.to_owned(),
+            primary,
+            percentile_interval,
+            effect_size: cohens_d_z(&question.differences),
+            win_tie_loss: win_tie_loss(&question.differences, design.tie),
+            sample_weighted,
+            token_weighted,
+            length_controlled: on_length.next().expect("one a question"),
+            verdict: Verdict::default(),
+        };
+        pair.verdict = verdict(&pair, design, questions.len());
+        pairs.push(pair);
     }
     pairs
 }
@@ -45,57 +66,99 @@ fn asked_pairs(design: &Design, arms: &[Group<'_>]) -> Vec<(usize, usize)> {
         Pairs::Baseline => {
             let is_baseline = |at: &usize| arms[*at].name == design.baseline;
             let baseline = (0..arms.len()).find(is_baseline).expect("the baseline was checked");
-            (0..arms.len()).filter(|at| *at != baseline).map(|at| (at, baseline)).collect()
+            let mut pairs: Vec<(usize, usize)> =
+                (0..arms.len()).filter(|at| *at != baseline).map(|at| (at, baseline)).collect();
+            // Whoever picks once sees fewer samples than a new draw every epoch shows, so what
+            // picks once is held against what draws once too.
+            let drawn_once = (0..arms.len()).find(|&at| arms[at].uses("static-random"));
+            if let Some(once) = drawn_once.filter(|&once| once != baseline) {
+                let picks_once = |&at: &usize| arms[at].uses("static") && at != baseline;
+                pairs.extend((0..arms.len()).filter(picks_once).map(|at| (at, once)));
+            }
+            pairs
         }
         Pairs::All => (0..arms.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect(),
     }
 }
 
 /// One of a family of questions.
-#[derive(Clone, Copy)]
-struct Question<'a> {
-    design: &'a Design,
-    number: usize,
-    family: usize,
-    tokens: &'a [u32],
+struct Question {
+    arm: usize,
+    baseline: usize,
+    /// By held-out sample, seeds averaged.
+    differences: Vec<f64>,
 }
 
-/// The figures of a pair. Holm's correction needs the whole family, and the verdict that.
-fn pair(
-    question: Question<'_>,
-    arm: &Group<'_>,
-    baseline: &Group<'_>,
-    differences: &[f64],
-) -> Pair {
-    let design = question.design;
-    let seed = design.resampling_seed.wrapping_add(question.number as u64);
-    let bootstrap = Bootstrap { resamples: design.resamples, seed, confidence: design.confidence };
-    let difference = mean(differences);
-    let means = bootstrap::mean_distribution(differences, bootstrap);
-    let across_seeds =
-        across_seeds(differences, &arm.seed_means(), &baseline.seed_means(), design.confidence);
-    let over_samples = (variance(differences) / differences.len() as f64).sqrt();
-    let standard_error = across_seeds.map_or(over_samples, |across| across.standard_error);
-    let p = permutation::sign_flip_p_value(differences, design.resamples, seed);
-    Pair {
-        arm: arm.name.to_owned(),
-        baseline: baseline.name.to_owned(),
-        difference,
-        interval: bca_interval(difference, &means, &jackknife_mean(differences), design.confidence),
-        percentile_interval: bootstrap::percentile_interval(&means, design.confidence),
-        across_seeds,
-        p,
-        p_holm: p,
-        effect_size: cohens_d_z(differences),
-        win_tie_loss: win_tie_loss(differences, design.tie),
-        // Holm's first step, the strictest, is what a lone difference has to pass.
-        minimum_detectable: minimum_detectable_difference(
-            standard_error,
-            design.alpha() / question.family as f64,
-            POWER,
-        ),
-        length_controlled: length_controlled(differences, question.tokens, bootstrap),
-        token_weighted: token_weighted(differences, question.tokens, bootstrap),
-        verdict: Verdict::default(),
+/// The family, and the losses it is answered from, by arm and seed.
+struct Asked<'a> {
+    design: &'a Design,
+    losses: &'a [Vec<&'a [f64]>],
+    averaged: &'a [Vec<f64>],
+    questions: &'a [Question],
+}
+
+impl Asked<'_> {
+    /// What one reading says of every question.
+    fn estimates(&self, reading: &Reading) -> Vec<Estimate> {
+        self.estimates_beside(reading, true)
     }
+
+    fn estimates_beside(&self, reading: &Reading, is_a_loss: bool) -> Vec<Estimate> {
+        let spreads: Vec<Option<SeedSpread>> =
+            self.losses.iter().map(|runs| seed_spread(reading, runs)).collect();
+        let raw = |(number, question): (usize, &Question)| {
+            let differences = &question.differences;
+            let source = reading.source(differences);
+            let spread = spreads[question.arm].zip(spreads[question.baseline]);
+            let seed = bootstrap(self.design, number).seed;
+            Raw {
+                of_baseline: is_a_loss.then(|| reading.of(&self.averaged[question.baseline])),
+                over_samples: reading.over_samples(differences),
+                p: reading.p_over_samples(differences, self.design.resamples, seed),
+                across_seeds: spread.map(|(arm, baseline)| {
+                    across_seeds(reading.of(differences), source, arm, baseline)
+                }),
+            }
+        };
+        let raw: Vec<Raw> = self.questions.iter().enumerate().map(raw).collect();
+        family(&raw, self.design)
+    }
+}
+
+/// The line of every question.
+fn on_length(asked: &Asked<'_>, tokens: &[u32]) -> Vec<Option<LengthControlled>> {
+    let readings = Reading::at_median_length(tokens).zip(Reading::per_doubling(tokens));
+    let Some((height, slope)) = readings else {
+        return vec![None; asked.questions.len()];
+    };
+    let (_, median_tokens) = doublings_from_median(tokens);
+    let both = asked.estimates(&height).into_iter().zip(asked.estimates_beside(&slope, false));
+    both.map(|(at_median, slope)| {
+        Some(LengthControlled {
+            median_tokens,
+            at_median,
+            per_doubling: slope.difference,
+            per_doubling_interval: slope.across_seeds.map_or(slope.interval, |it| it.interval),
+        })
+    })
+    .collect()
+}
+
+fn bootstrap(design: &Design, number: usize) -> Bootstrap {
+    let seed = design.resampling_seed.wrapping_add(number as u64);
+    Bootstrap { resamples: design.resamples, seed, confidence: design.confidence }
+}
+
+/// The estimate with a resampled interval over samples, and the plainer one beside it.
+fn with_bootstrap(
+    mut estimate: Estimate,
+    differences: &[f64],
+    weights: &[f64],
+    bootstrap: Bootstrap,
+) -> (Estimate, crate::statistics::Interval) {
+    let means = bootstrap::weighted_distribution(differences, weights, bootstrap);
+    let jackknife = jackknife_weighted(differences, weights);
+    let confidence = bootstrap.confidence;
+    estimate.interval = bca_interval(estimate.difference, &means, &jackknife, confidence);
+    (estimate, percentile_interval(&means, confidence))
 }

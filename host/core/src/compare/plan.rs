@@ -3,6 +3,7 @@
 use super::arm::{Arm, Run};
 use super::design::{Design, Pairs};
 use crate::config::{Config, Setting};
+use crate::statistics::power::Luck;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
 
@@ -32,10 +33,15 @@ pub struct Plan {
     pub name: String,
     /// What the command line sets on top of it.
     pub settings: Vec<Setting>,
+    /// What was assumed because nobody said it, in words.
+    pub assumed: Vec<String>,
 }
 
-/// The arms that a comparison has unless refused.
-pub(super) const ADDED: [&str; 2] = ["random", "full"];
+/// The arms that a comparison has unless refused; the second only beside an arm that picks once.
+pub(super) const ADDED: [&str; 3] = ["random", "static-random", "full"];
+
+/// Fewer seeds leave the spread between them a guess.
+const ENOUGH_SEEDS: usize = 5;
 
 /// Every run of some arms, a seed at a time over all of them, so that an interrupted comparison has
 /// whole seeds.
@@ -96,9 +102,11 @@ impl Plan {
 
     /// Adds what a fair comparison has and this one neither names nor refuses.
     pub(super) fn with_added(mut self, seeds: &[u64], refused: &[String]) -> Self {
+        let picks_once = self.arms.iter().any(Arm::picks_once);
         for name in ADDED {
             let there = self.arms.iter().any(|arm| arm.name == name || arm.plugins == [name]);
-            if there || refused.iter().any(|refused| refused == name) {
+            let idle = name == "static-random" && !picks_once;
+            if there || idle || refused.iter().any(|refused| refused == name) {
                 continue;
             }
             // One seed of `full` shows what all the data gives; more cost more than they tell.
@@ -108,6 +116,45 @@ impl Plan {
             self.arms.push(Arm { name, plugins, set: Vec::new(), seeds: seeds.to_vec() });
         }
         self
+    }
+
+    /// What a reader of its result would wish to have known before, in words: too few seeds, or
+    /// arms of unequal numbers of them, and what can then be seen.
+    pub fn warnings(&self) -> Vec<String> {
+        let counts: Vec<usize> = self.arms.iter().map(|arm| arm.seeds.len()).collect();
+        let several = || self.arms.iter().filter(|arm| arm.seeds.len() > 1);
+        let Some(least) = several().map(|arm| arm.seeds.len()).min() else {
+            return vec![
+                "every arm has one seed, so no verdict about a strategy is possible\n\
+                 hint: --seeds 1,2,3,4,5"
+                    .into(),
+            ];
+        };
+        let mut warnings = Vec::new();
+        let family = counts.len() - 1;
+        let alpha = self.design.alpha() / family.max(1) as f64;
+        let luck = Luck { seed_deviation: 1.0, sample_error: 0.0 };
+        let visible = |seeds: usize| luck.detectable(seeds as u32, 1.0, alpha, 0.8);
+        if least < ENOUGH_SEEDS {
+            warnings.push(format!(
+                "{least} seeds an arm: where seeds dominate, a difference is found with 80 % only if \
+                 it is {:.1} times as large as the standard deviation between seeds; with \
+                 {ENOUGH_SEEDS} seeds {:.1} times\nhint: --seeds 1,2,3,4,5; compare --plan says how \
+                 many a given difference needs",
+                visible(least),
+                visible(ENOUGH_SEEDS)
+            ));
+        }
+        if several().any(|arm| arm.seeds.len() != least) {
+            let list: Vec<String> =
+                self.arms.iter().map(|arm| format!("{} {}", arm.name, arm.seeds.len())).collect();
+            warnings.push(format!(
+                "the arms differ in their numbers of seeds ({}): the arm with the fewest decides what \
+                 can be seen, and intervals are less exact",
+                list.join(", ")
+            ));
+        }
+        warnings
     }
 
     /// What makes a plan that could not be compared, in words.

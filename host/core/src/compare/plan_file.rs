@@ -17,20 +17,26 @@ use serde::de::DeserializeOwned;
 use std::path::Path;
 use toml::{Table, Value};
 
-const KEYS: [&str; 10] = [
+const KEYS: [&str; 12] = [
     "arms",
     "seeds",
     "baseline",
     "refuse",
     "keep",
     "pairs",
+    "measure",
+    "pool",
     "confidence",
     "resamples",
     "tie",
     "resampling_seed",
 ];
 /// The seeds of a plan that names none.
-const SEEDS: [u64; 3] = [1, 2, 3];
+const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
+/// The share of the pool that each seed draws, where nobody says.
+const POOL: f64 = 0.8;
+/// The share of the data that is held out, where no held-out set is named.
+const HELD_OUT: f64 = 0.1;
 const ARM_KEYS: [&str; 4] = ["name", "plugins", "set", "seeds"];
 
 /// An arm as it is written.
@@ -65,8 +71,9 @@ impl Plan {
     }
 
     /// Reads a TOML text with a `[compare]` section; `name` is what messages call it. Settings of
-    /// that section come after it, the others are kept for the runs. `random` is added, and `full`
-    /// with one seed, where they are missing and not refused.
+    /// that section come after it, the others are kept for the runs. `random` is added, beside an arm
+    /// that picks once `static-random`, and `full` with one seed, where they are missing and not
+    /// refused.
     ///
     /// ```
     /// use iterit_core::compare::Plan;
@@ -104,13 +111,21 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
     let seeds: Vec<u64> = take(&section, "seeds", "a list of whole numbers", &mut faults)
         .unwrap_or_else(|| SEEDS.to_vec());
     let refused: Vec<String> =
-        take(&section, "refuse", "a list of \"random\" and \"full\"", &mut faults)
+        take(&section, "refuse", "a list of \"random\", \"static-random\", \"full\"", &mut faults)
             .unwrap_or_default();
     for refused in refused.iter().filter(|refused| !ADDED.contains(&refused.as_str())) {
         faults.push(format!(
-            "compare.refuse: `{refused}` is never added, expected \"random\" or \"full\""
+            "compare.refuse: `{refused}` is never added, expected \"random\", \"static-random\" or \
+             \"full\""
         ));
     }
+    let mut assumed = Vec::new();
+    if !section.contains_key("seeds") {
+        assumed.push(format!("no seeds are named, so there are {}: {SEEDS:?}", SEEDS.len()));
+    }
+    let shared = Shared { base: &table, settings: &others };
+    let own = [pool(&section, &shared, &mut faults), held_out(&shared, &mut assumed)];
+    let others: Vec<Setting> = own.into_iter().flatten().chain(others.iter().cloned()).collect();
     let plan = Plan {
         arms: arms(&section, &seeds, &mut faults),
         keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
@@ -118,10 +133,61 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
         base: without_section(text, &table),
         name: name.to_owned(),
         settings: others,
+        assumed,
     };
     let plan = plan.with_added(&seeds, &refused);
     faults.extend(plan.faults());
     if faults.is_empty() { Ok(plan) } else { Err(located(faults, name)) }
+}
+
+/// What all runs share, as far as it is written.
+struct Shared<'a> {
+    base: &'a Table,
+    settings: &'a [Setting],
+}
+
+impl Shared<'_> {
+    /// Whether a key of `[data]` has a value.
+    fn has_data(&self, key: &str) -> bool {
+        let in_file = self.base.get("data").and_then(|data| data.get(key)).is_some();
+        let is_it =
+            |setting: &Setting| setting.within("data").is_some_and(|(found, _)| found == key);
+        in_file || self.settings.iter().any(is_it)
+    }
+}
+
+/// Each seed draws its own share of the pool, the same for all arms: else a verdict is about this
+/// one pool, whose luck every seed of an arm that draws nothing by itself would share.
+fn pool(section: &Table, shared: &Shared<'_>, faults: &mut Vec<String>) -> Option<Setting> {
+    let written: Option<f64> = take(section, "pool", "a share such as 0.8", faults);
+    if written.is_some_and(|share| !(share > 0.0 && share <= 1.0)) {
+        faults.push(format!(
+            "compare.pool: expected a share above 0 and up to 1, found {}",
+            section["pool"]
+        ));
+        return None;
+    }
+    let share = match written {
+        None if shared.has_data("pool") => return None,
+        None => POOL,
+        Some(1.0) if !shared.has_data("pool") => return None,
+        Some(share) => share,
+    };
+    Some(Setting::flag("compare.pool", "data.pool", &share.to_string()))
+}
+
+/// All arms are judged on samples that none is trained on.
+fn held_out(shared: &Shared<'_>, assumed: &mut Vec<String>) -> Option<Setting> {
+    if shared.has_data("eval_path") || shared.has_data("eval_fraction") {
+        return None;
+    }
+    assumed.push(
+        "no held-out set is named, so the last tenth of the data is held out\nhint: name one of the \
+         kind you care about with --set data.eval_path=FILE; a part of the same data favours what \
+         resembles the pool, as a random draw does"
+            .to_owned(),
+    );
+    Some(Setting::flag("compare", "data.eval_fraction", &HELD_OUT.to_string()))
 }
 
 fn located(faults: Vec<String>, name: &str) -> Error {
@@ -133,6 +199,8 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
     Design {
         baseline: take(section, "baseline", "an arm's name", faults).unwrap_or(usual.baseline),
         pairs: take(section, "pairs", "\"baseline\" or \"all\"", faults).unwrap_or(Pairs::Baseline),
+        measure: take(section, "measure", "\"sample\" or \"token\"", faults)
+            .unwrap_or(usual.measure),
         confidence: take(section, "confidence", "a share such as 0.95", faults)
             .unwrap_or(usual.confidence),
         resamples: take(section, "resamples", "a whole number", faults).unwrap_or(usual.resamples),
@@ -247,6 +315,8 @@ arms = [
 ]
 seeds = [3, 4]
 tie = 0.0
+[data]
+eval_path = "x.json"
 [train]
 epochs = 5
 "#;
@@ -255,14 +325,16 @@ epochs = 5
     fn a_plan_is_read_with_what_a_fair_one_has() {
         let plan = Plan::parse(TEXT, "exp.toml", &[]).unwrap();
         let names: Vec<&str> = plan.arms.iter().map(|arm| arm.name.as_str()).collect();
-        assert_eq!(names, ["ifd,diversity", "once", "random", "full"]);
+        assert_eq!(names, ["ifd,diversity", "once", "random", "static-random", "full"]);
         assert_eq!(plan.arms[1].plugins, ["ifd", "static"]);
-        assert_eq!(plan.arms[3].seeds, [3]);
+        assert_eq!(plan.arms[4].seeds, [3]);
+        assert!(plan.assumed.is_empty(), "{:?}", plan.assumed);
+        assert_eq!(plan.config().unwrap().data.pool, Some(0.8));
         let runs: Vec<(u64, &str)> =
             plan.runs().iter().map(|run| (run.seed, run.arm.name.as_str())).collect();
-        assert_eq!(runs.len(), 7);
-        assert_eq!(runs[4], (4, "ifd,diversity"));
-        assert_eq!(plan.base.lines().position(|line| line == "epochs = 5"), Some(11));
+        assert_eq!(runs.len(), 9);
+        assert_eq!(runs[5], (4, "ifd,diversity"));
+        assert_eq!(plan.base.lines().position(|line| line == "epochs = 5"), Some(13));
     }
 
     #[test]
@@ -274,6 +346,20 @@ epochs = 5
         assert_eq!((config.train.epochs, config.seed), (2, 8));
         assert_eq!(config.selection.plugins, ["ifd", "static"]);
         assert_eq!(plan.run_config(runs[0]).unwrap().train.epochs, 9);
+    }
+
+    #[test]
+    fn what_is_assumed_is_said() {
+        let plan = Plan::parse("[compare]\narms = ['ifd']\npool = 1.0", "exp.toml", &[]).unwrap();
+        assert!(plan.assumed[0].contains("[1, 2, 3, 4, 5]") && plan.assumed.len() == 2);
+        let config = plan.config().unwrap();
+        assert_eq!((config.data.eval_fraction, config.data.pool), (0.1, None));
+        assert!(plan.warnings().is_empty(), "{:?}", plan.warnings());
+        let text = "[data]\npool = 0.5\neval_fraction = 0.2\n[compare]\narms = ['ifd', 'a']\nseeds = [1, 2]";
+        let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
+        let config = plan.config().unwrap();
+        assert_eq!((config.data.eval_fraction, config.data.pool), (0.2, Some(0.5)));
+        assert!(plan.assumed.is_empty() && plan.warnings()[0].starts_with("2 seeds an arm"));
     }
 
     #[test]
@@ -313,6 +399,8 @@ epochs = 5
         );
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"a\"]", "is never added");
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nconfidence = 95", "0.5 to below 1");
+        check_fault("[compare]\narms = [\"a\"]\npool = 0", "above 0 and up to 1, found 0");
+        check_fault("[compare]\narms = [\"a\"]\nmeasure = 'x'", "\"sample\" or \"token\"");
         check_fault("[compare]\narms = [\"a\"]\nseeds = \"x\"", "expected a list of whole numbers");
         check_fault(
             "[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"random\", \"full\"]\nbaseline = \"a\"",

@@ -1,5 +1,6 @@
 //! What one run of one arm leaves for the comparison.
 
+use super::cache::Scoring;
 use crate::record::{HeldOutLine, RunRecord};
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -15,7 +16,9 @@ pub struct ArmResult {
     pub judged: Judged,
     /// After each epoch, the mean over the held-out samples of the same losses.
     pub held_out_by_epoch: Vec<f64>,
-    /// What the run did.
+    /// How many samples it could choose from.
+    pub pool: u64,
+    /// What the run did; ids are positions among all samples, also where the pool was a part.
     pub record: RunRecord,
 }
 
@@ -29,17 +32,21 @@ pub struct Judged {
     /// Seconds of scoring that this run was spared because another run of the comparison had asked
     /// the same; they belong to what it costs alone.
     pub spared_seconds: f64,
+    /// Tokens forward that it was spared so.
+    #[serde(default)]
+    pub spared_tokens: u64,
 }
 
 impl Judged {
     /// Judges by what the held-out samples said after the last epoch; those whose response is cut
     /// off say nothing, in no arm.
-    pub fn new(lines: &[HeldOutLine], spared_seconds: f64) -> Self {
+    pub fn new(lines: &[HeldOutLine], spared: Scoring) -> Self {
         let said = || lines.iter().filter(|line| line.tokens > 0);
         Self {
             held_out: said().map(HeldOutLine::mean).collect(),
             response_tokens: said().map(|line| line.tokens).collect(),
-            spared_seconds,
+            spared_seconds: spared.seconds,
+            spared_tokens: spared.tokens,
         }
     }
 

@@ -28,6 +28,9 @@ pub struct DataConfig {
     pub eval_fraction: f64,
     /// Which samples that are.
     pub eval_split: EvalSplit,
+    /// The share of the samples that the seed draws to choose from; all where unset.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub pool: Option<f64>,
     /// By a layout's field, what the files call it.
     pub fields: BTreeMap<String, String>,
     /// By source, how many of its rows are read: up to 1 a share, above 1 a count.

@@ -102,6 +102,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.data.eval_split, v, |_| true),
     },
     Key {
+        name: "data.pool",
+        expected: "a share of the samples, above 0 and up to 1",
+        put: |c, v| put(&mut c.data.pool, v, |p| p.is_some_and(|p| p > 0.0 && p <= 1.0)),
+    },
+    Key {
         name: "selection.plugins",
         expected: "a list of names or paths such as [\"ifd\", \"diversity\"]",
         put: |c, v| put(&mut c.selection.plugins, v, |_| true),

@@ -96,7 +96,7 @@ impl TryFrom<RawMicroBatch> for MicroBatch {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Shuffle {
-    /// Seeded anew with `seed` + epoch.
+    /// Seeded anew with a hash of `seed` and epoch.
     #[default]
     PerEpoch,
     /// Seeded anew with `seed` every epoch, as IterIT's own runs were.

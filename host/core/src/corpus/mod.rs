@@ -6,7 +6,7 @@ mod report;
 pub use report::{EndAudit, Lengths, TextReport};
 
 use crate::conversation::Conversation;
-use crate::dataset::Row;
+use crate::dataset::{Drawn, Row};
 use crate::learner::{Sequence, Watch};
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
@@ -20,6 +20,7 @@ pub struct Corpus {
     /// The rows as plugins see them.
     samples: Vec<Sample>,
     num_samples: usize,
+    drawn: Option<Drawn>,
     texts: CorpusTexts,
 }
 
@@ -54,7 +55,7 @@ impl Corpus {
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
         let report = TextReport::new(&encoder, &encoded[..num_samples]);
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { rows, samples, num_samples, texts })
+        Ok(Self { rows, samples, num_samples, drawn: None, texts })
     }
 
     /// The corpus without samples whose training text the window cuts, and how many those were. The ids
@@ -63,9 +64,10 @@ impl Corpus {
     /// # Errors
     /// Where none is left to train on.
     pub fn without_cut(self) -> Result<(Self, usize)> {
-        let Self { rows, samples, num_samples, texts } = self;
-        let CorpusTexts::Encoded { encoder, encoded, .. } = texts else {
-            return Ok((Self { rows, samples, num_samples, texts }, 0));
+        assert!(self.drawn.is_none(), "texts are left out before samples are drawn");
+        let Self { rows, num_samples, texts: CorpusTexts::Encoded { encoder, encoded, .. }, .. } = self
+        else {
+            return Ok((self, 0));
         };
         let is_whole = |encoded: &EncodedSample| encoded.truncated.training == 0;
         let left = encoded[..num_samples].iter().filter(|it| is_whole(it)).count();
@@ -82,7 +84,8 @@ impl Corpus {
         let num_dropped = num_all - encoded.len();
         let report = TextReport::new(&encoder, &encoded[..left]);
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok((Self { samples: samples_of(&rows), rows, num_samples: left, texts }, num_dropped))
+        let samples = samples_of(&rows);
+        Ok((Self { rows, samples, num_samples: left, drawn: None, texts }, num_dropped))
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends a response.
@@ -93,7 +96,38 @@ impl Corpus {
         let nothing =
             EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
         let texts = CorpusTexts::Bare { target_end, nothing };
-        Self { samples: samples_of(&rows), rows, num_samples, texts }
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: None, texts }
+    }
+
+    /// The same samples, known to be what was drawn of more.
+    #[must_use]
+    pub fn known_as(self, drawn: Option<Drawn>) -> Self {
+        Self { drawn, ..self }
+    }
+
+    /// What was drawn of these samples, and all target samples; ids begin anew.
+    pub fn draw(&self, drawn: Drawn) -> Self {
+        let targets = self.num_samples..self.rows.len();
+        let mut rows = drawn.take(&self.rows[..self.num_samples]);
+        rows.extend_from_slice(&self.rows[targets.clone()]);
+        let num_samples = drawn.ids.len();
+        let texts = match &self.texts {
+            CorpusTexts::Encoded { encoder, encoded, .. } => {
+                let mut those = drawn.take(&encoded[..self.num_samples]);
+                let report = TextReport::new(encoder, &those);
+                those.extend_from_slice(&encoded[targets]);
+                CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
+            }
+            CorpusTexts::Bare { target_end, nothing } => {
+                CorpusTexts::Bare { target_end: target_end.clone(), nothing: nothing.clone() }
+            }
+        };
+        Self { samples: samples_of(&rows), rows, num_samples, drawn: Some(drawn), texts }
+    }
+
+    /// Which of the input's samples these are, where they are not all.
+    pub fn drawn(&self) -> Option<&Drawn> {
+        self.drawn.as_ref()
     }
 
     /// The rows of all samples, those of the target samples last.

@@ -5,6 +5,7 @@
 //! are) and the field; several are reported at once, those of several files too. No row is skipped
 //! but those that the user allows to be bad, and these are told.
 
+mod drawn;
 mod near_duplicates;
 
 mod card;
@@ -15,6 +16,7 @@ mod format;
 
 mod reader;
 
+mod fault;
 mod turns;
 
 mod row;
@@ -24,6 +26,7 @@ mod file;
 mod hold_out;
 mod source;
 
+pub use drawn::Drawn;
 pub use field_names::FieldNames;
 pub use folder::Purpose;
 pub use format::DataFormat;

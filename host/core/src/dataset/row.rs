@@ -1,6 +1,7 @@
 //! One row becomes one conversation.
 
 use super::DataFormat;
+use super::fault::{fault, kind};
 use super::turns;
 use crate::conversation::{Conversation, Message, SystemTurn};
 use iterit_sdk::{Sample, SampleId};
@@ -271,24 +272,5 @@ impl Parts {
 
     fn fault(&mut self, field: &str, found: Option<&Value>, expected: &str) {
         self.faults.push(fault(field, found, expected));
-    }
-}
-
-/// What is wrong with a field.
-pub(super) fn fault(field: &str, found: Option<&Value>, expected: &str) -> String {
-    let found = found.map_or_else(|| "missing".to_owned(), kind);
-    format!("`{field}` is {found}, expected {expected}")
-}
-
-/// What a value is, for messages; long ones by their type alone.
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) if text.len() <= 20 => format!("\"{text}\""),
-        Value::String(_) => "a string".into(),
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "an object".into(),
     }
 }

@@ -1,7 +1,7 @@
 //! A list of turns becomes messages. Names that other layouts use for the same thing become the ones
 //! chat templates read; every other field stays as it is.
 
-use super::row::fault;
+use super::fault::fault;
 use crate::conversation::Message;
 use serde_json::{Map, Value};
 

@@ -1,5 +1,6 @@
 //! The page of a comparison.
 
+use super::appendix::appendix;
 use super::arm_change::{ArmChange, arm_change};
 use super::chart::{Axis, Chart, Mark, Series};
 use super::embed::sample_data;
@@ -27,6 +28,7 @@ struct Page<'a> {
     lead: String,
     facts: Vec<Fact>,
     comparison: &'a Comparison,
+    appendix: Option<String>,
     verdicts: Vec<VerdictModel<'a>>,
     forest: Vec<Lane>,
     forest_scale: Scale,
@@ -73,10 +75,11 @@ pub(crate) fn render(
         style: page::STYLE,
         title: "Does selection help?".into(),
         eyebrow: "iterit comparison",
-        sections: sections(&changes, browser.as_ref()),
+        sections: sections(comparison, &changes, browser.as_ref()),
         lead: lead(comparison),
         facts: facts(comparison),
         comparison,
+        appendix: appendix(comparison),
         verdicts: comparison.pairs.iter().map(verdict).collect(),
         forest: comparison.pairs.iter().map(|pair| forest_lane(pair, &forest_scale)).collect(),
         forest_scale,
@@ -91,16 +94,19 @@ pub(crate) fn render(
         training_chart: chart(&comparison.arms, training, "Training loss by epoch"),
         overlap: MatrixTable {
             caption:
-                "Jaccard’s index of two arms’ picks, averaged over epochs and equal seeds; on \
-                      the diagonal, an arm with itself under another seed"
+                "Jaccard’s index of two arms’ picks, averaged over epochs and equal seeds; on the \
+                 diagonal, an arm with itself under another seed. Below each, what picks at random \
+                 of as many samples would give"
                     .into(),
             names: names.clone(),
             rows: comparison.overlap.clone(),
+            by_chance: Some(comparison.overlap_by_chance.clone()),
         },
         score_agreement: scored.then(|| MatrixTable {
             caption: "Spearman’s ρ of two arms’ scores before any training".into(),
             names: names.clone(),
             rows: comparison.score_agreement.clone(),
+            by_chance: None,
         }),
         mix,
         changes,
@@ -114,7 +120,11 @@ pub(crate) fn render(
 }
 
 /// The page's contents; epochs and samples are left out where there is nothing to show of them.
-fn sections(changes: &[ArmChange<'_>], browser: Option<&Browser>) -> Vec<Section> {
+fn sections(
+    comparison: &Comparison,
+    changes: &[ArmChange<'_>],
+    browser: Option<&Browser>,
+) -> Vec<Section> {
     let mut sections = vec![
         Section::new("verdicts", "Verdicts"),
         Section::new("differences", "Differences"),
@@ -122,8 +132,11 @@ fn sections(changes: &[ArmChange<'_>], browser: Option<&Browser>) -> Vec<Section
         Section::new("losses", "Losses"),
         Section::new("picks", "What was picked"),
     ];
+    sections.extend(comparison.circumstances.as_ref().map(|_| Section::new("made", "Made under")));
     sections.extend((!changes.is_empty()).then(|| Section::new("change", "From epoch to epoch")));
     sections.extend([Section::new("cost", "Cost"), Section::new("method", "Method")]);
+    let appendix = comparison.circumstances.as_ref();
+    sections.extend(appendix.map(|_| Section::new("appendix", "For an appendix")));
     sections.extend(browser.map(|_| Section::new("samples", "Samples")));
     sections
 }
@@ -147,7 +160,11 @@ fn lead(comparison: &Comparison) -> String {
     part(unsettled, "that one seed cannot settle");
     let total = comparison.pairs.len();
     let plural = if total == 1 { "" } else { "s" };
-    format!("{total} comparison{plural}: {}.", parts.join(", "))
+    let unfinished = comparison.circumstances.as_ref().filter(|made| made.finished < made.planned);
+    let unfinished = unfinished.map_or_else(String::new, |made| {
+        format!("Unfinished, {} of {} runs are in. ", made.finished, made.planned)
+    });
+    format!("{unfinished}{total} comparison{plural}: {}.", parts.join(", "))
 }
 
 fn facts(comparison: &Comparison) -> Vec<Fact> {
@@ -164,7 +181,11 @@ fn facts(comparison: &Comparison) -> Vec<Fact> {
             count(comparison.held_out.samples),
             format!("{} response tokens", count(comparison.held_out.tokens)),
         ),
-        Fact::new("Confidence", percent(comparison.design.confidence), "after Holm’s correction"),
+        Fact::new(
+            "Confidence",
+            percent(comparison.design.confidence),
+            "of all verdicts together, after Holm’s correction",
+        ),
     ]
 }
 
@@ -179,21 +200,21 @@ fn verdict(pair: &Pair) -> VerdictModel<'_> {
 
 fn forest_scale(pairs: &[Pair]) -> Scale {
     let rows = pairs.iter().map(|pair| {
-        let across = pair.across_seeds.map(|across| across.interval);
-        let intervals = [Some(pair.interval), across].into_iter().flatten();
+        let across = pair.primary.across_seeds;
+        let across = across.into_iter().flat_map(|it| [it.interval, it.simultaneous]);
+        let intervals = across.chain([pair.primary.interval]);
         let ends = intervals.flat_map(|interval| [interval.low, interval.high]);
-        ends.chain([pair.difference]).collect()
+        ends.chain([pair.primary.difference]).collect()
     });
     Scale::around(0.0, rows.collect())
 }
 
 fn forest_lane(pair: &Pair, scale: &Scale) -> Lane {
-    let across = pair.across_seeds.map(|across| across.interval);
-    Lane::new(scale)
-        .with_zero()
-        .with_wide(across)
-        .with_sure(pair.interval)
-        .with_mark(pair.difference)
+    let lane = Lane::new(scale).with_zero().with_mark(pair.primary.difference);
+    match pair.primary.across_seeds {
+        Some(across) => lane.with_wide(Some(across.simultaneous)).with_sure(across.interval),
+        None => lane.with_wide(Some(pair.primary.interval)),
+    }
 }
 
 fn seeds_scale(arms: &[ArmSummary]) -> Scale {

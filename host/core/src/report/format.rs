@@ -57,6 +57,15 @@ pub fn percent(share: f64) -> String {
     format!("{} %", decimals(100.0 * share, places))
 }
 
+/// 0.0034 → `+0.34 %`, for differences.
+pub fn signed_percent(share: f64) -> String {
+    if !share.is_finite() {
+        return NOTHING.into();
+    }
+    let places = if share.abs() < 0.0995 { 2 } else { 0 };
+    format!("{} %", signed(100.0 * share, places))
+}
+
 /// 83.2 → `1 min 23 s`.
 pub fn seconds(value: f64) -> String {
     if !value.is_finite() {
@@ -98,6 +107,8 @@ mod tests {
         assert_eq!(significant(1234.5, 3), "1234");
         assert_eq!(percent(0.05), "5.0 %");
         assert_eq!(percent(0.5), "50 %");
+        assert_eq!(signed_percent(-0.0034), "−0.34 %");
+        assert_eq!(signed_percent(0.25), "+25 %");
         assert_eq!(seconds(0.0), "0 s");
         assert_eq!(seconds(0.012), "12 ms");
         assert_eq!(seconds(83.2), "1 min 23 s");

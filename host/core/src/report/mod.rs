@@ -19,12 +19,14 @@ mod run_charts;
 
 mod run_page;
 mod arm_change;
+mod appendix;
 mod comparison_page;
-mod text;
+mod run_text;
+mod comparison_text;
 
-pub use text::{
-    comparison_json, comparison_markdown, comparison_table, run_json, run_markdown, run_table,
-};
+pub use appendix::appendix;
+pub use comparison_text::{comparison_json, comparison_markdown, comparison_table};
+pub use run_text::{run_json, run_markdown, run_table};
 
 use crate::Sample;
 use crate::compare::{ArmResult, Comparison};

@@ -78,6 +78,8 @@ pub(crate) struct MatrixTable {
     pub(crate) names: Vec<String>,
     /// The figures.
     pub(crate) rows: crate::observe::overlap::Matrix,
+    /// What chance alone would give, in the same places.
+    pub(crate) by_chance: Option<crate::observe::overlap::Matrix>,
 }
 
 fn environment() -> Environment<'static> {
@@ -111,6 +113,9 @@ fn environment() -> Environment<'static> {
     });
     environment.add_filter("percent", |value: Value| {
         number(&value).map_or(format::NOTHING.into(), format::percent)
+    });
+    environment.add_filter("signed_percent", |value: Value| {
+        number(&value).map_or(format::NOTHING.into(), format::signed_percent)
     });
     environment.add_filter("seconds", |value: Value| {
         number(&value).map_or(format::NOTHING.into(), format::seconds)

@@ -162,6 +162,7 @@ fn run_model<'a>(view: &RunView<'a>) -> RunModel<'a> {
         ],
         change: overlap.as_ref().map_or_else(String::new, |matrix| change(record, matrix)),
         overlap: overlap.map(|rows| MatrixTable {
+            by_chance: None,
             caption: "Jaccard’s index of the picks: shared over all in either".into(),
             names: epoch_names.clone(),
             rows,
@@ -343,6 +344,7 @@ fn overview(views: &[RunView<'_>]) -> Overview {
             .collect(),
         chart: chart.render(),
         matrix: same_data.then(|| MatrixTable {
+            by_chance: None,
             caption: "Jaccard’s index of what two runs picked in any epoch".into(),
             names: views.iter().map(|view| view.name.to_owned()).collect(),
             rows: jaccard_matrix(&sets),

@@ -7,12 +7,15 @@ use crate::score_table::ScoreTable;
 use crate::services::pickable;
 use crate::{Error, Result, SampleId};
 use iterit_sdk::{Action, Error as PluginError, Host, LogLevel, Update, check};
+use std::sync::atomic::Ordering;
 use std::time::Instant;
 
 impl Run<'_> {
     /// Chooses what the epoch about to begin trains on, and writes it to the run directory.
     pub(super) fn choose(&mut self) -> Result<()> {
         let mut seconds = Seconds::default();
+        let forward_tokens = self.inputs.lender.models.forward_tokens();
+        let before = forward_tokens.load(Ordering::Relaxed);
         let update = self.plan()?;
 
         let clock = Instant::now();
@@ -30,6 +33,7 @@ impl Run<'_> {
             eligible,
             mean_score: mean_score(&self.state.table, self.state.epoch),
             seconds,
+            forward_tokens: forward_tokens.load(Ordering::Relaxed) - before,
             ..EpochInProgress::default()
         });
         self.state.selections.push(selection);

@@ -1,30 +1,30 @@
 //! One epoch's optimizer steps, in torch's shuffled order of the selection.
 
 use super::Run;
+use super::pace::Pace;
 use crate::learner::Sequence;
 use crate::observer::Phase;
 use crate::permutation::randperm;
 use crate::record::{LossLine, StepRecord};
-use crate::schedule::Schedule;
 use crate::{Error, Result, SampleId};
 use iterit_sdk::LogLevel;
 use std::time::Instant;
 
 impl Run<'_> {
     /// Trains on the current selection from the step the state stands at.
-    pub(super) fn train_epoch(&mut self, schedule: &Schedule) -> Result<()> {
+    pub(super) fn train_epoch(&mut self, pace: &Pace) -> Result<()> {
         let order = self.order()?;
         let steps: Vec<&[SampleId]> = order.chunks(self.options.train.batch).collect();
         let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
         self.inputs.lender.observer.begin(Phase::Training, Some(self.state.epoch));
-        let trained = self.take_steps(schedule, &steps, done, order.len() as u64);
+        let trained = self.take_steps(pace, &steps, done, order.len() as u64);
         self.inputs.lender.observer.end(Phase::Training);
         trained
     }
 
     fn take_steps(
         &mut self,
-        schedule: &Schedule,
+        pace: &Pace,
         steps: &[&[SampleId]],
         done: usize,
         num_samples: u64,
@@ -36,7 +36,7 @@ impl Run<'_> {
                 self.save_checkpoint()?;
                 return Err(Error::Cancelled);
             }
-            self.take_step(schedule, step)?;
+            self.take_step(pace, step)?;
             trained += step.len() as u64;
             let last = index + 1 == steps.len();
             let due = self.options.save_every > 0
@@ -48,11 +48,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn take_step(&mut self, schedule: &Schedule, ids: &[SampleId]) -> Result<()> {
+    fn take_step(&mut self, pace: &Pace, ids: &[SampleId]) -> Result<()> {
         let clock = Instant::now();
         let samples: Vec<Sequence> =
             ids.iter().map(|&id| self.inputs.lender.corpus.encoded(id).training.clone()).collect();
-        let options = self.step_options(schedule)?;
+        let options = self.step_options(pace);
         let outcome =
             self.inputs.lender.models.change(|learner| learner.step(&samples, &options))?;
         if !outcome.loss.is_finite() || !outcome.grad_norm.is_finite() {

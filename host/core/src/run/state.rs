@@ -24,7 +24,8 @@ pub struct RunState {
     pub selections: Vec<Selection>,
     /// The epoch being trained, where it has begun.
     pub in_progress: Option<EpochInProgress>,
-    /// The plugins' own states, by name.
+    /// The plugins' own states, by name: bytes of any number, so each goes into a file of its own.
+    #[serde(default, skip_serializing)]
     pub plugin_states: Vec<(String, Vec<u8>)>,
 }
 
@@ -45,6 +46,9 @@ pub struct EpochInProgress {
     pub losses: Vec<LossLine>,
     /// Tokens trained on.
     pub tokens: u64,
+    /// Tokens read to choose.
+    #[serde(default)]
+    pub forward_tokens: u64,
     /// Where the time went.
     pub seconds: Seconds,
 }

@@ -12,10 +12,11 @@ use crate::span::{Encoder, EncoderOptions};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use iterit_sdk::{
-    Action, ComplexityScorer, Embedding, Host, LogitStatistics, Matrix, Model, Role, Sample,
+    Action, Call, ComplexityScorer, Embedding, Host, LogitStatistics, Matrix, Model, Role, Sample,
     SampleId, Score, Turn, Update, UpdateStrategy,
 };
 use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Mutex};
 
@@ -117,6 +118,12 @@ impl ComplexityScorer for Says {
     }
 }
 
+fn everything(epoch: &Epoch) -> Update {
+    let all: Vec<SampleId> = (0..epoch.run.num_samples).collect();
+    let action = Action::Pick { budget: epoch.run.budget };
+    Update { rescore: all.clone(), candidates: all, action }
+}
+
 /// Rescores and offers everything, every epoch; counts its plans to have a state worth saving.
 #[derive(Default)]
 struct Everything {
@@ -130,9 +137,7 @@ impl UpdateStrategy for Everything {
     fn plan(&mut self, _: &Host<'_>, epoch: &Epoch) -> iterit_sdk::Result<Update> {
         assert_eq!(u32::from(self.plans), epoch.epoch, "a plan was asked for twice");
         self.plans += 1;
-        let all: Vec<SampleId> = (0..epoch.run.num_samples).collect();
-        let action = Action::Pick { budget: epoch.run.budget };
-        Ok(Update { rescore: all.clone(), candidates: all, action })
+        Ok(everything(epoch))
     }
     fn save(&self) -> iterit_sdk::Result<Vec<u8>> {
         Ok(vec![self.plans])
@@ -246,6 +251,15 @@ fn manifest() -> RunManifest {
 
 /// Trains from the last checkpoint in `folder`, or from the start.
 fn train(folder: &Path, plugins: PluginSet, observer: &Impatient) -> Result<RunRecord> {
+    train_with(folder, plugins, options(), observer)
+}
+
+fn train_with(
+    folder: &Path,
+    plugins: PluginSet,
+    options: RunOptions,
+    observer: &Impatient,
+) -> Result<RunRecord> {
     let corpus = corpus();
     let models = Models::new(Box::<FakeLearner>::default());
     let directory = RunDirectory::open(folder).or_else(|_| {
@@ -254,7 +268,7 @@ fn train(folder: &Path, plugins: PluginSet, observer: &Impatient) -> Result<RunR
     })?;
     let lender = Lender { corpus: &corpus, models: &models, seed: 7, threads: 1, observer };
     let inputs = Inputs { lender, held_out: Some(&corpus), directory: &directory };
-    let mut run = Run { inputs, plugins, options: options(), state: RunState::default() };
+    let mut run = Run { inputs, plugins, options, state: RunState::default() };
     match directory.checkpoints()?.last() {
         Some(checkpoint) => run.restore(&checkpoint.folder)?,
         None => directory.rewind(0, 0)?,
@@ -375,4 +389,87 @@ fn what_was_asked_before_costs_no_forward_pass_until_the_model_changes() {
         models.change(|_| ());
         assert_eq!(ask(question, &[4, 0, 9]), (first, 3 * texts), "the model may be another");
     }
+}
+
+#[test]
+fn a_run_answers_every_call() {
+    let (corpus, patient) = (corpus(), Impatient::new(u64::MAX));
+    let models = Models::new(Box::<FakeLearner>::default());
+    let table = ScoreTable::default();
+    let history = History { table: &table, selections: &[] };
+    let lender =
+        Lender { corpus: &corpus, models: &models, seed: 7, threads: 1, observer: &patient };
+    for call in Call::ALL {
+        let answer = lender.lend(history, "asks", 1, |host| call.make(host.services()));
+        answer.unwrap_or_else(|error| panic!("{}: {error}", call.name()));
+    }
+}
+
+/// Remembers a number of bytes, and counts how often it was asked for budgets.
+struct Heavy {
+    memory: Vec<u8>,
+    asked: Arc<AtomicU64>,
+}
+
+impl UpdateStrategy for Heavy {
+    fn budgets(&self, run: &RunShape) -> iterit_sdk::Result<Vec<u64>> {
+        self.asked.fetch_add(1, Ordering::SeqCst);
+        Ok(vec![run.budget; run.epochs as usize])
+    }
+
+    fn plan(&mut self, _: &Host<'_>, epoch: &Epoch) -> iterit_sdk::Result<Update> {
+        self.memory.extend([epoch.epoch as u8; 100_000]);
+        Ok(everything(epoch))
+    }
+
+    fn save(&self) -> iterit_sdk::Result<Vec<u8>> {
+        Ok(self.memory.clone())
+    }
+
+    fn restore(&mut self, state: &[u8]) -> iterit_sdk::Result<()> {
+        self.memory = state.to_vec();
+        Ok(())
+    }
+}
+
+/// It stood in `state.json` as a number a line.
+#[test]
+fn what_a_plugin_remembers_is_a_file_of_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let heavy = || PluginSet {
+        strategy: named("heavy", Box::new(Heavy { memory: Vec::new(), asked: Arc::default() })),
+        ..plugins(Box::new(MeanLoss))
+    };
+    train(folder.path(), heavy(), &Impatient::new(u64::MAX)).unwrap();
+    let checkpoint = folder.path().join("checkpoints/step-9");
+    let saved = std::fs::read(checkpoint.join("plugins/heavy")).unwrap();
+    assert_eq!(saved, [[0; 100_000], [1; 100_000], [2; 100_000]].concat());
+    assert_eq!(std::fs::read(checkpoint.join("plugins/mean-loss")).unwrap(), b"");
+    let state = std::fs::read_to_string(checkpoint.join("state.json")).unwrap();
+    assert!(!state.contains("plugin_states"), "{state}");
+
+    // One that an earlier version wrote is read as well.
+    std::fs::remove_dir_all(checkpoint.join("plugins")).unwrap();
+    let state = state.replacen('{', "{\"plugin_states\": [[\"heavy\", [7, 8]]],", 1);
+    std::fs::write(checkpoint.join("state.json"), state).unwrap();
+    let error = train(folder.path(), heavy(), &Impatient::new(u64::MAX)).unwrap_err().to_string();
+    assert!(
+        error.starts_with("the checkpoint holds no state of plugin `mean-loss`\nhint"),
+        "{error}"
+    );
+}
+
+/// They were asked for at every step, and the whole corpus was summed each time.
+#[test]
+fn budgets_are_asked_for_before_the_first_step_only() {
+    let folder = tempfile::tempdir().unwrap();
+    let asked = Arc::<AtomicU64>::default();
+    let strategy = Heavy { memory: Vec::new(), asked: asked.clone() };
+    let plugins =
+        PluginSet { strategy: named("heavy", Box::new(strategy)), ..plugins(Box::new(MeanLoss)) };
+    let options = RunOptions { tokens: Some(300), ..options() };
+    let record = train_with(folder.path(), plugins, options, &Impatient::new(u64::MAX)).unwrap();
+    assert!(record.steps.len() > 3, "{}", record.steps.len());
+    assert!(record.steps.is_sorted_by(|a, b| a.step < b.step));
+    assert_eq!(asked.load(Ordering::SeqCst), 1);
 }

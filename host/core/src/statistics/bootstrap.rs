@@ -88,11 +88,31 @@ pub fn jackknife_mean(values: &[f64]) -> Vec<f64> {
     values.iter().map(|x| (sum - x) / left).collect()
 }
 
+/// The weighted mean with each value left out: (Σ w x − wᵢ xᵢ) / (Σ w − wᵢ).
+pub fn jackknife_weighted(values: &[f64], weights: &[f64]) -> Vec<f64> {
+    let all: f64 = weights.iter().sum();
+    let sum: f64 = values.iter().zip(weights).map(|(x, w)| x * w).sum();
+    values.iter().zip(weights).map(|(x, w)| (sum - w * x) / (all - w)).collect()
+}
+
 /// The resampled means of the values.
 pub fn mean_distribution(values: &[f64], bootstrap: Bootstrap) -> Vec<f64> {
     let n = values.len() as f64;
     distribution(values.len(), bootstrap, |rows| {
         rows.iter().map(|&row| values[row as usize]).sum::<f64>() / n
+    })
+}
+
+/// The resampled weighted means: a value is drawn again with its weight, so each is a ratio of two
+/// means.
+pub fn weighted_distribution(values: &[f64], weights: &[f64], bootstrap: Bootstrap) -> Vec<f64> {
+    distribution(values.len(), bootstrap, |rows| {
+        let (mut sum, mut all) = (0.0, 0.0);
+        for &row in rows {
+            sum += weights[row as usize] * values[row as usize];
+            all += weights[row as usize];
+        }
+        sum / all
     })
 }
 

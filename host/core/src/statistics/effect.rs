@@ -1,6 +1,5 @@
-//! How large a paired difference is, and how small a one the design could have seen.
+//! How large a paired difference is, beside its own spread and sample by sample.
 
-use super::distribution::normal_quantile;
 use super::summary::{mean, standard_deviation};
 use serde::{Deserialize, Serialize};
 
@@ -27,12 +26,6 @@ pub fn win_tie_loss(differences: &[f64], tie: f64) -> WinTieLoss {
     let wins = differences.iter().filter(|&&d| d < -tie).count() as u64;
     let losses = differences.iter().filter(|&&d| d > tie).count() as u64;
     WinTieLoss { wins, ties: differences.len() as u64 - wins - losses, losses }
-}
-
-/// The smallest true difference that a two-sided test at `alpha` finds with probability `power`:
-/// (z_{1−α/2} + z_{power}) · SE, the normal approximation.
-pub fn minimum_detectable_difference(standard_error: f64, alpha: f64, power: f64) -> f64 {
-    (normal_quantile(1.0 - alpha / 2.0) + normal_quantile(power)) * standard_error
 }
 
 #[cfg(test)]

@@ -10,10 +10,12 @@ pub mod summary;
 pub mod bootstrap;
 pub mod correlation;
 pub mod effect;
-pub mod length;
-pub mod weighted;
 pub mod multiplicity;
 pub mod permutation;
+pub mod power;
+pub mod student;
+
+pub mod reading;
 pub mod seeds;
 
 use serde::{Deserialize, Serialize};

@@ -1,33 +1,28 @@
-//! From these runs to the strategy: an interval that counts two sources of luck, the held-out
-//! samples that were drawn and the seeds that were run.
+//! From these runs to the strategy: the variance of a difference that counts two crossed sources of
+//! luck, the held-out samples that were drawn and the seeds that were run.
 //!
 //! Resampling held-out samples alone asks whether *these models* differ. Two models trained alike
 //! with different seeds do differ, and with enough held-out samples that test will say so. Whether
 //! the *strategies* differ needs the spread between seeds as well.
+//!
+//! Every run is judged on the same samples, so a loss is L_{si} = μ + a_i + b_s + e_{si}: sample,
+//! seed, and the rest. The spread over samples of losses averaged over seeds holds a share of e, and
+//! so does the spread over seeds of losses averaged over samples; adding the two would count it
+//! twice. Estimated by what is left of the table when both are taken away, it is taken off once, as
+//! in the analysis of variance with two crossed random effects (Searle, Casella and McCulloch 1992,
+//! *Variance Components*, chapter 4).
 
-use super::Interval;
-use super::distribution::student_t_quantile;
+use super::reading::Reading;
+use super::student::{Source, Student};
 use super::summary::variance;
-use serde::{Deserialize, Serialize};
 
-/// The variance of a mean, and the degrees of freedom it was estimated with.
+/// What the seeds of one arm say of its luck.
 #[derive(Debug, Clone, Copy, PartialEq)]
-pub struct Source {
-    /// s² / n.
-    pub variance: f64,
-    /// n − 1.
-    pub degrees_of_freedom: f64,
-}
-
-/// A difference between strategies.
-#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
-pub struct AcrossSeeds {
-    /// √ of the summed variances.
-    pub standard_error: f64,
-    /// Welch and Satterthwaite's.
-    pub degrees_of_freedom: f64,
-    /// Student's interval around the difference.
-    pub interval: Interval,
+pub struct SeedSpread {
+    /// Of the arm's reading averaged over its seeds: s² over seeds / S.
+    pub between: Source,
+    /// The share of that which is neither a seed's nor a sample's alone: Σₛ Var(eₛ) / (S (S − 1)).
+    pub shared: f64,
 }
 
 /// s² / n of these values; none below two.
@@ -37,66 +32,84 @@ pub fn source(values: &[f64]) -> Option<Source> {
         .then(|| Source { variance: variance(values) / n, degrees_of_freedom: n - 1.0 })
 }
 
-/// ν = (Σ vᵢ)² / Σ (vᵢ² / νᵢ) (Welch 1947; Satterthwaite 1946).
-pub fn welch_satterthwaite(sources: &[Source]) -> f64 {
-    let total: f64 = sources.iter().map(|s| s.variance).sum();
-    let divided = |s: &Source| s.variance * s.variance / s.degrees_of_freedom;
-    total * total / sources.iter().map(divided).sum::<f64>()
+/// The spread of an arm's runs, each a loss a held-out sample; none where it has one seed.
+pub fn seed_spread(reading: &Reading, runs: &[&[f64]]) -> Option<SeedSpread> {
+    let readings: Vec<f64> = runs.iter().map(|run| reading.of(run)).collect();
+    let between = source(&readings)?;
+    let seeds = runs.len() as f64;
+    let average = average(runs);
+    let rest = |run: &&[f64]| -> f64 {
+        let rest: Vec<f64> = run.iter().zip(&average).map(|(loss, mean)| loss - mean).collect();
+        reading.variance(&rest)
+    };
+    let shared = runs.iter().map(rest).sum::<f64>() / (seeds * (seeds - 1.0));
+    Some(SeedSpread { between, shared })
 }
 
-/// d̄ ± t_{ν, (1+c)/2} √(Σ vᵢ), with the sources: the paired differences over held-out samples
-/// (seeds averaged), and each arm's means over its seeds. None where an arm has one seed: its
-/// spread is then unknown.
+/// By sample, the mean over runs.
+pub fn average(runs: &[&[f64]]) -> Vec<f64> {
+    let seeds = runs.len() as f64;
+    (0..runs[0].len()).map(|at| runs.iter().map(|run| run[at]).sum::<f64>() / seeds).collect()
+}
+
+/// The difference of two arms that counts samples and seeds: variance max(v − w_A − w_B, 0) + b_A +
+/// b_B, with v over samples, b between the seeds of an arm, and w what b shares with v.
 ///
-/// They overlap in the noise that is both a sample's and a seed's. The interval is therefore too
-/// wide where that noise is all there is (by √2 at most), and never too narrow.
+/// The arms' luck is taken to be independent. Where seeds draw one pool for all arms it is partly
+/// shared, and the interval a little wide.
 pub fn across_seeds(
-    differences: &[f64],
-    arm_means: &[f64],
-    baseline_means: &[f64],
-    confidence: f64,
-) -> Option<AcrossSeeds> {
-    let sources = [source(differences)?, source(arm_means)?, source(baseline_means)?];
-    let standard_error = sources.iter().map(|s| s.variance).sum::<f64>().sqrt();
-    let difference = super::summary::mean(differences);
-    if standard_error == 0.0 {
-        let interval = Interval { low: difference, high: difference };
-        return Some(AcrossSeeds { standard_error, degrees_of_freedom: f64::MAX, interval });
-    }
-    let degrees_of_freedom = welch_satterthwaite(&sources);
-    let half = student_t_quantile(0.5 + confidence / 2.0, degrees_of_freedom) * standard_error;
-    let interval = Interval { low: difference - half, high: difference + half };
-    Some(AcrossSeeds { standard_error, degrees_of_freedom, interval })
+    difference: f64,
+    over_samples: Source,
+    arm: SeedSpread,
+    baseline: SeedSpread,
+) -> Student {
+    let of_samples = (over_samples.variance - arm.shared - baseline.shared).max(0.0);
+    let of_samples = Source { variance: of_samples, ..over_samples };
+    Student::new(difference, &[of_samples, arm.between, baseline.between])
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
 
+    fn difference_of(arm: &[&[f64]], baseline: &[&[f64]]) -> Student {
+        let reading = Reading::by_sample(arm[0].len());
+        let differences: Vec<f64> =
+            average(arm).iter().zip(average(baseline)).map(|(a, b)| a - b).collect();
+        let spread = |runs| seed_spread(&reading, runs).unwrap();
+        let over_samples = reading.source(&differences);
+        across_seeds(reading.of(&differences), over_samples, spread(arm), spread(baseline))
+    }
+
     #[test]
     fn one_seed_tells_nothing_of_its_spread() {
-        assert_eq!(across_seeds(&[0.1, 0.2], &[1.0], &[1.0, 1.1], 0.95), None);
+        assert_eq!(seed_spread(&Reading::by_sample(2), &[&[1.0, 2.0]]), None);
     }
 
     #[test]
     fn seeds_that_agree_leave_the_spread_over_samples() {
-        let differences = [0.1, 0.3, 0.2, 0.4];
-        let found = across_seeds(&differences, &[1.0, 1.0], &[0.75, 0.75], 0.95).unwrap();
+        let (arm, baseline) = ([1.1, 1.3, 1.2, 1.4], [1.0; 4]);
+        let found = difference_of(&[&arm, &arm], &[&baseline, &baseline]);
         assert!((found.degrees_of_freedom - 3.0).abs() < 1e-9, "{found:?}");
-        let half = 3.182446 * (variance(&differences) / 4.0).sqrt();
-        assert!((found.interval.high - (0.25 + half)).abs() < 1e-5, "{found:?}");
+        assert!((found.standard_error - (variance(&arm) / 4.0).sqrt()).abs() < 1e-12);
     }
 
     #[test]
-    fn seeds_that_disagree_widen_it() {
-        let differences = [0.19, 0.21, 0.2, 0.2];
-        let found = across_seeds(&differences, &[1.0, 1.4], &[0.8, 1.2], 0.95).unwrap();
-        assert!(!found.interval.excludes_zero(), "{found:?}");
+    fn luck_of_seeds_alone_is_welchs() {
+        // No sample differs from another, so all there is are means of seeds.
+        let found = difference_of(&[&[1.0; 5], &[1.4; 5]], &[&[0.8; 5], &[1.2; 5]]);
+        assert!((found.standard_error - 0.08_f64.sqrt()).abs() < 1e-12, "{found:?}");
+        assert!((found.degrees_of_freedom - 2.0).abs() < 1e-9, "{found:?}");
+        assert!(!found.interval(0.95).excludes_zero());
     }
 
     #[test]
-    fn no_spread_at_all_is_no_width() {
-        let found = across_seeds(&[0.5; 3], &[1.0, 1.0], &[0.5, 0.5], 0.95).unwrap();
-        assert_eq!(found.interval, Interval { low: 0.5, high: 0.5 });
+    fn what_samples_and_seeds_share_is_counted_once() {
+        // Two by two: s² over seeds / S + s² over samples / n − what is left of the table.
+        let (first, second) = ([1.0, 3.0], [2.0, 2.0]);
+        let found = seed_spread(&Reading::by_sample(2), &[&first, &second]).unwrap();
+        assert_eq!(found.between.variance, 0.0);
+        // Residuals ±½: Σ r² / ((n − 1)(S − 1)) / (n S) = 1 / 4.
+        assert!((found.shared - 0.25).abs() < 1e-12, "{found:?}");
     }
 }

@@ -1,63 +1,13 @@
-//! The same figures without a page: Markdown for a note, a table for the terminal, JSON for
+//! A comparison's figures without a page: Markdown for a note, a table for the terminal, JSON for
 //! programs.
 
+use super::appendix::appendix;
 use super::escape;
-use super::format::{count, decimals, p_value, percent, seconds, signed};
+use super::format::{NOTHING, count, decimals, p_value, seconds, signed, signed_percent};
 use super::table::Table;
-use crate::compare::{Comparison, Pair};
-use crate::record::RunRecord;
+use crate::compare::{Comparison, Estimate, Pair};
 use crate::statistics::Interval;
 use std::fmt::Write;
-
-/// A run as a Markdown text.
-pub fn run_markdown(record: &RunRecord) -> String {
-    let plugins: Vec<String> =
-        record.manifest.plugins.iter().map(|plugin| escape::markdown(&plugin.name)).collect();
-    format!(
-        "# Run: {}\n\n{} of {} samples an epoch ({}), seed {}.\n\n{}",
-        plugins.join(", "),
-        count(record.manifest.budget),
-        count(record.manifest.num_samples),
-        percent(record.manifest.budget as f64 / record.manifest.num_samples as f64),
-        record.manifest.seed,
-        epochs_table(record).markdown()
-    )
-}
-
-/// A run's epochs as a table for the terminal.
-pub fn run_table(record: &RunRecord) -> String {
-    epochs_table(record).terminal()
-}
-
-/// A run as JSON: what made it, and its epochs.
-pub fn run_json(record: &RunRecord) -> String {
-    let value = serde_json::json!({ "manifest": record.manifest, "epochs": record.epochs });
-    serde_json::to_string_pretty(&value).expect("records serialize to JSON") + "\n"
-}
-
-fn epochs_table(record: &RunRecord) -> Table {
-    let mut table = Table::new(&[
-        "epoch", "rescored", "eligible", "picked", "score", "loss", "held-out", "tokens",
-        "scoring", "picking", "training",
-    ]);
-    let optional = |value: Option<f64>| decimals(value.unwrap_or(f64::NAN), 4);
-    for epoch in &record.epochs {
-        table.push(vec![
-            epoch.epoch.to_string(),
-            count(epoch.rescored),
-            count(epoch.eligible),
-            count(epoch.picked),
-            optional(epoch.mean_score),
-            decimals(epoch.loss, 4),
-            optional(epoch.eval_loss),
-            count(epoch.tokens),
-            seconds(epoch.seconds.scoring),
-            seconds(epoch.seconds.picking),
-            seconds(epoch.seconds.training),
-        ]);
-    }
-    table
-}
 
 /// A comparison as a Markdown text.
 pub fn comparison_markdown(comparison: &Comparison) -> String {
@@ -77,8 +27,9 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
     }
     let _ = write!(
         out,
-        "\n## Differences\n\n{}\n## Arms\n\n{}\n## Cost of a run\n\n{}",
+        "\n## Differences\n\n{}\n## Read in other ways\n\n{}\n## Arms\n\n{}\n## Cost of a run\n\n{}",
         differences_table(comparison).markdown(),
+        readings_table(comparison).markdown(),
         arms_table(comparison).markdown(),
         cost_table(comparison).markdown()
     );
@@ -87,6 +38,9 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
         comparison.notes.iter().for_each(|note| {
             let _ = writeln!(out, "- {}", escape::markdown(note));
         });
+    }
+    if let Some(paragraph) = appendix(comparison) {
+        let _ = writeln!(out, "\n## For an appendix\n\n{}", escape::markdown(&paragraph));
     }
     out
 }
@@ -124,19 +78,54 @@ fn arms_table(comparison: &Comparison) -> Table {
     table
 }
 
+/// What the verdicts rest on.
 fn differences_table(comparison: &Comparison) -> Table {
     let mut table = Table::new(&[
         "arm",
         "against",
         "difference",
-        "over samples",
-        "over seeds too",
+        "of the loss",
+        "over samples and seeds",
+        "degrees of freedom",
+        "for all pairs at once",
+        "over samples alone",
+        "p samples",
+        "p seeds",
         "p (Holm)",
+    ])
+    .with_words(1);
+    for pair in &comparison.pairs {
+        let (primary, across) = (&pair.primary, pair.primary.across_seeds);
+        let of_seeds = |text: &dyn Fn(crate::compare::AcrossSeeds) -> String| {
+            across.map_or_else(|| "one seed".to_owned(), text)
+        };
+        table.push(vec![
+            pair.arm.clone(),
+            pair.baseline.clone(),
+            signed(primary.difference, 4),
+            share(primary),
+            of_seeds(&|it| interval(it.interval)),
+            of_seeds(&|it| decimals(it.degrees_of_freedom, 1)),
+            of_seeds(&|it| interval(it.simultaneous)),
+            interval(primary.interval),
+            p_value(primary.p),
+            of_seeds(&|it| p_value(it.p)),
+            p_value(primary.p_holm),
+        ]);
+    }
+    table
+}
+
+/// The same differences otherwise read, none of them a verdict.
+fn readings_table(comparison: &Comparison) -> Table {
+    let mut table = Table::new(&[
+        "arm",
+        "against",
         "d_z",
         "win/tie/loss",
+        "a sample",
+        "a token",
         "at median length",
-        "by tokens",
-        "could see",
     ])
     .with_words(1);
     for pair in &comparison.pairs {
@@ -144,38 +133,46 @@ fn differences_table(comparison: &Comparison) -> Table {
         table.push(vec![
             pair.arm.clone(),
             pair.baseline.clone(),
-            signed(pair.difference, 4),
-            interval(pair.interval),
-            across(pair),
-            p_value(pair.p_holm),
             decimals(pair.effect_size.unwrap_or(f64::NAN), 2),
             format!("{}/{}/{}", counts.wins, counts.ties, counts.losses),
-            signed(pair.length_controlled.difference, 4),
-            signed(pair.token_weighted.difference, 4),
-            decimals(pair.minimum_detectable, 4),
+            read(&pair.sample_weighted),
+            read(&pair.token_weighted),
+            pair.length_controlled.as_ref().map_or(NOTHING.into(), |it| read(&it.at_median)),
         ]);
     }
     table
 }
 
 fn drawn_table(comparison: &Comparison) -> Table {
-    let mut table =
-        Table::new(&["arm", "against", "difference", "interval", "p (Holm)", "better ← 0 → worse"])
-            .with_words(1)
-            .with_words(5);
+    let mut table = Table::new(&[
+        "arm",
+        "against",
+        "difference",
+        "interval",
+        "over",
+        "p (Holm)",
+        "better ← 0 → worse",
+    ])
+    .with_words(1)
+    .with_words(4)
+    .with_words(6);
     let reach = comparison
         .pairs
         .iter()
-        .flat_map(|pair| [pair.interval.low, pair.interval.high, pair.difference])
+        .flat_map(|pair| {
+            let interval = widest(&pair.primary);
+            [interval.low, interval.high, pair.primary.difference]
+        })
         .map(f64::abs)
         .fold(0.0, f64::max);
     for pair in &comparison.pairs {
         table.push(vec![
             pair.arm.clone(),
             pair.baseline.clone(),
-            signed(pair.difference, 4),
-            interval(pair.interval),
-            p_value(pair.p_holm),
+            signed(pair.primary.difference, 4),
+            interval(widest(&pair.primary)),
+            over(&pair.primary).into(),
+            p_value(pair.primary.p_holm),
             lane(pair, reach),
         ]);
     }
@@ -186,13 +183,14 @@ fn drawn_table(comparison: &Comparison) -> Table {
 fn lane(pair: &Pair, reach: f64) -> String {
     const HALF: f64 = 15.0;
     let place = |value: f64| (HALF + (value / reach * HALF).round()) as usize;
+    let drawn = widest(&pair.primary);
     let mut lane: Vec<char> = vec![' '; 2 * HALF as usize + 1];
     if reach > 0.0 {
-        lane[place(pair.interval.low)..=place(pair.interval.high)].fill('─');
+        lane[place(drawn.low)..=place(drawn.high)].fill('─');
     }
     lane[HALF as usize] = '│';
     if reach > 0.0 {
-        lane[place(pair.difference)] = '●';
+        lane[place(pair.primary.difference)] = '●';
     }
     lane.into_iter().collect()
 }
@@ -200,32 +198,51 @@ fn lane(pair: &Pair, reach: f64) -> String {
 fn cost_table(comparison: &Comparison) -> Table {
     let mut table = Table::new(&[
         "arm",
-        "scoring",
-        "picking",
-        "training",
+        "tokens forward, to choose",
+        "tokens forward and backward",
         "samples scored",
         "samples trained on",
-        "tokens trained on",
+        "of them distinct",
+        "scoring (wall-clock)",
+        "picking",
+        "training",
     ]);
     for arm in &comparison.arms {
         let cost = &arm.cost;
         table.push(vec![
             arm.name.clone(),
+            count(cost.tokens_scored.round() as u64),
+            count(cost.tokens_trained.round() as u64),
+            count(cost.samples_scored.round() as u64),
+            count(cost.samples_trained.round() as u64),
+            count(arm.distinct_picks.round() as u64),
             seconds(cost.scoring_seconds),
             seconds(cost.picking_seconds),
             seconds(cost.training_seconds),
-            count(cost.samples_scored.round() as u64),
-            count(cost.samples_trained.round() as u64),
-            count(cost.tokens_trained.round() as u64),
         ]);
     }
     table
 }
 
-fn interval(interval: Interval) -> String {
-    format!("{} to {}", signed(interval.low, 4), signed(interval.high, 4))
+/// The interval that counts all luck that is known.
+fn widest(estimate: &Estimate) -> Interval {
+    estimate.across_seeds.map_or(estimate.interval, |across| across.interval)
 }
 
-fn across(pair: &Pair) -> String {
-    pair.across_seeds.map_or(super::format::NOTHING.into(), |across| interval(across.interval))
+/// What that interval counts.
+fn over(estimate: &Estimate) -> &'static str {
+    if estimate.across_seeds.is_some() { "samples and seeds" } else { "samples only" }
+}
+
+fn read(estimate: &Estimate) -> String {
+    let interval = interval(widest(estimate));
+    format!("{}, {} over {}", signed(estimate.difference, 4), interval, over(estimate))
+}
+
+fn share(estimate: &Estimate) -> String {
+    signed_percent(estimate.relative.unwrap_or(f64::NAN))
+}
+
+fn interval(interval: Interval) -> String {
+    format!("{} to {}", signed(interval.low, 4), signed(interval.high, 4))
 }

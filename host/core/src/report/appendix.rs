@@ -1,0 +1,165 @@
+//! A comparison as a paragraph for a paper's appendix: what was done, with what, and what came of it,
+//! so that a reader can judge it and another can do it again.
+
+use super::format::{count, p_value, percent, seconds, signed, signed_percent, significant};
+use crate::compare::{Arm, Circumstances, Comparison, Evidence, Measure, Pair, Pairs};
+
+/// The paragraph; none where it is not known what the comparison was made under.
+pub fn appendix(comparison: &Comparison) -> Option<String> {
+    let made = comparison.circumstances.as_ref()?;
+    let parts = [
+        setup(made),
+        arms(made),
+        judged(comparison, made),
+        method(comparison),
+        comparison.pairs.iter().map(result).collect::<Vec<_>>().join(" "),
+        cost(comparison),
+        looks(made),
+    ];
+    Some(parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(" "))
+}
+
+fn setup(made: &Circumstances) -> String {
+    let ratio = match made.ratio {
+        ratio if ratio <= 1.0 => format!("{} of the pool", percent(ratio)),
+        ratio => format!("{} samples of the pool", count(ratio as u64)),
+    };
+    format!(
+        "All arms fine-tuned {} ({}, {} parameters) on {} for {} epochs with a budget of {ratio} an \
+         epoch, equal in {}, at a learning rate of {} ({} schedule), with the chat template {}.",
+        made.model,
+        made.architecture,
+        count(made.parameters),
+        made.data.join(", "),
+        made.epochs,
+        made.budget,
+        significant(made.learning_rate, 2),
+        made.schedule,
+        made.template,
+    )
+}
+
+fn arms(made: &Circumstances) -> String {
+    let described: Vec<String> = made.arms.iter().map(described).collect();
+    let pool = match made.pool < 1.0 {
+        true => format!(
+            "Each seed drew its own {} of the pool, the same for all arms, and determined the order \
+             of training and all other draws.",
+            percent(made.pool)
+        ),
+        false => "All seeds chose from the same pool; a seed determined the order of training and \
+                  all other draws."
+            .to_owned(),
+    };
+    format!("The arms were {}. {pool}", described.join("; "))
+}
+
+fn described(arm: &Arm) -> String {
+    let plugins = arm.plugins.join(",");
+    let named = if plugins == arm.name { String::new() } else { format!(" ({plugins})") };
+    let set = match arm.set.is_empty() {
+        true => String::new(),
+        false => format!(" with {}", arm.set.join(", ")),
+    };
+    let seeds: Vec<String> = arm.seeds.iter().map(u64::to_string).collect();
+    format!("“{}”{named}{set}, seeds {}", arm.name, seeds.join(" "))
+}
+
+fn judged(comparison: &Comparison, made: &Circumstances) -> String {
+    let measure = match comparison.design.measure {
+        Measure::Sample => "every sample counting the same",
+        Measure::Token => "every token counting the same",
+    };
+    let before = made.before.map_or_else(String::new, |loss| {
+        format!(" Before training this loss was {}.", significant(loss, 4))
+    });
+    format!(
+        "They were judged by the loss of the responses of {} held-out samples ({} tokens; {}), in \
+         nats a token, {measure}, as was fixed beforehand.{before}",
+        count(comparison.held_out.samples),
+        count(comparison.held_out.tokens),
+        made.held_out,
+    )
+}
+
+fn method(comparison: &Comparison) -> String {
+    let design = &comparison.design;
+    let asked = match design.pairs {
+        Pairs::Baseline => format!("against “{}”", design.baseline),
+        Pairs::All => "of all pairs of arms".to_owned(),
+    };
+    format!(
+        "For each of the {} differences {asked}, p is the larger of two: that of the two-sided \
+         sign-flip permutation test over held-out samples ({} draws, seeds averaged), and that of \
+         Student’s t over samples and seeds as crossed random effects (variance over samples plus \
+         that of each arm’s mean over its seeds, less their shared residual; degrees of freedom by \
+         Welch and Satterthwaite). It was corrected by Holm’s method; a difference is called found \
+         at p ≤ {}. Intervals are {} intervals of that t, each by itself.",
+        comparison.pairs.len(),
+        count(design.resamples.into()),
+        significant(design.alpha(), 2),
+        percent(design.confidence),
+    )
+}
+
+fn result(pair: &Pair) -> String {
+    let primary = &pair.primary;
+    let said = match primary.evidence {
+        Evidence::Better => "found better",
+        Evidence::Worse => "found worse",
+        Evidence::OneSeed => "not settled, as one seed cannot",
+        Evidence::SeedsDiffer | Evidence::None => "no evidence of a difference",
+    };
+    let interval = match primary.across_seeds {
+        Some(across) => format!(
+            "interval {} to {}, {} degrees of freedom, p {} over seeds and {} over samples",
+            signed(across.interval.low, 4),
+            signed(across.interval.high, 4),
+            significant(across.degrees_of_freedom, 2),
+            p_value(across.p),
+            p_value(primary.p)
+        ),
+        None => format!("p {} over samples", p_value(primary.p)),
+    };
+    format!(
+        "“{}” less “{}”: {} nats ({} of the loss; {interval}; after correction p {}): {said}.",
+        pair.arm,
+        pair.baseline,
+        signed(primary.difference, 4),
+        signed_percent(primary.relative.unwrap_or(f64::NAN)),
+        p_value(primary.p_holm),
+    )
+}
+
+fn cost(comparison: &Comparison) -> String {
+    let spent: Vec<String> = comparison
+        .arms
+        .iter()
+        .map(|arm| {
+            let cost = &arm.cost;
+            format!(
+                "“{}” {} forward for scoring, {} forward and backward ({} of wall-clock time)",
+                arm.name,
+                count(cost.tokens_scored.round() as u64),
+                count(cost.tokens_trained.round() as u64),
+                seconds(cost.scoring_seconds + cost.picking_seconds + cost.training_seconds),
+            )
+        })
+        .collect();
+    format!("Tokens a run: {}.", spent.join("; "))
+}
+
+fn looks(made: &Circumstances) -> String {
+    let unfinished = match made.finished < made.planned {
+        true => format!("Only {} of {} planned runs are in.", made.finished, made.planned),
+        false => String::new(),
+    };
+    let looks = match made.looks.len() {
+        0 => "The result was not looked at before it was complete.".to_owned(),
+        looks => format!(
+            "The result was looked at {looks} times before, with fewer runs: {}.",
+            made.looks.iter().map(crate::compare::Look::sentence).collect::<Vec<_>>().join("; ")
+        ),
+    };
+    format!("{unfinished} {looks} Made with iterit {}.", super::page::VERSION).trim().to_owned()
+}
