@@ -1,7 +1,7 @@
 //! A share of the samples, drawn by a seed: another pool for another seed. Two runs on one pool
 //! share what luck the pool holds; two on pools of their own do not share all of it.
 
-use super::SampleId;
+use crate::SampleId;
 use crate::statistics::random::SplitMix64;
 use serde::{Deserialize, Serialize};
 
