@@ -127,6 +127,9 @@ pub(crate) struct Check {
     /// How many samples to show
     #[arg(long, default_value_t = 2, value_name = "N")]
     pub(crate) show: usize,
+    /// Write every sample's texts and tokens to this file, one JSON line each
+    #[arg(long, value_name = "FILE")]
+    pub(crate) dump: Option<PathBuf>,
 }
 
 #[derive(Debug, Args)]
@@ -135,7 +138,7 @@ pub(crate) struct Score {
     pub(crate) common: Common,
     /// Score only the first N samples
     #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]

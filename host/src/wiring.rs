@@ -5,6 +5,7 @@ mod choosers;
 mod environment;
 mod fingerprints;
 mod model;
+mod reading;
 mod texts;
 
 pub(crate) use choosers::{Choosers, options};
@@ -15,16 +16,43 @@ pub(crate) use model::models;
 pub(crate) use texts::{Texts, bare_corpus, corpus, pool, texts, whole_texts};
 
 use iterit_core::config::{Config, Setting};
+use iterit_core::observer::Observer;
+use iterit_core::sdk::LogLevel;
 use iterit_core::{Error, Result};
 use sha2::{Digest, Sha256};
+use std::collections::BTreeSet;
 use std::fs::File;
 use std::io::Read;
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::{Mutex, PoisonError};
 
 /// The configuration of a command: defaults, file, flags and `--set` in order.
 pub(crate) fn config(common: &crate::cli::Common, settings: &[Setting]) -> Result<Config> {
     Config::load(common.config.as_deref(), settings)
+}
+
+/// Tells what is unusual about files, once however often they are opened; `whose` they are comes first.
+fn warn_once(whose: &str, warnings: &[String], observer: &dyn Observer) {
+    static TOLD: Mutex<BTreeSet<String>> = Mutex::new(BTreeSet::new());
+    for warning in warnings {
+        let warning = format!("{whose}{warning}");
+        if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
+            observer.say(LogLevel::Warn, "", &warning);
+        }
+    }
+}
+
+/// How messages begin that are about the proxy and not about the model to be trained.
+const PROXY: &str = "the proxy: ";
+
+/// Says whose fault it is; the run's own model's where that is empty.
+fn of(whose: &str, error: Error) -> Error {
+    match error {
+        Error::Cancelled => error,
+        error if whose.is_empty() => error,
+        error => Error::Text(format!("{whose}{error}")),
+    }
 }
 
 /// Threads this process may use: `OMP_NUM_THREADS` where set, as for libtorch, else all cores.

@@ -18,6 +18,11 @@ from transformers import AutoModelForCausalLM
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
+TEXTS = {
+    "conditional": ifd.conditional,
+    "unconditional": ifd.unconditional,
+    "training": ifd.training,
+}
 
 
 def main():
@@ -35,11 +40,13 @@ def main():
 def sample(index, row, tokenizer, model):
     return {
         "id": index,
-        "conditional": ifd.conditional(tokenizer, row),
-        "unconditional": ifd.unconditional(tokenizer, row),
-        "training": ifd.training(tokenizer, row),
+        **{name: shown(make(tokenizer, row)) for name, make in TEXTS.items()},
         **ifd.scores(tokenizer, model, row),
     }
+
+
+def shown(text):
+    return {key: text[key] for key in ("text", "ids", "start")}
 
 
 def picks(rows, eos_text):

@@ -1,5 +1,6 @@
 """What the other scripts share: the three texts of a sample, and its losses by transformers.
 
+One text a sample: the response's tokens are the same behind its prompt, alone, and in training.
 Written from the definitions, in the plainest way; the host's own code looks nothing like it.
 """
 
@@ -25,16 +26,32 @@ def prompt_of(row):
 
 
 def conditional(tokenizer, row):
-    return whole(tokenizer, prompt_of(row), row["output"])
+    prefix, _ = around(tokenizer, prompt_of(row))
+    turns = [*prompt_of(row), {"role": "assistant", "content": row["output"]}]
+    text = tokenizer.apply_chat_template(turns, tokenize=False)
+    assert text.startswith(prefix)
+    return encoded(tokenizer, prefix, text[len(prefix) :])
 
 
 def unconditional(tokenizer, row):
-    return whole(tokenizer, [], row["output"])
+    """The very tokens of the response, behind what the template puts before a lone one."""
+    asked = conditional(tokenizer, row)
+    response = asked["text"][asked["begins"] :]
+    frame, _ = around(tokenizer, [])
+    before = ids_of(tokenizer, frame.removesuffix(asked["held"]))
+    return {
+        "text": frame + response,
+        "ids": before + asked["ids"][asked["start"] :],
+        "start": len(before),
+    }
 
 
 def training(tokenizer, row):
-    opening = tokenizer.apply_chat_template(prompt_of(row), tokenize=False, add_generation_prompt=True)
-    return encoded(tokenizer, opening, row["output"] + tokenizer.eos_token)
+    """The conversation, with eos in place of the template's end."""
+    asked = conditional(tokenizer, row)
+    prompt, response = asked["text"][: asked["begins"]], asked["text"][asked["begins"] :]
+    _, end = around(tokenizer, prompt_of(row))
+    return encoded(tokenizer, prompt, response.removesuffix(end) + tokenizer.eos_token)
 
 
 def scores(tokenizer, model, row):
@@ -51,24 +68,24 @@ def scores(tokenizer, model, row):
     }
 
 
-def whole(tokenizer, prompt, response):
-    """A closed conversation. What stands before the response is found with a mark in its place."""
-
-    def rendered(content):
-        turns = [*prompt, {"role": "assistant", "content": content}]
-        return tokenizer.apply_chat_template(turns, tokenize=False)
-
-    prefix = rendered(MARK).split(MARK)[0]
-    text = rendered(response)
-    assert text.startswith(prefix)
-    return encoded(tokenizer, prefix, text[len(prefix) :])
+def around(tokenizer, prompt):
+    """What the template puts before and behind a response, found with a mark in its place."""
+    turns = [*prompt, {"role": "assistant", "content": MARK}]
+    return tokenizer.apply_chat_template(turns, tokenize=False).split(MARK)
 
 
 def encoded(tokenizer, prefix, rest):
-    def ids(text):
-        return tokenizer(text, add_special_tokens=False)["input_ids"]
+    """A text; the first token that holds a character of the rest; what this holds of the prefix."""
+    text = prefix + rest
+    both = tokenizer(text, add_special_tokens=False, return_offsets_mapping=True)
+    ids, offsets = both["input_ids"], both["offset_mapping"]
+    start = next(index for index, (_, end) in enumerate(offsets) if end > len(prefix))
+    held = prefix[min(offsets[start][0], len(prefix)) :]
+    return {"text": text, "ids": ids, "start": start, "begins": len(prefix), "held": held}
 
-    return {"text": prefix + rest, "ids": ids(prefix + rest), "start": len(ids(prefix))}
+
+def ids_of(tokenizer, text):
+    return tokenizer(text, add_special_tokens=False)["input_ids"]
 
 
 @torch.no_grad()

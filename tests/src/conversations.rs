@@ -9,10 +9,10 @@ use serde_json::{Value, json};
 use std::fs;
 
 /// Shows tools, thoughts and calls, as templates of models that use tools do.
-const TOOLS: &str = "{% if tools %}Tools: {{ tools | tojson }}\n{% endif %}{% for m in messages %}\
+const TOOLS: &str = "{% if tools %}Tools: {{ tools | tojson }};{% endif %}{% for m in messages %}\
                      [{{ m.role }}]{% if m.reasoning_content %}<think>{{ m.reasoning_content }}</think>\
                      {% endif %}{{ m.content }}{% for call in m.tool_calls %}\
-                     <call>{{ call.function | tojson }}</call>{% endfor %}\n{% endfor %}";
+                     <call>{{ call.function | tojson }}</call>{% endfor %};{% endfor %}";
 
 fn load(rows: &Value) -> Result<Dataset, String> {
     let folder = tempfile::tempdir().expect("a folder");
@@ -48,24 +48,24 @@ fn whole_messages_reach_the_template() {
         (
             json!({"messages": [user, {"role": "assistant", "content": "", "tool_calls": [call]}],
                    "tools": [{"name": "f"}]}),
-            "Tools: [{\"name\": \"f\"}]\n[user]q\n\
-             [assistant]<call>{\"name\": \"f\", \"arguments\": {\"x\": 1}}</call>\n",
+            "Tools: [{\"name\": \"f\"}];[user]q;\
+             [assistant]<call>{\"name\": \"f\", \"arguments\": {\"x\": 1}}</call>;",
         ),
         (
             json!({"messages": [user, {"role": "assistant", "content": "a", "reasoning_content": "t"}]}),
-            "[user]q\n[assistant]<think>t</think>a\n",
+            "[user]q;[assistant]<think>t</think>a;",
         ),
         (
             json!({"messages": [user, {"role": "assistant", "tool_calls": [call]},
                                 {"role": "tool", "content": "r", "tool_call_id": "1"},
                                 {"role": "assistant", "content": "a", "reasoning_content": null}]}),
-            "[user]q\n[assistant]<call>{\"name\": \"f\", \"arguments\": {\"x\": 1}}</call>\n\
-             [tool]r\n[assistant]a\n",
+            "[user]q;[assistant]<call>{\"name\": \"f\", \"arguments\": {\"x\": 1}}</call>;\
+             [tool]r;[assistant]a;",
         ),
         (
             json!({"conversations": [{"from": "human", "value": "q"}, {"from": "gpt", "value": "a"}],
                    "tools": "[{\"name\": \"f\"}]", "system": "s"}),
-            "Tools: [{\"name\": \"f\"}]\n[system]s\n[user]q\n[assistant]a\n",
+            "Tools: [{\"name\": \"f\"}];[system]s;[user]q;[assistant]a;",
         ),
     ] {
         assert_eq!(shown(row.clone()), text, "{row}");
@@ -97,7 +97,7 @@ fn earlier_rounds_and_contexts_of_alpaca_rows() {
     let (found, system) =
         messages(json!({"instruction": "a", "output": "d", "system_prompt": "s"}));
     let own = json!([say("system", "s"), say("user", "a"), say("assistant", "d")]);
-    assert_eq!((found, system), (own, SystemTurn::OfRow));
+    assert_eq!((found, system), (own, SystemTurn::Given));
 
     let fault = |row: Value| load(&json!([row])).expect_err("a fault");
     let both = fault(json!({"instruction": "a", "input": "b", "context": "c", "output": "d"}));

@@ -22,14 +22,14 @@ fn texts_tokens_and_spans_are_those_of_transformers() {
         let id = &expected["id"];
         let row = &rows[id.as_u64().unwrap() as usize].conversation;
         let (texts, encoded) = (encoder.texts(row).unwrap(), encoder.encode(row).unwrap());
-        let unconditional = (texts.unconditional.unwrap(), encoded.unconditional.unwrap());
-        for (name, text, sequence) in [
-            ("conditional", &texts.conditional.text, &encoded.conditional),
-            ("unconditional", &unconditional.0.text, &unconditional.1),
-            ("training", &texts.training.text, &encoded.training),
+        for (name, texts, sequences) in [
+            ("conditional", texts.conditional, encoded.conditional),
+            ("unconditional", texts.unconditional.unwrap(), encoded.unconditional.unwrap()),
+            ("training", texts.training, encoded.training),
         ] {
+            let ([text], [sequence]) = (&texts[..], &sequences[..]) else { panic!("one of each") };
             let expected = &expected[name];
-            assert_eq!(*text, expected["text"], "{name} of {id}");
+            assert_eq!(text.text, expected["text"], "{name} of {id}");
             let tokens: Vec<usize> = sequence.tokens.iter().map(|&it| it as usize).collect();
             assert_eq!(tokens, positions(expected, "ids"), "{name} of {id}");
             assert_eq!(json!(sequence.scored.start()), expected["start"], "{name} of {id}");

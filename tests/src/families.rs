@@ -9,6 +9,8 @@ use iterit_core::compare::{ArmResult, Comparison, Design, Evidence, Measure, Pai
 use iterit_core::statistics::Interval;
 use iterit_core::statistics::random::SplitMix64;
 use iterit_core::statistics::summary::mean;
+use std::sync::Mutex;
+use std::sync::atomic::{AtomicUsize, Ordering::Relaxed};
 
 const SAMPLES: usize = 100;
 
@@ -90,6 +92,11 @@ impl Family {
             lucks.push(mean(&luck) - gain);
         }
         (results, lucks)
+    }
+
+    /// Whether it is one of those that verdicts are promised for: as many seeds in every arm.
+    fn is_promised(&self) -> bool {
+        self.seeds.iter().all(|it| it == &self.seeds[0])
     }
 
     fn seed_deviation(&self) -> f64 {
@@ -177,7 +184,7 @@ impl Tally {
         ];
         let figures = figures.map(|(count, of)| format!("{:.1}", self.percent(count, of)));
         let seeds: Vec<String> = family.seeds.iter().map(usize::to_string).collect();
-        let seeds = match family.seeds.iter().all(|it| it == &family.seeds[0]) {
+        let seeds = match family.is_promised() {
             true => seeds[0].clone(),
             false => seeds.join("+"),
         };
@@ -259,12 +266,11 @@ fn every_cell_keeps_its_promise() {
         "| ---: ".repeat(11) + "|"
     );
     let mut worst: (f64, String) = (0.0, String::new());
-    for family in cells() {
-        let tally = family.tally(designs);
-        let row = tally.row(&family);
+    for (family, tally) in side_by_side(&cells(), |family| family.tally(designs)) {
+        let row = tally.row(family);
         eprintln!("{row}");
         let share = tally.percent(tally.any_false, designs);
-        if share > worst.0 {
+        if family.is_promised() && share > worst.0 {
             worst = (share, row);
         }
     }
@@ -285,6 +291,28 @@ fn every_cell_keeps_its_promise() {
     assert!(worst.0 <= 6.0, "{:.1} %: {}", worst.0, worst.1);
 }
 
+/// The answers in order, found on all processors.
+fn side_by_side<T: Send>(
+    families: &[Family],
+    answer: impl Fn(&Family) -> T + Sync,
+) -> Vec<(&Family, T)> {
+    let (next, answers) = (AtomicUsize::new(0), Mutex::new(Vec::new()));
+    let work = || {
+        while let Some((at, family)) = families.iter().enumerate().nth(next.fetch_add(1, Relaxed)) {
+            let answer = answer(family);
+            answers.lock().expect("no thread panics with it").push((at, family, answer));
+        }
+    };
+    std::thread::scope(|scope| {
+        (0..std::thread::available_parallelism().map_or(1, usize::from)).for_each(|_| {
+            scope.spawn(work);
+        });
+    });
+    let mut answers = answers.into_inner().expect("no thread panicked with it");
+    answers.sort_by_key(|(at, ..)| *at);
+    answers.into_iter().map(|(_, family, answer)| (family, answer)).collect()
+}
+
 fn cells() -> Vec<Family> {
     let mut cells = Vec::new();
     for arms in [3, 6] {
@@ -292,9 +320,11 @@ fn cells() -> Vec<Family> {
             for ratio in [0.0, 1.0, 2.0, 5.0] {
                 let family = Family::of(arms, seeds, ratio);
                 cells.push(family.clone());
-                cells.push(Family { interaction: 0.0, ..family.clone() });
                 cells.push(Family { tails: Tails::Heavy, ..family.clone() });
-                cells.push(Family { tails: Tails::Skewed, ..family });
+                if seeds == 5 {
+                    cells.push(Family { interaction: 0.0, ..family.clone() });
+                    cells.push(Family { tails: Tails::Skewed, ..family });
+                }
             }
         }
     }

@@ -6,6 +6,7 @@
 mod golden;
 mod support;
 mod foreign;
+mod small_tokenizers;
 
 mod ifd_scores;
 mod bad_input;
@@ -19,6 +20,7 @@ mod permissions;
 mod demo;
 mod training;
 mod resuming;
+mod exporting;
 mod picks;
 mod strategies;
 mod tfidf;
@@ -27,7 +29,12 @@ mod conversations;
 mod dataset;
 mod data_files;
 mod spans;
+mod one_text;
+mod all_turns;
+mod covered;
 mod templates;
+mod jinja;
+mod tokenizer_folders;
 
 mod plugins;
 mod failures;

@@ -35,7 +35,7 @@ fn record(num_samples: usize) -> RunRecord {
         let value = 0.5 + (id * 7 % 10) as f64 / 20.0 - 0.01 * f64::from(epoch);
         let score = (id != 4).then_some(value);
         let (eligible, parts) = (id != 4 && value < 0.95, BTreeMap::new());
-        ScoreLine { id: id as SampleId, score, eligible, scored_at: epoch, parts }
+        ScoreLine { id: id as SampleId, score, eligible, scored_at: epoch, texts: None, parts }
     };
     let scores = vec![
         (0..num_samples).map(|id| score(0, id)).collect(),
@@ -95,6 +95,7 @@ fn manifest(num_samples: usize) -> RunManifest {
             path: "libifd.so".into(),
         }],
         sha256: BTreeMap::from([(HOSTILE.into(), "00ff".into())]),
+        texts: None,
         identity: Default::default(),
         environment: Default::default(),
         resumed: Vec::new(),

@@ -64,6 +64,7 @@ fn score(data: &[u8], limit: usize) -> Vec<Value> {
     let data = project.write("data.json", data);
     let mut host = project.host();
     host.args(["score", "--plugins", "ifd", "--template", "llama-3.1", "--device", "cpu"])
+        .args(["--set", "data.texts=published"])
         .args(["--out", "scores.jsonl", "--limit", &limit.to_string()])
         .args(["--model".as_ref(), model.as_os_str()])
         .args(["--data".as_ref(), data.as_os_str()]);

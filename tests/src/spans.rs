@@ -2,12 +2,13 @@
 //! [`DELIBERATE`] says how and why, as does the table in configs/README.md.
 
 use crate::golden;
+use crate::small_tokenizers::characters;
 use iterit_core::Result;
 use iterit_core::conversation::{Conversation, Message};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, DataFormat, Row};
 use iterit_core::learner::Unwatched;
-use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, TargetEnd};
+use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, TargetEnd, TextRules, Turns};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
 use serde_json::{Value, json};
@@ -87,7 +88,7 @@ fn edge_cases_of_the_published_program() {
             }
         }
         // The published score is NaN where nothing is scored, and wherever the response was not found.
-        let is_scored = !encoder.encode(sample).expect(name).conditional.scored.is_empty();
+        let is_scored = encoder.encode(sample).expect(name).scored_tokens() > 0;
         let is_found = ours.iter().any(|(field, _)| *field == "answer_len");
         assert_eq!(is_scored, !row["ifd"].is_null() || is_found, "{name}");
     }
@@ -100,19 +101,19 @@ fn edge_cases_of_the_published_program() {
 fn check_texts(encoder: &Encoder, sample: &Conversation, golden: &Value) {
     let texts = encoder.texts(sample).expect("texts");
     let unconditional = texts.unconditional.expect("an unconditional text");
-    assert_eq!(texts.conditional.text, golden["whole_text"]);
-    assert_eq!(unconditional.text, golden["direct_answer"]);
-    assert_eq!(texts.training.prefix(), golden["train_prompt"]);
-    assert_eq!(texts.training.scored(), golden["train_target"]);
+    assert_eq!(texts.conditional[0].text, golden["whole_text"]);
+    assert_eq!(unconditional[0].text, golden["direct_answer"]);
+    assert_eq!(texts.training[0].prefix(), golden["train_prompt"]);
+    assert_eq!(texts.training[0].scored(), golden["train_target"]);
 
     let encoded = encoder.encode(sample).expect("tokens");
     let ids = |key: &str| -> Vec<u32> {
         golden::positions(golden, key).into_iter().map(|id| id as u32).collect()
     };
-    assert_eq!(encoded.conditional.tokens, ids("whole_ids"));
-    assert_eq!(encoded.training.tokens, ids("train_ids"));
+    assert_eq!(encoded.conditional[0].tokens, ids("whole_ids"));
+    assert_eq!(encoded.training[0].tokens, ids("train_ids"));
     // Ours ends with its last scored token; before that it is the same.
-    let ours = encoded.unconditional.expect("an unconditional sequence").tokens;
+    let ours = &encoded.unconditional.expect("an unconditional sequence")[0].tokens;
     assert_eq!(ours[..], ids("direct_ids")[..ours.len()]);
 }
 
@@ -120,8 +121,10 @@ fn check_texts(encoder: &Encoder, sample: &Conversation, golden: &Value) {
 fn spans(encoder: &Encoder, sample: &Conversation) -> Vec<(&'static str, usize)> {
     let EncodedSample { conditional, unconditional, training, .. } =
         encoder.encode(sample).expect("tokens");
-    let unconditional = unconditional.expect("an unconditional sequence");
-    let direct = encoder.texts(sample).expect("texts").unconditional.expect("a text").text;
+    let unconditional = unconditional.expect("an unconditional sequence").remove(0);
+    let [conditional, training] = [conditional, training].map(|mut it| it.remove(0));
+    let direct =
+        encoder.texts(sample).expect("texts").unconditional.expect("a text").remove(0).text;
     let n_direct = encoder.tokenizer().encode(&direct).expect("tokens").len();
     assert_eq!(conditional.scored.len(), unconditional.scored.len());
     let starts = [("prior_start", &unconditional), ("cond_start", &conditional)];
@@ -138,7 +141,7 @@ fn spans(encoder: &Encoder, sample: &Conversation) -> Vec<(&'static str, usize)>
 
 fn tinystories() -> Option<Encoder> {
     let folder = golden::shared_path("models/tinystories-656k-chat")?;
-    let options = EncoderOptions::default();
+    let options = EncoderOptions { rules: TextRules::Published, ..EncoderOptions::default() };
     Some(encoder(&folder, "llama-3.1", options).expect("an encoder"))
 }
 
@@ -160,42 +163,6 @@ fn load(json: &str) -> Vec<Row> {
     dataset::load(&[path], DataFormat::Auto).expect("rows").rows
 }
 
-/// A model folder whose tokenizer has one token a character, so that spans can be counted by hand.
-fn characters() -> tempfile::TempDir {
-    let folder = tempfile::tempdir().expect("a folder");
-    let special = ["<s>", "</s>", "<|im_start|>", "<|im_end|>", "<unk>"];
-    let characters: Vec<String> = ('\n'..='~').map(String::from).collect();
-    let vocabulary: serde_json::Map<String, Value> = special
-        .into_iter()
-        .map(String::from)
-        .chain(characters)
-        .enumerate()
-        .map(|(id, token)| (token, json!(id)))
-        .collect();
-    let added: Vec<Value> = special
-        .iter()
-        .enumerate()
-        .map(|(id, token)| {
-            json!({"id": id, "content": token, "single_word": false, "lstrip": false,
-                   "rstrip": false, "normalized": false, "special": true})
-        })
-        .collect();
-    let tokenizer = json!({
-        "version": "1.0", "truncation": null, "padding": null, "added_tokens": added,
-        "normalizer": null, "post_processor": null, "decoder": null,
-        "pre_tokenizer": {"type": "Split", "pattern": {"Regex": "[\\s\\S]"},
-                          "behavior": "Isolated", "invert": false},
-        "model": {"type": "WordLevel", "vocab": vocabulary, "unk_token": "<unk>"},
-    });
-    let write = |name: &str, value: Value| {
-        fs::write(folder.path().join(name), value.to_string()).expect("a file");
-    };
-    write("tokenizer.json", tokenizer);
-    write("tokenizer_config.json", json!({"bos_token": "<s>", "eos_token": {"content": "</s>"}}));
-    write("config.json", json!({"eos_token_id": 1, "max_position_embeddings": 64}));
-    folder
-}
-
 fn asked(prompt: &str, response: &str) -> Conversation {
     Conversation::new([Message::new("user", prompt)], Message::new("assistant", response))
 }
@@ -213,33 +180,33 @@ fn spans_counted_by_hand() {
     };
     // <|im_start|>user\nHi<|im_end|>\n<|im_start|>assistant\n is 1+5+2+2 + 1+10 = 21 tokens.
     let encoded = encode("chatml", EncoderOptions::default(), "Hi", "Yo!");
-    assert_eq!(encoded.conditional.scored, (21..26).into()); // Yo!<|im_end|>\n
-    let unconditional = encoded.unconditional.expect("a sequence");
+    assert_eq!(encoded.last().scored, (21..26).into()); // Yo!<|im_end|>\n
+    let unconditional = encoded.unconditional.expect("a sequence").remove(0);
     assert_eq!((unconditional.scored, unconditional.tokens.len()), ((11..16).into(), 16));
-    assert_eq!(encoded.training.scored, (21..25).into()); // Yo!</s>
-    assert_eq!(encoded.training.tokens.last(), Some(&1));
+    assert_eq!(encoded.training[0].scored, (21..25).into()); // Yo!</s>
+    assert_eq!(encoded.training[0].tokens.last(), Some(&1));
 
     // The window cuts both means to the same tokens.
     let cut = EncoderOptions { max_length: Some(23), ..Default::default() };
     let encoded = encode("chatml", cut.clone(), "Hi", "Yo!");
-    assert_eq!((encoded.conditional.scored, encoded.truncated.conditional), ((21..23).into(), 3));
-    assert_eq!(encoded.unconditional.expect("a sequence").scored, (11..13).into());
-    assert_eq!(encoded.training.scored, (21..23).into());
+    assert_eq!((&encoded.last().scored, encoded.truncated.conditional), (&(21..23).into(), 3));
+    assert_eq!(encoded.unconditional.expect("a sequence")[0].scored, (11..13).into());
+    assert_eq!(encoded.training[0].scored, (21..23).into());
     let encoded = encode("chatml", cut, "Hi, you there", "Yo!");
-    assert!(encoded.conditional.scored.is_empty() && encoded.training.scored.is_empty());
+    assert_eq!((encoded.scored_tokens(), encoded.trained_tokens()), (0, 0));
 
     // The end of a response.
     let end = EncoderOptions { target_end: TargetEnd::EndOfTurn, ..Default::default() };
-    assert_eq!(encode("chatml", end, "Hi", "Yo!").training.tokens.last(), Some(&3));
+    assert_eq!(encode("chatml", end, "Hi", "Yo!").training[0].tokens.last(), Some(&3));
     let eos = EncoderOptions { eos_text: Some("..".into()), ..Default::default() };
-    assert_eq!(encode("chatml", eos, "Hi", "Yo!").training.scored, (21..26).into());
+    assert_eq!(encode("chatml", eos, "Hi", "Yo!").training[0].scored, (21..26).into());
 
     // Nothing predicts a first token, so it counts in neither mean.
     let bare = folder.path().join("bare.jinja");
     fs::write(&bare, "{% for m in messages %}{{ m.content }}{% endfor %}").expect("a file");
     let encoded = encode(bare.to_str().expect("a path"), EncoderOptions::default(), "Hi", "Yo!");
-    assert_eq!(encoded.conditional.scored, (3..5).into());
-    assert_eq!(encoded.unconditional.expect("a sequence").scored, (1..3).into());
+    assert_eq!(encoded.last().scored, (3..5).into());
+    assert_eq!(encoded.unconditional.expect("a sequence")[0].scored, (1..3).into());
 }
 
 #[test]
@@ -272,7 +239,8 @@ fn what_an_encoder_refuses() {
 #[test]
 fn a_template_that_refuses_a_lone_response() {
     let folder = characters();
-    let encoder = encoder(folder.path(), "llama-2", EncoderOptions::default()).expect("an encoder");
+    let published = EncoderOptions { rules: TextRules::Published, ..Default::default() };
+    let encoder = encoder(folder.path(), "llama-2", published).expect("an encoder");
     assert!(encoder.refusal().is_some_and(|why| why.starts_with("template `llama-2`")));
     let samples = vec![row("Hi", "Yo!")];
     let corpus =
@@ -350,9 +318,9 @@ fn samples_a_template_refuses_are_named() {
 
 #[test]
 fn texts_without_a_tokenizer() {
-    let corpus = Corpus::bare(vec![row("a", "b")], vec![row("c", "d")], "</s>".into());
+    let corpus = Corpus::bare(vec![row("a", "b")], vec![row("c", "d")], "</s>".into(), Turns::Last);
     assert_eq!(corpus.training_target(1), "d</s>");
-    assert!(corpus.encoded(0).conditional.tokens.is_empty() && corpus.report().is_none());
+    assert!(corpus.encoded(0).last().tokens.is_empty() && corpus.report().is_none());
     let error = corpus.token_counts(0).expect_err("no tokens").to_string();
     assert!(error.contains("needs a tokenizer"), "{error}");
 }

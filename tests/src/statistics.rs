@@ -216,6 +216,7 @@ fn empty_record() -> RunRecord {
         model,
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        texts: None,
         identity: Default::default(),
         environment: Default::default(),
         resumed: Vec::new(),

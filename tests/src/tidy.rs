@@ -85,9 +85,9 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
         .nth(2)
         .is_some_and(|it| it.ends_with("plugins") || it.ends_with("bad-plugins"));
     let may_use: &[&str] = match name {
-        "iterit-abi" | "xtask" => &[],
+        "iterit-abi" | "iterit-jinja" | "xtask" => &[],
         "iterit-sdk" => &["iterit-abi"],
-        "iterit-core" => &["iterit-sdk"],
+        "iterit-core" => &["iterit-jinja", "iterit-sdk"],
         "iterit-torch" => &["iterit-core"],
         "iterit-host" => &["iterit-abi", "iterit-core", "iterit-sdk", "iterit-torch"],
         _ if is_plugin => &["iterit-sdk"],

@@ -35,8 +35,8 @@ pub enum SystemTurn {
     Absent,
     /// The program's own, put before a row that has none.
     Ours,
-    /// The row's.
-    OfRow,
+    /// The row's, or the configuration's.
+    Given,
 }
 
 /// Which turns of the assistant carry loss.
@@ -85,6 +85,22 @@ impl Message {
         }
     }
 
+    /// Whether the content is a list of parts.
+    pub fn has_parts(&self) -> bool {
+        self.0.get("content").is_some_and(Value::is_array)
+    }
+
+    /// Whether the content is null, as that of a message which calls tools may be.
+    pub fn says_null(&self) -> bool {
+        self.0.get("content").is_some_and(Value::is_null)
+    }
+
+    /// The same message, saying nothing where it says null.
+    #[must_use]
+    pub fn silent(&self) -> Self {
+        if self.says_null() { self.saying("") } else { self.clone() }
+    }
+
     /// A field.
     pub fn get(&self, name: &str) -> Option<&Value> {
         self.0.get(name)
@@ -124,6 +140,11 @@ impl Message {
         Self(fields)
     }
 
+    /// Sets a field.
+    pub fn set(&mut self, name: &str, value: Value) {
+        self.0.insert(name.to_owned(), value);
+    }
+
     /// Adds text behind the content.
     pub fn append(&mut self, more: &str) {
         match self.0.get_mut("content") {
@@ -159,7 +180,7 @@ impl Conversation {
         let mut messages: Vec<Message> = prompt.into_iter().collect();
         let has_system = messages.first().is_some_and(|first| first.role() == "system");
         messages.push(response);
-        let system = if has_system { SystemTurn::OfRow } else { SystemTurn::Absent };
+        let system = if has_system { SystemTurn::Given } else { SystemTurn::Absent };
         Self { messages, tools: None, system }
     }
 
@@ -210,6 +231,14 @@ impl Conversation {
             _ => self.messages.insert(0, message),
         }
         self.system = whose;
+    }
+
+    /// Puts the user's system text where the row has none; nothing where it is empty.
+    pub fn put_own_system(&mut self, text: &str) {
+        self.leave_out_our_system();
+        if self.system == SystemTurn::Absent && !text.is_empty() {
+            self.put_system(text, SystemTurn::Given);
+        }
     }
 
     /// Takes the program's own system turn away, where there is one.

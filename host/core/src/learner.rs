@@ -87,6 +87,11 @@ pub trait Learner: Send {
     /// What it is.
     fn facts(&self) -> ModelFacts;
 
+    /// What the user should know of the files it came from.
+    fn remarks(&self) -> &[String] {
+        &[]
+    }
+
     /// The loss of every scored token, nats: one row a sequence, as long as its `scored`.
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>>;
 
@@ -105,8 +110,9 @@ pub trait Learner: Send {
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>>;
 
-    /// One optimizer step over these samples, however they are cut into micro-batches.
-    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome>;
+    /// One optimizer step over these samples, each of one or several sequences, however they are cut
+    /// into micro-batches.
+    fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome>;
 
     /// Writes weights and optimizer state into an empty folder.
     fn save(&self, folder: &Path) -> Result<()>;
@@ -149,7 +155,7 @@ impl Learner for NoModel {
     fn logit_statistics(&mut self, _: &[Sequence], _: &dyn Watch) -> Result<Vec<LogitStatistics>> {
         Self::refuse()
     }
-    fn step(&mut self, _: &[Sequence], _: &StepOptions) -> Result<StepOutcome> {
+    fn step(&mut self, _: &[&[Sequence]], _: &StepOptions) -> Result<StepOutcome> {
         Self::refuse()
     }
     fn save(&self, _: &Path) -> Result<()> {

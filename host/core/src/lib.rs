@@ -17,12 +17,14 @@ pub mod conversation;
 pub mod dataset;
 pub mod sequence;
 pub mod learner;
+pub mod grouped;
 pub mod identity;
 pub mod record;
 pub mod run_directory;
 
 pub mod observe;
 
+pub mod model_folder;
 pub mod tokenizer;
 pub mod template;
 pub mod span;

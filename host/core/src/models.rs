@@ -127,8 +127,9 @@ impl Models {
     }
 
     /// Adds the tokens of a question.
-    pub(crate) fn count_forward(&self, sequences: &[Sequence]) {
-        let tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+    pub(crate) fn count_forward(&self, samples: &[&[Sequence]]) {
+        let sequences = samples.iter().copied().flatten();
+        let tokens: usize = sequences.map(|sequence| sequence.tokens.len()).sum();
         self.forward_tokens.fetch_add(tokens as u64, Ordering::Relaxed);
     }
 

@@ -29,6 +29,9 @@ pub struct RunManifest {
     pub plugins: Vec<PluginRecord>,
     /// sha256 of every input file, by its path as given.
     pub sha256: BTreeMap<String, String>,
+    /// How samples became texts; absent in runs of versions that knew one way only.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<TextRecord>,
     /// What makes it this run and no other; empty where an older version began it.
     #[serde(default)]
     pub identity: Identity,
@@ -47,6 +50,47 @@ pub struct Resumption {
     pub step: u64,
     /// What changed.
     pub changed: Vec<Difference>,
+}
+
+/// The rules by which samples became texts: scores made under different ones are not to be mixed.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+pub struct TextRecord {
+    /// `data.texts`
+    pub texts: String,
+    /// `data.turns`
+    pub turns: String,
+    /// `data.prompt`, where it is set.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub prompt: Option<String>,
+    /// Samples whose response alone stands in what the template puts there.
+    pub template_frames: usize,
+    /// Samples whose response alone stands behind its own header.
+    pub header_frames: usize,
+    /// Samples whose response alone cannot be had.
+    pub no_frames: usize,
+}
+
+impl TextRecord {
+    /// The choices of a configuration, before any sample is seen.
+    pub fn new(
+        texts: &impl Serialize,
+        turns: &impl Serialize,
+        prompt: Option<&impl Serialize>,
+    ) -> Self {
+        Self {
+            texts: name(texts),
+            turns: name(turns),
+            prompt: prompt.map(name),
+            template_frames: 0,
+            header_frames: 0,
+            no_frames: 0,
+        }
+    }
+
+    /// Whether scores made under these rules and those mean the same.
+    pub fn agrees_with(&self, other: &Self) -> bool {
+        (&self.texts, &self.turns, &self.prompt) == (&other.texts, &other.turns, &other.prompt)
+    }
 }
 
 /// One plugin in use.
@@ -93,6 +137,9 @@ pub struct ScoreLine {
     /// The epoch the score was made at.
     #[serde(default)]
     pub scored_at: u32,
+    /// On the first line of a file alone: how samples became texts.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub texts: Option<TextRecord>,
     /// By scorer, the numbers its value was made from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, BTreeMap<String, Option<f64>>>,
@@ -202,6 +249,12 @@ impl ScoreLine {
     pub fn number(value: f64) -> Option<f64> {
         value.is_finite().then_some(value)
     }
+}
+
+/// What a key's value is called in a configuration.
+fn name(value: &impl Serialize) -> String {
+    let value = serde_json::to_value(value).expect("a choice is JSON");
+    value.as_str().expect("a choice has a name").to_owned()
 }
 
 impl HeldOutLine {

@@ -27,7 +27,8 @@ use pace::Pace;
 use crate::config::{Shuffle, TrainConfig};
 use crate::corpus::Corpus;
 use crate::greedy::Ties;
-use crate::learner::StepOptions;
+use crate::grouped;
+use crate::learner::{Sequence, StepOptions};
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
 use crate::permutation::order_seed;
@@ -141,7 +142,7 @@ impl Run<'_> {
     /// How many tokens the run trains on: `most` an epoch, or all where an epoch takes every sample.
     fn tokens_planned(&self, budgets: &[u64], most: u64) -> u64 {
         let corpus = self.inputs.lender.corpus;
-        let length = |id| corpus.encoded(id).training.tokens.len() as u64;
+        let length = |id| corpus.encoded(id).training_tokens() as u64;
         let all: u64 = (0..corpus.num_samples()).map(length).sum();
         let of_epoch = |&budget: &u64| if budget < corpus.num_samples() { most } else { all };
         budgets.iter().map(of_epoch).sum()
@@ -232,8 +233,8 @@ pub fn evaluate(
     models: &Models,
     observer: &dyn Observer,
 ) -> Result<Vec<iterit_sdk::Nll>> {
-    let sequences: Vec<_> =
-        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.clone()).collect();
-    let losses = models.ask(|learner| learner.token_nll(&sequences, observer))?;
+    let samples: Vec<&[Sequence]> =
+        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.as_slice()).collect();
+    let losses = models.ask(|learner| grouped::token_nll(learner, &samples, observer))?;
     Ok(losses.iter().map(|row| iterit_sdk::Nll::of_tokens(row)).collect())
 }

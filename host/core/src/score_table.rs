@@ -99,7 +99,14 @@ fn combine(id: SampleId, epoch: u32, scored: &[Scored], row: usize) -> ScoreLine
         .filter(|scorer| scored.len() > 1 || !scorer.scores[row].parts.is_empty())
         .map(|scorer| (scorer.scorer.clone(), parts(&scorer.scores[row], scored.len())))
         .collect();
-    ScoreLine { id, score: ScoreLine::number(value), eligible, scored_at: epoch, parts }
+    ScoreLine {
+        id,
+        score: ScoreLine::number(value),
+        eligible,
+        scored_at: epoch,
+        texts: None,
+        parts,
+    }
 }
 
 /// Π valueᵂ; 1 of nothing.

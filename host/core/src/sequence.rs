@@ -89,6 +89,27 @@ impl Scored {
         &self.0
     }
 
+    /// Those below a limit.
+    #[must_use]
+    pub fn below(&self, limit: usize) -> Self {
+        Self::new(self.0.iter().map(|range| range.start.min(limit)..range.end.min(limit)))
+    }
+
+    /// The last `count` of them.
+    ///
+    /// # Panics
+    /// Where there are fewer.
+    #[must_use]
+    pub fn last(&self, count: usize) -> Self {
+        let mut skipped =
+            self.len().checked_sub(count).expect("as many positions as are asked for");
+        Self::new(self.0.iter().map(|range| {
+            let start = range.start + skipped.min(range.len());
+            skipped -= start - range.start;
+            start..range.end
+        }))
+    }
+
     /// Every position, ascending.
     pub fn positions(&self) -> impl Iterator<Item = usize> + '_ {
         self.0.iter().cloned().flatten()
@@ -117,6 +138,9 @@ mod tests {
         let none = sequence(&[]);
         assert_eq!((none.unasked(), none.input()), (&[][..], &[][..]));
         assert!(none.scored.is_empty() && none.scored.start().is_none());
+        assert_eq!(two.scored.below(3), (2..3).into());
+        assert_eq!(two.scored.last(1), (4..5).into());
+        assert_eq!(Scored::new([1..4, 6..9]).last(5).ranges(), [2..4, 6..9]);
     }
 
     #[test]

@@ -2,6 +2,7 @@
 //! thread; what a model has said already it is not asked again.
 
 use crate::corpus::Corpus;
+use crate::grouped;
 use crate::learner::{Learner, Sequence, Watch};
 use crate::models::{Answers, Models};
 use crate::observer::Observer;
@@ -11,6 +12,7 @@ use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Matrix, Model, Nll,
     Ragged, ResponseNll, Result, Sample, SampleId, ScoreRow, Services, TokenCounts, Turn,
 };
+use std::slice;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, MutexGuard};
 
@@ -78,34 +80,34 @@ impl<'a> RunServices<'a> {
     fn watched<T>(
         &self,
         num_samples: usize,
-        sequences: &[Sequence],
+        samples: &[&[Sequence]],
         work: impl FnOnce(&dyn Watch) -> crate::Result<T>,
     ) -> Result<T> {
         let num_samples = num_samples as u64;
         let question = Question { observer: self.observer, tally: self.tally, num_samples };
         let answer = work(&question).map_err(host_error)?;
-        self.models.count_forward(sequences);
+        self.models.count_forward(samples);
         self.tally.answered.fetch_add(num_samples, Ordering::Relaxed);
         Ok(answer)
     }
 
-    /// The loss of every scored token of some sequences, `num_samples` of them or their twofold.
+    /// The loss of every scored token of some texts, of `num_samples` samples or their twofold.
     fn losses(
         &self,
         learner: &mut dyn Learner,
         num_samples: usize,
-        sequences: &[Sequence],
+        samples: &[&[Sequence]],
     ) -> Result<Vec<Vec<f32>>> {
-        self.watched(num_samples, sequences, |watch| learner.token_nll(sequences, watch))
+        self.watched(num_samples, samples, |watch| grouped::token_nll(learner, samples, watch))
     }
 }
 
-fn conditional(corpus: &Corpus, ids: &[SampleId]) -> Vec<Sequence> {
-    ids.iter().map(|&id| corpus.encoded(id).conditional.clone()).collect()
+fn conditional<'a>(corpus: &'a Corpus, ids: &[SampleId]) -> Vec<&'a [Sequence]> {
+    ids.iter().map(|&id| corpus.encoded(id).conditional.as_slice()).collect()
 }
 
-fn unconditional(corpus: &Corpus, ids: &[SampleId]) -> Result<Vec<Sequence>> {
-    ids.iter().map(|&id| corpus.unconditional(id).cloned().map_err(host_error)).collect()
+fn unconditional<'a>(corpus: &'a Corpus, ids: &[SampleId]) -> Result<Vec<&'a [Sequence]>> {
+    ids.iter().map(|&id| corpus.unconditional(id).map_err(host_error)).collect()
 }
 
 #[deny(clippy::missing_trait_methods)]
@@ -184,6 +186,7 @@ impl Services for RunServices<'_> {
             .zip(prompts)
             .map(|(&id, prompt)| corpus.prompted(id, prompt).map_err(host_error))
             .collect::<Result<Vec<_>>>()?;
+        let sequences: Vec<&[Sequence]> = sequences.iter().map(slice::from_ref).collect();
         let rows = self.losses(answers.learner.as_mut(), ids.len(), &sequences)?;
         Ok(rows.iter().map(|row| Nll::of_tokens(row)).collect())
     }
@@ -193,9 +196,12 @@ impl Services for RunServices<'_> {
         let Answers { learner, known } = &mut *answers;
         let mut columns = 0;
         let rows = known.embeddings.get_or_ask(embedding, ids, |unknown| {
-            let sequences = conditional(corpus, unknown);
+            let last = |sample: &[Sequence]| sample[sample.len() - 1].clone();
+            let sequences: Vec<Sequence> =
+                conditional(corpus, unknown).into_iter().map(last).collect();
+            let samples: Vec<&[Sequence]> = sequences.iter().map(slice::from_ref).collect();
             // Asked even about no sample, since the model alone knows how long a row is.
-            let found = self.watched(unknown.len(), &sequences, |watch| {
+            let found = self.watched(unknown.len(), &samples, |watch| {
                 learner.embeddings(&sequences, embedding, watch)
             })?;
             columns = found.columns();
@@ -208,9 +214,9 @@ impl Services for RunServices<'_> {
         let (mut answers, corpus) = self.asked(model, ids)?;
         let Answers { learner, known } = &mut *answers;
         known.logit_statistics.get_or_ask((), ids, |unknown| {
-            let sequences = conditional(corpus, unknown);
-            self.watched(unknown.len(), &sequences, |watch| {
-                learner.logit_statistics(&sequences, watch)
+            let samples = conditional(corpus, unknown);
+            self.watched(unknown.len(), &samples, |watch| {
+                grouped::logit_statistics(learner.as_mut(), &samples, watch)
             })
         })
     }

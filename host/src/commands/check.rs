@@ -5,7 +5,7 @@ use crate::cli::Check;
 use crate::progress::{Screen, bytes, count};
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
-use iterit_core::corpus::{Corpus, Lengths, TextReport};
+use iterit_core::corpus::{self, Corpus, Lengths, TextCounts, TextReport};
 use iterit_core::greedy::{Budget, Candidate, Ties};
 use iterit_core::learner::Sequence;
 use iterit_core::plugin_set::Named;
@@ -13,7 +13,7 @@ use iterit_core::run::{History, Lender, pick};
 use iterit_core::score_table::ScoreTable;
 use iterit_core::sdk::DiversityScorer;
 use iterit_core::tokenizer::SpecialToken;
-use iterit_core::{Error, Result};
+use iterit_core::{Error, Result, whole_file};
 
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
@@ -21,6 +21,11 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let (choosers, texts) =
         Error::both(Choosers::find(&config, &screen), wiring::texts(&config, &screen))?;
     let corpus = texts.corpus;
+    if let Some(path) = &args.dump {
+        // What could be encoded can be shown.
+        let row = |id| corpus::dump(&corpus, id).expect("texts that were made before");
+        whole_file::write_json_lines(path, (0..corpus.num_samples()).map(row))?;
+    }
     for id in 0..corpus.num_samples().min(args.show as u64) {
         show_sample(&corpus, id)?;
     }
@@ -72,8 +77,15 @@ fn look_at_texts(
 /// The training text of a sample; tokens that carry loss are green, and stand in brackets for eyes
 /// and terminals without colour.
 fn show_sample(corpus: &Corpus, id: u64) -> Result<()> {
+    for sequence in &corpus.encoded(id).training {
+        show_sequence(corpus, id, sequence)?;
+    }
+    Ok(())
+}
+
+fn show_sequence(corpus: &Corpus, id: u64, sequence: &Sequence) -> Result<()> {
     let encoder = corpus.encoder().expect("a corpus with a tokenizer has an encoder");
-    let Sequence { tokens, scored } = &corpus.encoded(id).training;
+    let Sequence { tokens, scored } = sequence;
     let decoded = |tokens: &[u32]| encoder.tokenizer().decode(tokens);
     let green = anstyle::AnsiColor::Green.on_default();
     let (mut text, mut shown) = (String::new(), 0);
@@ -94,8 +106,12 @@ fn show_report(report: &TextReport) {
     show_lengths("scoring", &report.conditional);
     match &report.unconditional {
         Some(lengths) => show_lengths("alone", lengths),
-        None => anstream::println!("alone       the template refuses a response without a prompt"),
+        None => anstream::println!(
+            "alone       {} responses cannot be had alone",
+            report.texts.no_frames
+        ),
     }
+    show_texts(&report.texts);
     anstream::println!(
         "loss        {} tokens carry loss; {} samples carry none, {} responses are empty, {} are \
          cut off",
@@ -113,6 +129,25 @@ fn show_report(report: &TextReport) {
         end.checked,
         end.stop_ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" or ")
     );
+}
+
+/// How the texts came about, where there is anything to say.
+fn show_texts(texts: &TextCounts) {
+    for (count, what) in [
+        (
+            texts.header_frames,
+            "stand alone behind their own header: the template refuses a lone turn",
+        ),
+        (texts.generation_prompts, "have the generation prompt's prompt"),
+        (texts.hidden_responses, "stand as written: the conversation hides some of the response"),
+        (texts.written_ends, "end in the end of training already, which is not added once more"),
+        (texts.encoded_otherwise_alone, "would have other tokens if they were encoded alone"),
+        (texts.trained_otherwise, "have other tokens in training than in scoring"),
+    ] {
+        if count > 0 {
+            anstream::println!("texts       {count} responses {what}");
+        }
+    }
 }
 
 fn show_lengths(name: &str, lengths: &Lengths) {

@@ -3,16 +3,16 @@
 use crate::cli::Select;
 use crate::progress::Screen;
 use crate::wiring::{self, Choosers};
-use iterit_core::config::Setting;
+use iterit_core::config::{Config, Setting};
 use iterit_core::greedy::{Budget, Candidate};
 use iterit_core::learner::NoModel;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
-use iterit_core::record::{ScoreLine, Selection};
+use iterit_core::record::{ScoreLine, Selection, TextRecord};
 use iterit_core::run::{History, Lender, pick};
 use iterit_core::run_directory::read_json_lines;
 use iterit_core::score_table::ScoreTable;
-use iterit_core::sdk::LogLevel;
+use iterit_core::sdk::{LogLevel, PluginKind};
 use iterit_core::services::pickable;
 use iterit_core::{Error, Result, whole_file};
 use serde::Deserialize;
@@ -24,14 +24,17 @@ struct Row {
     id: u64,
     score: Option<f64>,
     eligible: bool,
+    #[serde(default)]
+    texts: Option<TextRecord>,
 }
 
 pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let choosers = Choosers::find(&config, &screen)?;
+    let choosers = Choosers::of_kind(&config, PluginKind::Diversity, &screen)?;
     let corpus = wiring::bare_corpus(&config, &screen)?;
     let scores = read_scores(&args.scores, corpus.num_samples())?;
+    check_rules(&args.scores, &scores, &config)?;
     if args.budget == 0 || args.budget > corpus.num_samples() {
         return Err(Error::config(format!(
             "--budget is {}, expected 1 to {}, the number of samples",
@@ -41,7 +44,7 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     }
     // There are texts and nothing else: a scorer that asks a model must be named with one.
     choosers.require(&[])?;
-    let mut plugins = choosers.open(&config)?;
+    let mut diversity = choosers.open_diversity(&config)?;
     let models = Models::new(Box::new(NoModel));
     let lender = Lender {
         corpus: &corpus,
@@ -59,9 +62,9 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let mut table = ScoreTable::default();
     table.insert(0, scores);
     let history = History { table: &table, selections: &[] };
-    let diversity = plugins.diversity.as_mut();
     let budget = Budget::Samples(args.budget as usize);
-    let picks = pick(lender, history, diversity, &candidates, budget, config.selection.ties, None)?;
+    let ties = config.selection.ties;
+    let picks = pick(lender, history, diversity.as_mut(), &candidates, budget, ties, None)?;
     let selection = Selection {
         epoch: 0,
         budget: args.budget,
@@ -91,6 +94,28 @@ fn warn_if_short(candidates: &[Candidate], budget: u64, screen: &Screen) -> Resu
     Ok(())
 }
 
+/// Scores of texts made by other rules are not those of these samples.
+fn check_rules(path: &Path, scores: &[ScoreLine], config: &Config) -> Result<()> {
+    let Some(made) = scores.iter().find_map(|line| line.texts.as_ref()) else { return Ok(()) };
+    let now = TextRecord::new(&config.data.texts, &config.data.turns, config.data.prompt.as_ref());
+    if made.agrees_with(&now) {
+        return Ok(());
+    }
+    let named = |record: &TextRecord| {
+        let prompt = record.prompt.as_deref().unwrap_or("unset");
+        format!("data.texts={}, data.turns={}, data.prompt={prompt}", record.texts, record.turns)
+    };
+    Err(Error::file(
+        path,
+        format!(
+            "made under {}, but this selection has {}\nhint: set what they were made under, or score \
+             again",
+            named(made),
+            named(&now)
+        ),
+    ))
+}
+
 /// A score for every sample of the data, each once.
 fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
     if !path.is_file() {
@@ -109,14 +134,15 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
         if place.is_some() {
             return Err(fault(format!("`id` {} occurs twice", row.id)));
         }
-        if row.score.is_some_and(|score| score < 0.0) {
-            return Err(fault(format!("`score` is {:?}, expected 0 or more", row.score)));
+        if let Some(score) = row.score.filter(|&score| score < 0.0) {
+            return Err(fault(format!("`score` is {score:?}, expected 0 or more")));
         }
         *place = Some(ScoreLine {
             id: row.id,
             score: row.score,
             eligible: row.eligible,
             scored_at: 0,
+            texts: row.texts,
             parts: Default::default(),
         });
     }

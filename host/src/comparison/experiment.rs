@@ -37,8 +37,22 @@ pub(crate) struct Experiment<'a> {
     environment: Environment,
     jobs: NonZeroUsize,
     threads: usize,
-    /// By arm, the seconds a run is predicted to take.
-    predicted: Vec<f64>,
+    /// By arm, what a run is predicted to take.
+    predicted: Vec<Predicted>,
+}
+
+/// Seconds of a run.
+#[derive(Clone, Copy, Default)]
+struct Predicted {
+    /// Of scoring the pool once.
+    scoring: f64,
+    training: f64,
+}
+
+impl Predicted {
+    fn seconds(self) -> f64 {
+        self.scoring + self.training
+    }
 }
 
 impl<'a> Experiment<'a> {
@@ -72,7 +86,7 @@ impl<'a> Experiment<'a> {
             threads,
             predicted: Vec::new(),
         };
-        experiment.predicted = experiment.predict(&models)?;
+        experiment.predicted = experiment.predict(&models, screen)?;
         training::warn_of_texts(&experiment.corpus, screen);
         experiment.announce(&models, screen);
         plan.assumed.iter().for_each(|said| screen.say(LogLevel::Info, "", said));
@@ -103,11 +117,12 @@ impl<'a> Experiment<'a> {
     }
 
     /// Opens every arm's plugins, which checks their options, and asks what they will train on.
-    fn predict(&self, models: &Models) -> Result<Vec<f64>> {
+    fn predict(&self, models: &Models, screen: &Screen) -> Result<Vec<Predicted>> {
         let mut faults = Faults::default();
         let offered = models.offered(&self.corpus);
-        let speed = training::speed(models, &self.corpus)?;
-        let predict = |checked: &CheckedArm<'_>| -> Result<f64> {
+        let speed = training::speed(models, &self.corpus, screen)?;
+        let share = self.pool_size() as f64 / self.corpus.num_samples() as f64;
+        let predict = |checked: &CheckedArm<'_>| -> Result<Predicted> {
             checked.choosers.require(&offered)?;
             let budget = budget(checked.config.selection.ratio, self.pool_size())?;
             let plugins = checked.choosers.clone().open(&checked.config)?;
@@ -121,9 +136,9 @@ impl<'a> Experiment<'a> {
             let estimate = training::estimate(&self.corpus, &budgets, speed);
             let scoring = match plugins.complexity.is_empty() {
                 true => 0.0,
-                false => estimate.scoring_seconds(),
+                false => share * estimate.scoring_seconds(),
             };
-            Ok(scoring + estimate.training_seconds())
+            Ok(Predicted { scoring, training: estimate.training_seconds() })
         };
         let predicted = self.arms.iter().map(|checked| {
             let predicted = predict(checked).map_err(|error| named(checked.arm, error));
@@ -136,7 +151,7 @@ impl<'a> Experiment<'a> {
     fn announce(&self, models: &Models, screen: &Screen) {
         let model = models.ask(|learner| learner.facts());
         let runs = self.plan.runs();
-        let seconds: f64 = runs.iter().map(|&run| self.predicted[self.place(run)]).sum();
+        let seconds: f64 = runs.iter().map(|&run| self.predicted[self.place(run)].seconds()).sum();
         screen.line(&format!(
             "{} of {} parameters in {} on {}; {} samples to choose from{}, {} held out",
             model.architecture,
@@ -159,6 +174,7 @@ impl<'a> Experiment<'a> {
             self.threads,
             duration(seconds / self.jobs.get() as f64)
         ));
+        self.hint_at_equal_compute(screen);
         let longest = |it: &&str| *it == "length";
         let names = self.plan.arms.iter().flat_map(|arm| &arm.plugins).map(String::as_str);
         if names.filter(|name| longest(name)).count() == 0 {
@@ -169,6 +185,33 @@ impl<'a> Experiment<'a> {
                  --arm length,static adds it",
             );
         }
+    }
+
+    /// Says which random arm costs what the dearest arm costs, scoring included: without it nobody
+    /// knows whether the choice is worth its price.
+    fn hint_at_equal_compute(&self, screen: &Screen) {
+        let price = |predicted: &Predicted| predicted.scoring / predicted.training;
+        let priced = self.arms.iter().zip(self.predicted.iter().map(price));
+        let Some((arm, price)) = priced.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { return };
+        let ratio = arm.config.selection.ratio * (1.0 + price);
+        let is_raised = |other: &CheckedArm<'_>| {
+            other.arm.plugins == ["random"] && other.config.selection.ratio >= 0.95 * ratio
+        };
+        if price == 0.0 || self.arms.iter().any(is_raised) {
+            return;
+        }
+        screen.say(
+            LogLevel::Info,
+            "",
+            &format!(
+                "hint: scoring the pool once costs `{}` {:.1} times its training (a token read costs a \
+                 third of one trained on); a random draw of equal compute is the arm {{ name = \
+                 \"random, equal compute\", plugins = \"random\", set = [\"selection.ratio={}\"] }}",
+                arm.arm.name,
+                price,
+                if ratio > 1.0 { ratio.round() } else { (1000.0 * ratio).round() / 1000.0 },
+            ),
+        );
     }
 
     fn place(&self, run: Run<'_>) -> usize {
@@ -183,7 +226,7 @@ impl<'a> Experiment<'a> {
     pub(crate) fn run(&self, ledger: &Ledger, screen: &Screen) -> Result<Vec<ArmResult>> {
         let pending = ledger.pending(self.plan);
         let predicted: Vec<f64> =
-            pending.iter().map(|&run| self.predicted[self.place(run)]).collect();
+            pending.iter().map(|&run| self.predicted[self.place(run)].seconds()).collect();
         let shared = SharedScores::new(
             &ledger.scores_folder(),
             &self.config,

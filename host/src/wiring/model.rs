@@ -1,15 +1,18 @@
 //! The configuration's model becomes a learner.
 
-use iterit_core::config::{self, Config, Device, Dtype};
+use super::PROXY;
+use iterit_core::config::{self, AddedTokens, Config, Device, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
-use iterit_core::{Error, Result};
+use iterit_core::sdk::LogLevel;
+use iterit_core::{Result, model_folder};
 use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Once;
 
 /// The model to train, and the proxy with the corpus in its own tokens where one is named.
 pub(crate) fn models(
@@ -18,29 +21,52 @@ pub(crate) fn models(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
-    let models = Models::new(learner(config, config.model_path()?, threads)?);
+    tell_of_unused_gpu(config, observer);
+    let mut options = options(config, threads);
+    if config.model.added_tokens == AddedTokens::Grow {
+        let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
+        options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
+    }
+    let models = Models::new(learner("", config.model_path()?, options, observer)?);
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
-            let proxy = learner(config, folder, threads)?;
+            options.vocabulary = None;
+            let proxy = learner(PROXY, folder, options, observer)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             Ok(models.with_proxy(proxy, corpus))
         }
     }
 }
 
-/// A model folder, held as `[model]` and `[train]` say.
-fn learner(config: &Config, folder: &Path, threads: usize) -> Result<Box<dyn Learner>> {
-    if !folder.is_dir() {
-        return Err(Error::config(format!(
-            "`model.path` is `{}`, which is no folder\nhint: name a Hugging Face model folder, with \
-             config.json, tokenizer.json and safetensors in it",
-            folder.display()
-        )));
+/// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.
+fn tell_of_unused_gpu(config: &Config, observer: &dyn Observer) {
+    static TOLD: Once = Once::new();
+    if config.model.device != Device::Auto {
+        return;
     }
-    Ok(Box::new(TorchLearner::load(folder, options(config, threads))?))
+    TOLD.call_once(|| {
+        if let Some(reason) = iterit_torch::unused_gpu() {
+            let message = format!("--device auto takes the CPU: {reason}");
+            observer.say(LogLevel::Warn, "", &message);
+        }
+    });
 }
 
+/// A model folder; what is unusual about it is told.
+fn learner(
+    whose: &str,
+    folder: &Path,
+    options: LearnerOptions,
+    observer: &dyn Observer,
+) -> Result<Box<dyn Learner>> {
+    let loaded = model_folder::check(folder).and_then(|()| TorchLearner::load(folder, options));
+    let learner = loaded.map_err(|error| super::of(whose, error))?;
+    super::warn_once(whose, learner.remarks(), observer);
+    Ok(Box::new(learner))
+}
+
+/// As `[model]` and `[train]` say.
 fn options(config: &Config, threads: usize) -> LearnerOptions {
     LearnerOptions {
         device: match config.model.device {
@@ -66,5 +92,6 @@ fn options(config: &Config, threads: usize) -> LearnerOptions {
             false => Activations::Keep,
         },
         adamw: AdamWOptions { weight_decay: config.train.weight_decay, ..AdamWOptions::default() },
+        vocabulary: None,
     }
 }

@@ -1,8 +1,10 @@
 //! Data files, tokenizer and template become corpora.
 
+use super::PROXY;
+use super::reading::{AllRows, Reading};
 use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
-use iterit_core::dataset::{self, Drawn, Purpose, Row, repeats};
+use iterit_core::dataset::{Drawn, Row};
 use iterit_core::learner::Unwatched;
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::sdk::LogLevel;
@@ -11,7 +13,7 @@ use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Error, Result, Sample};
 use std::collections::BTreeMap;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
 /// What a run works on.
@@ -38,11 +40,11 @@ pub(crate) fn texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
 /// The same before any draw.
 pub(crate) fn whole_texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
     let mut reading = Reading::new(config, Some(observer));
-    let data = reading.all();
-    let ((rows, held_out, targets), encoder) = Error::both(data, model_encoder(config))?;
-    let corpus = encode(config, rows, targets, &encoder, observer)?;
+    let (rows, encoder) = Error::both(reading.all(), model_encoder(config, observer))?;
+    let AllRows { training, held_out, targets } = rows;
+    let corpus = encode_what_fits(config, training, targets, &encoder, observer)?;
     let held_out = match held_out {
-        Some(rows) => Some(encode(config, rows, Vec::new(), &encoder, observer)?),
+        Some(rows) => Some(encode_what_fits(config, rows, Vec::new(), &encoder, observer)?),
         None => None,
     };
     Ok(Texts { corpus, held_out, sha256: reading.sha256 })
@@ -55,23 +57,10 @@ pub(crate) fn corpus(
     observer: &dyn Observer,
 ) -> Result<Corpus> {
     let mut reading = Reading::new(config, Some(observer));
-    let rows = reading.load(&config.data.path, Purpose::Training);
-    let data = Error::both(rows, reading.targets());
-    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config))?;
+    let data = Error::both(reading.training(), reading.targets());
+    let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     rows.truncate(limit.unwrap_or(usize::MAX));
-    encode(config, rows, targets, &encoder, observer)
-}
-
-/// The samples to choose from, before any draw. Pages show them, long after their files were
-/// spoken of.
-pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
-    let (rows, _) = Reading::new(config, None).parted()?;
-    if config.data.too_long == TooLong::Cut {
-        return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
-    }
-    let (encoder, threads) = (model_encoder(config)?, super::threads());
-    let corpus = Corpus::encode(rows, Vec::new(), encoder, threads, &Unwatched)?;
-    Ok(corpus.without_cut()?.0.samples().to_vec())
+    encode_what_fits(config, rows, targets, &encoder, observer)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -82,15 +71,24 @@ pub(super) fn proxy_corpus(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let own = ChatTemplate::of_model(folder)?;
-    let template = match own {
+    let encoder = proxy_encoder(config, folder, observer);
+    let encoder = encoder.map_err(|error| super::of(PROXY, error))?;
+    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
+    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
+}
+
+/// Tokenizer and template of the proxy, under the configuration's choices as far as they fit it: a text
+/// is cut where it is for the model, and earlier where the proxy has fewer positions.
+fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Result<Encoder> {
+    let template = match ChatTemplate::of_model(folder)? {
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, EncoderOptions::default())?;
-    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
-    let threads = super::threads();
-    Corpus::encode(rows.to_vec(), targets.to_vec(), Arc::new(encoder), threads, observer)
+    let tokenizer = Tokenizer::open(folder)?;
+    super::warn_once(PROXY, tokenizer.warnings(), observer);
+    let positions = tokenizer.max_position_embeddings().unwrap_or(usize::MAX);
+    let max_length = config.model.max_length.map(|length| length.min(positions));
+    Encoder::new(tokenizer, template, EncoderOptions { max_length, ..options(config) })
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -103,7 +101,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
         ));
     }
     let mut reading = Reading::new(config, Some(observer));
-    let rows = reading.load(&config.data.path, Purpose::Training)?;
+    let rows = reading.training()?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
         (None, Some(model)) => encoder(config, model)?.target_end().to_owned(),
@@ -114,127 +112,59 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, reading.targets()?, end))
+    Ok(Corpus::bare(rows, reading.targets()?, end, config.data.turns))
 }
 
-/// Files on their way to rows; what is to be said of them is said.
-struct Reading<'a> {
-    config: &'a Config,
-    /// Who hears of what is to be said.
-    observer: Option<&'a dyn Observer>,
-    sha256: BTreeMap<String, String>,
-}
-
-type AllRows = (Vec<Row>, Option<Vec<Row>>, Vec<Row>);
-
-impl<'a> Reading<'a> {
-    fn new(config: &'a Config, observer: Option<&'a dyn Observer>) -> Self {
-        Self { config, observer, sha256: BTreeMap::new() }
+/// The samples to choose from, before any draw. Pages show them, long after their files were
+/// spoken of.
+pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
+    let (rows, _) = Reading::new(config, None).parted()?;
+    if config.data.too_long == TooLong::Cut {
+        return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
     }
-
-    /// What is trained on, what it is measured by, and the target samples.
-    fn all(&mut self) -> Result<AllRows> {
-        let parted = self.parted();
-        let ((rows, held_out), targets) = Error::both(parted, self.targets())?;
-        if let Some(held_out) = &held_out {
-            self.tell_repeats(&rows, held_out);
-        }
-        Ok((rows, held_out, targets))
-    }
-
-    fn parted(&mut self) -> Result<(Vec<Row>, Option<Vec<Row>>)> {
-        let data = &self.config.data;
-        let rows = self.load(&data.path, Purpose::Training);
-        if !data.eval_path.is_empty() {
-            let held_out = self.load(&data.eval_path, Purpose::Measuring);
-            return Error::both(rows, held_out).map(|(rows, held_out)| (rows, Some(held_out)));
-        }
-        let rows = rows?;
-        if data.eval_fraction > 0.0 {
-            let (rows, held_out) = dataset::hold_out(rows, data.eval_fraction, data.eval_split)?;
-            return Ok((rows, Some(held_out)));
-        }
-        Ok((rows, None))
-    }
-
-    fn targets(&mut self) -> Result<Vec<Row>> {
-        match self.config.data.target_path.is_empty() {
-            true => Ok(Vec::new()),
-            false => self.load(&self.config.data.target_path, Purpose::Measuring),
-        }
-    }
-
-    fn load(&mut self, paths: &[PathBuf], purpose: Purpose) -> Result<Vec<Row>> {
-        let dataset = dataset::load(paths, self.config.data.read_options(purpose))?;
-        for note in &dataset.notes {
-            self.say(note.level, &note.message);
-        }
-        self.sha256.extend(dataset.sha256);
-        Ok(dataset.rows)
-    }
-
-    fn say(&self, level: LogLevel, message: &str) {
-        if let Some(observer) = self.observer {
-            observer.say(level, "", message);
-        }
-    }
-
-    /// A response that training nearly repeats measures what was learnt by heart.
-    fn tell_repeats(&self, rows: &[Row], held_out: &[Row]) {
-        let response = |row: &Row| row.conversation.response().text();
-        let held: Vec<String> = held_out.iter().map(response).collect();
-        let known: Vec<&str> = held.iter().map(String::as_str).collect();
-        let found = repeats(&known, rows.iter().map(response));
-        let mut repeated: Vec<usize> = found.iter().map(|repeat| repeat.of).collect();
-        repeated.sort_unstable();
-        repeated.dedup();
-        let Some(first) = found.first() else { return };
-        self.say(
-            LogLevel::Warn,
-            &format!(
-                "{} of {} held-out responses are nearly repeated by {} of those trained on, such as \
-                 held-out sample {} by sample {}; the held-out loss flatters there",
-                repeated.len(),
-                held_out.len(),
-                found.len(),
-                first.of,
-                first.text
-            ),
-        );
-    }
+    let encoder = Arc::new(encoder(config, config.model_path()?)?);
+    let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
+    Ok(corpus.without_cut()?.0.samples().to_vec())
 }
 
 /// Tokenizer and template of the model to be trained.
-fn model_encoder(config: &Config) -> Result<Arc<Encoder>> {
-    Ok(Arc::new(encoder(config, config.model_path()?)?))
+fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
+    let encoder = encoder(config, config.model_path()?)?;
+    super::warn_once("", encoder.tokenizer().warnings(), observer);
+    Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
-    let options = EncoderOptions {
+    let tokenizer = Tokenizer::open(model)?;
+    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
+    Encoder::new(tokenizer, template, options(config))
+}
+
+fn options(config: &Config) -> EncoderOptions {
+    EncoderOptions {
+        rules: config.data.texts,
+        turns: config.data.turns,
+        prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
-    };
-    let tokenizer = Tokenizer::open(model)?;
-    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options)
+    }
 }
 
-fn encode(
+/// As `data.too_long` has it.
+fn encode_what_fits(
     config: &Config,
     rows: Vec<Row>,
     targets: Vec<Row>,
     encoder: &Arc<Encoder>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    observer.begin(Phase::Tokenizing, None);
-    let corpus = Corpus::encode(rows, targets, Arc::clone(encoder), super::threads(), observer);
-    observer.end(Phase::Tokenizing);
+    let corpus = encode(rows, targets, encoder, observer)?;
     if config.data.too_long == TooLong::Cut {
-        return corpus;
+        return Ok(corpus);
     }
-    let (corpus, num_dropped) = corpus?.without_cut()?;
+    let (corpus, num_dropped) = corpus.without_cut()?;
     if num_dropped > 0 {
         let length = encoder.max_length();
         let told = format!(
@@ -243,4 +173,16 @@ fn encode(
         observer.say(LogLevel::Warn, "", &told);
     }
     Ok(corpus)
+}
+
+fn encode(
+    rows: Vec<Row>,
+    targets: Vec<Row>,
+    encoder: &Arc<Encoder>,
+    observer: &dyn Observer,
+) -> Result<Corpus> {
+    observer.begin(Phase::Tokenizing, None);
+    let corpus = Corpus::encode(rows, targets, Arc::clone(encoder), super::threads(), observer);
+    observer.end(Phase::Tokenizing);
+    corpus
 }

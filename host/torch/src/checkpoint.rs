@@ -6,7 +6,7 @@
 use crate::optim::AdamW;
 use crate::parameters::Parameters;
 use crate::precision::Precision;
-use crate::tensor_file::{self, TensorFile};
+use crate::tensor_file::{self, Content, TensorFile};
 use iterit_core::{Error, Result, whole_file};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -35,12 +35,13 @@ pub(crate) fn save(
     optimizer: Option<&AdamW>,
     precision: Precision,
 ) -> Result<()> {
-    let named: Vec<(&str, &Tensor)> = parameters.iter().collect();
+    let named: Vec<_> =
+        parameters.iter().map(|(name, tensor)| (name, Content::Tensor(tensor))).collect();
     tensor_file::write(&folder.join(WEIGHTS), &named)?;
     if let Some(optimizer) = optimizer {
         let moments = moments(parameters, optimizer);
-        let named: Vec<(&str, &Tensor)> =
-            moments.iter().map(|(name, tensor)| (name.as_str(), *tensor)).collect();
+        let named: Vec<_> =
+            moments.iter().map(|(name, tensor)| (name.as_str(), Content::Tensor(tensor))).collect();
         tensor_file::write(&folder.join(OPTIMIZER), &named)?;
     }
     let steps = optimizer.map_or(0, |optimizer| optimizer.steps);

@@ -107,6 +107,21 @@ impl Config {
         Ok(Rope { head_dim, theta: theta.unwrap_or(10_000.0), scaling })
     }
 
+    /// Changes a field, for what is exported.
+    pub(crate) fn set(&mut self, field: &str, value: Value) {
+        self.original.insert(field.into(), value);
+    }
+
+    /// What the user should know of the file.
+    pub(crate) fn remarks(&self) -> Vec<String> {
+        let has_code = self.original.get("auto_map").is_some_and(|map| !map.is_null());
+        let remark = format!(
+            "`auto_map` in config.json: the model's own code is not run; it is read as a `{}`",
+            self.fields.model_type
+        );
+        has_code.then_some(remark).into_iter().collect()
+    }
+
     /// The file again, saying which type the weights beside it have.
     pub(crate) fn to_json(&self, dtype: &str) -> Value {
         let mut fields = self.original.clone();

@@ -5,21 +5,23 @@ mod next_logits;
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
+use crate::guard::guarded;
 use crate::layers::rope::Rotations;
-use crate::models::{self, decoder::DecoderShape};
+use crate::models;
+use crate::models::decoder::{self, DecoderShape, Embeddings};
 use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
 use crate::parameters::Parameters;
 use crate::precision::Precision;
 use crate::shim;
+use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Activations, Losses, Trainer};
 use crate::{checkpoint, weights};
 use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Watch};
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, whole_file};
-use std::any::Any;
+use serde_json::json;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tch::Device;
 
@@ -40,6 +42,9 @@ pub struct LearnerOptions {
     pub activations: Activations,
     /// The optimizer.
     pub adamw: AdamWOptions,
+    /// Tokens that embedding and head must have rows for: a row they lack is added as the mean of the
+    /// others. None is ever taken away.
+    pub vocabulary: Option<NonZeroUsize>,
 }
 
 /// How many samples are trained on at once; the result of a step does not depend on it.
@@ -76,6 +81,9 @@ pub struct TorchLearner {
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
     rotations: Rotations,
+    /// What its folder has beyond it, for the export.
+    extra: Extra,
+    remarks: Vec<String>,
 }
 
 /// What suits a CPU: small enough to stay near the caches.
@@ -94,12 +102,25 @@ impl TorchLearner {
     /// architecture that is not supported; a device that is not there.
     pub fn load(folder: &Path, options: LearnerOptions) -> Result<Self> {
         let path = folder.join("config.json");
-        let config = Config::read(&path)?;
-        let shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
+        let mut config = Config::read(&path)?;
+        let mut shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
         let device = open(&options)?;
+        let stored = Stored::open(folder)?;
+        let mut remarks = config.remarks();
+        if let Some((embedding, head)) = shape.twins()
+            && stored.differ(embedding, head)?
+        {
+            shape.embeddings = Embeddings::Untied;
+            config.set("tie_word_embeddings", json!(false));
+            remarks.push(untied(embedding, head));
+        }
         let kind = options.precision.storage();
-        let parameters = guarded(|| weights::load(folder, &shape.parameters(), kind, device))?;
-        Ok(Self::new(config, shape, options, device, parameters))
+        let wanted = Wanted { tensors: &shape.parameters(), twins: shape.twins() };
+        let (parameters, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
+        remarks.extend(beyond(&extra));
+        let mut learner = Self::new(config, shape, options, device, parameters);
+        learner.grow();
+        Ok(Self { extra, remarks, ..learner })
     }
 
     /// A model of this configuration before any training; the same for the same seed.
@@ -123,7 +144,28 @@ impl TorchLearner {
         parameters: Parameters,
     ) -> Self {
         let rotations = shape.rope.rotations(0, options.precision.compute(), device);
-        Self { config, shape, options, device, parameters, cast: None, optimizer: None, rotations }
+        Self {
+            config,
+            shape,
+            options,
+            device,
+            parameters,
+            cast: None,
+            optimizer: None,
+            rotations,
+            extra: Extra::default(),
+            remarks: Vec::new(),
+        }
+    }
+
+    /// Adds the rows that embedding and head lack for the tokens they are asked to know.
+    fn grow(&mut self) {
+        let rows = self.options.vocabulary.map_or(0, NonZeroUsize::get) as i64;
+        if rows > self.shape.vocab_size {
+            self.parameters.grow(&[decoder::EMBEDDING, decoder::HEAD], rows);
+            self.shape.vocab_size = rows;
+            self.config.set("vocab_size", json!(rows));
+        }
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -145,7 +187,7 @@ impl TorchLearner {
         })
     }
 
-    fn accumulate(&self, samples: &[Sequence], options: &StepOptions) -> Result<Losses> {
+    fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
         // Gradients flow back through the cast to the stored weights.
         let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
         let trainer = Trainer {
@@ -219,7 +261,8 @@ impl TorchLearner {
             if let Some(token) = tokens.iter().find(|&&token| i64::from(token) >= vocab_size) {
                 return Err(Error::Model(format!(
                     "token id {token} in sequence {index}, but the model knows ids below {vocab_size}\n\
-                     hint: the tokenizer belongs to another model, or tokens were added to it"
+                     hint: the tokenizer belongs to another model, or tokens were added to it; rows for \
+                     those are added with model.added_tokens = \"grow\""
                 )));
             }
         }
@@ -263,14 +306,14 @@ impl Learner for TorchLearner {
     }
 
     /// A sample without scored tokens adds nothing, and its loss is NaN.
-    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
-        self.check(samples)?;
-        if samples.iter().all(|sample| sample.scored.is_empty()) {
+    fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
+        samples.iter().try_for_each(|sample| self.check(sample))?;
+        if samples.iter().copied().flatten().all(|sequence| sequence.scored.is_empty()) {
             return Err(Error::Model(
                 "no sample of this step has a token that carries loss".into(),
             ));
         }
-        self.reach(samples);
+        samples.iter().for_each(|sample| self.reach(sample));
         self.cast = None;
         let outcome = guarded(|| {
             let losses = self.accumulate(samples, options)?;
@@ -279,6 +322,10 @@ impl Learner for TorchLearner {
         });
         optim::clear_gradients(&self.parameters)?;
         outcome
+    }
+
+    fn remarks(&self) -> &[String] {
+        &self.remarks
     }
 
     fn save(&self, folder: &Path) -> Result<()> {
@@ -300,11 +347,35 @@ impl Learner for TorchLearner {
     fn export(&self, folder: &Path) -> Result<()> {
         let precision = self.options.precision;
         guarded(|| {
-            weights::save(folder, &self.parameters, precision.compute(), weights::SHARD_BYTES)
+            let (kind, limit) = (precision.compute(), weights::SHARD_BYTES);
+            weights::save(folder, &self.parameters, &self.extra, kind, limit)
         })?;
         let config = self.config.to_json(precision.exported());
         whole_file::write_json(&folder.join("config.json"), &config)
     }
+}
+
+fn untied(embedding: &str, head: &str) -> String {
+    format!(
+        "config.json ties the head to the embedding, but `{head}` differs from `{embedding}`: the head \
+         is used and trained as it is, as transformers 5 does, and an export says so in its config.json"
+    )
+}
+
+/// Tells of tensors that the model does not compute with.
+fn beyond(extra: &Extra) -> Option<String> {
+    const SHOWN: usize = 6;
+    let count = extra.names().len();
+    let names: Vec<String> = extra.names().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let more = count.saturating_sub(SHOWN);
+    let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+    (count > 0).then(|| {
+        format!(
+            "the model's folder holds tensors that its architecture does not have; they are ignored, \
+             and carried to the export: {}{more}",
+            names.join(", ")
+        )
+    })
 }
 
 fn open(options: &LearnerOptions) -> Result<Device> {
@@ -313,24 +384,6 @@ fn open(options: &LearnerOptions) -> Result<Device> {
         tch::set_num_threads(threads.get() as i32);
     }
     options.device.open()
-}
-
-/// Plain tensor operators panic where libtorch throws: out of memory, say. Here that becomes an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Model(reason(&*panic))))
-}
-
-fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown reason");
-    let text = text.split_once("Torch(\"").map_or(text, |(_, message)| message);
-    let text = text.split("\\n").next().unwrap_or_default();
-    let hint = if text.contains("out of memory") || text.contains("allocate") {
-        "\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
-    } else {
-        ""
-    };
-    format!("libtorch: {text}{hint}")
 }
 
 #[cfg(test)]

@@ -48,6 +48,20 @@ impl Parameters {
         Decoder::new(shape, &mut |name, _| self.tensors[self.index[name]].shallow_clone())
     }
 
+    /// Gives tables of a row a token the rows that they lack, each the mean of those that are there, as
+    /// a token that is added at random would be anything but. Longer tables stay as they are.
+    pub(crate) fn grow(&mut self, tables: &[&str], rows: i64) {
+        let _no_grad = tch::no_grad_guard();
+        for (name, table) in self.names.iter().zip(&mut self.tensors) {
+            let lacking = rows - table.size()[0];
+            if tables.contains(&name.as_str()) && lacking > 0 {
+                let mean = table.mean_dim(&[0i64][..], true, Kind::Float); // [1, D]
+                let added = mean.to_kind(table.kind()).expand([lacking, -1], false);
+                *table = Tensor::cat(&[table.detach(), added], 0).set_requires_grad(true);
+            }
+        }
+    }
+
     /// Names and tensors, in the model's order.
     pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &Tensor)> {
         self.names.iter().map(String::as_str).zip(&self.tensors)
@@ -94,6 +108,20 @@ impl Role {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn rows_for_added_tokens_are_the_mean_of_the_others() {
+        let table = || Tensor::from_slice(&[1f32, 2.0, 3.0, 6.0]).view([2, 2]);
+        let named = ["embedding", "other"].map(|name| (name.to_owned(), table()));
+        let mut parameters = Parameters::new(named);
+        parameters.grow(&["embedding", "head"], 4);
+        let expected = Tensor::from_slice(&[1f32, 2.0, 3.0, 6.0, 2.0, 4.0, 2.0, 4.0]).view([4, 2]);
+        let [embedding, other] = parameters.tensors()[..] else { panic!() };
+        assert!(*embedding == expected && embedding.is_leaf() && embedding.requires_grad());
+        assert_eq!(*other, table());
+        parameters.grow(&["embedding"], 3);
+        assert_eq!(parameters.tensors()[0].size(), [4, 2]);
+    }
 
     #[test]
     fn roles_by_name() {

@@ -19,6 +19,9 @@ const PREAMBLE: u64 = 8;
 /// The longest header the format allows.
 const LONGEST_HEADER: u64 = 100_000_000;
 
+/// How much of a tensor is copied or compared at a time.
+const CHUNK: usize = 1 << 20;
+
 /// A file whose header has been read and found to agree with the file's length.
 pub(crate) struct TensorFile {
     path: PathBuf,
@@ -78,6 +81,53 @@ impl TensorFile {
         self.metadata.info(name)
     }
 
+    /// How many bytes a tensor takes; none where it is not there.
+    pub(crate) fn num_bytes(&self, name: &str) -> u64 {
+        self.info(name).map_or(0, |info| (info.data_offsets.1 - info.data_offsets.0) as u64)
+    }
+
+    /// Whether a tensor is stored in a type that weights come in.
+    pub(crate) fn is_readable(&self, name: &str) -> bool {
+        self.info(name).is_some_and(|info| kind_of(info.dtype).is_some())
+    }
+
+    /// Whether two stored tensors are the same: type, shape and every byte.
+    pub(crate) fn same(&self, name: &str, other: &Self, other_name: &str) -> Result<bool> {
+        let [Some(one), Some(two)] = [self.info(name), other.info(other_name)] else {
+            return Ok(false);
+        };
+        if (one.dtype, &one.shape) != (two.dtype, &two.shape) {
+            return Ok(false);
+        }
+        let start = other.data_start + two.data_offsets.0 as u64;
+        let mut there = vec![0; CHUNK];
+        let (mut done, mut same) = (0, true);
+        let compare = |here: &[u8]| {
+            if same {
+                let there = &mut there[..here.len()];
+                other.file.read_exact_at(there, start + done)?;
+                same = here == there;
+                done += here.len() as u64;
+            }
+            Ok(())
+        };
+        self.chunks(name, compare).map_err(Error::io("read", &self.path))?;
+        Ok(same)
+    }
+
+    /// A tensor's bytes, in pieces.
+    fn chunks(&self, name: &str, mut take: impl FnMut(&[u8]) -> io::Result<()>) -> io::Result<()> {
+        let Some(info) = self.info(name) else { return Ok(()) };
+        let (start, end) = info.data_offsets;
+        let mut chunk = vec![0; CHUNK.min(end - start)];
+        for at in (start..end).step_by(CHUNK) {
+            let chunk = &mut chunk[..CHUNK.min(end - at)];
+            self.file.read_exact_at(chunk, self.data_start + at as u64)?;
+            take(chunk)?;
+        }
+        Ok(())
+    }
+
     /// One tensor as it is stored.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
         let info = self
@@ -102,36 +152,49 @@ impl TensorFile {
     }
 }
 
+/// What is written under a name.
+#[derive(Clone, Copy)]
+pub(crate) enum Content<'a> {
+    /// A tensor in memory.
+    Tensor(&'a Tensor),
+    /// The tensor that a file has under this name, byte for byte, whatever its type.
+    Stored(&'a TensorFile),
+}
+
 /// Writes named tensors in the order given, whole or not at all. The `__metadata__` says
 /// `format = pt`, which transformers asks for.
-pub(crate) fn write(path: &Path, tensors: &[(&str, &Tensor)]) -> Result<()> {
+pub(crate) fn write(path: &Path, tensors: &[(&str, Content<'_>)]) -> Result<()> {
     let header = header(tensors);
     whole_file::write_with(path, |out| {
         out.write_all(&(header.len() as u64).to_le_bytes())?;
         out.write_all(&header)?;
-        for (_, tensor) in tensors {
-            out.write_all(&bytes(tensor)?)?;
+        for (name, content) in tensors {
+            match content {
+                Content::Tensor(tensor) => out.write_all(&bytes(tensor)?)?,
+                Content::Stored(file) => file.chunks(name, |chunk| out.write_all(chunk))?,
+            }
         }
         Ok(())
     })
 }
 
-/// How many bytes a tensor takes in a file.
-fn num_bytes(tensor: &Tensor) -> u64 {
-    (tensor.numel() * tensor.kind().elt_size_in_bytes()) as u64
-}
-
-fn header(tensors: &[(&str, &Tensor)]) -> Vec<u8> {
+fn header(tensors: &[(&str, Content<'_>)]) -> Vec<u8> {
     let mut offset = 0;
-    let infos = tensors.iter().map(|(name, tensor)| {
-        let end = offset + num_bytes(tensor) as usize;
-        let info = TensorInfo {
-            dtype: dtype_of(tensor.kind()),
-            shape: tensor.size().iter().map(|&size| size as usize).collect(),
-            data_offsets: (offset, end),
+    let infos = tensors.iter().map(|(name, content)| {
+        let (dtype, shape, size) = match content {
+            Content::Tensor(tensor) => (
+                dtype_of(tensor.kind()),
+                tensor.size().iter().map(|&size| size as usize).collect(),
+                tensor.numel() * tensor.kind().elt_size_in_bytes(),
+            ),
+            Content::Stored(file) => {
+                let info = file.info(name).expect("a tensor that is carried is there");
+                (info.dtype, info.shape.clone(), file.num_bytes(name) as usize)
+            }
         };
-        offset = end;
-        ((*name).to_owned(), info)
+        let data_offsets = (offset, offset + size);
+        offset += size;
+        ((*name).to_owned(), TensorInfo { dtype, shape, data_offsets })
     });
     let format = HashMap::from([("format".to_owned(), "pt".to_owned())]);
     let metadata = Metadata::new(Some(format), infos.collect()).expect("offsets follow each other");
@@ -143,7 +206,7 @@ fn header(tensors: &[(&str, &Tensor)]) -> Vec<u8> {
 
 fn bytes(tensor: &Tensor) -> io::Result<Vec<u8>> {
     let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
-    let mut bytes = vec![0; num_bytes(&tensor) as usize];
+    let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, tensor.numel()).map_err(io::Error::other)?;
     Ok(bytes)
 }
@@ -180,7 +243,7 @@ mod tests {
         let a = Tensor::arange(6, (Kind::Float, Device::Cpu)).view([2, 3]);
         let b = Tensor::from_slice(&[1.5f32, -2.0]).to_kind(Kind::BFloat16);
         // A transposed view: the file must hold what it looks like, not what lies in memory.
-        write(&path, &[("a", &a.tr()), ("b", &b)]).unwrap();
+        write(&path, &[("a", Content::Tensor(&a.tr())), ("b", Content::Tensor(&b))]).unwrap();
         (folder, path, a, b)
     }
 
@@ -198,6 +261,30 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let reference = safetensors::SafeTensors::deserialize(&whole).unwrap();
         assert_eq!(reference.tensor("a").unwrap().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn stored_tensors_are_carried_byte_for_byte() {
+        let (folder, path, a, _) = two_tensors();
+        let file = TensorFile::open(&path).unwrap();
+        let copy = folder.path().join("copy.safetensors");
+        let tensors = [("b", Content::Stored(&file)), ("c", Content::Tensor(&a))];
+        write(&copy, &tensors).unwrap();
+        let copy = TensorFile::open(&copy).unwrap();
+        assert_eq!(copy.names(), ["b", "c"]);
+        assert!(file.same("b", &copy, "b").unwrap());
+        assert!(!file.same("a", &copy, "c").unwrap(), "shapes differ");
+        assert!(!file.same("a", &copy, "b").unwrap() && !file.same("a", &copy, "z").unwrap());
+        // Of a type that no weight has.
+        let header = br#"{"i":{"dtype":"I64","shape":[2],"data_offsets":[0,16]}} "#;
+        let mut bytes = (header.len() as u64).to_le_bytes().to_vec();
+        bytes.extend(header.iter().chain(&[7; 16]));
+        std::fs::write(&path, &bytes).unwrap();
+        let file = TensorFile::open(&path).unwrap();
+        let copy = folder.path().join("integers.safetensors");
+        write(&copy, &[("i", Content::Stored(&file))]).unwrap();
+        assert!(!file.is_readable("i") && file.num_bytes("i") == 16);
+        assert!(TensorFile::open(&copy).unwrap().same("i", &file, "i").unwrap());
     }
 
     #[test]

@@ -47,32 +47,34 @@ impl Trainer<'_> {
     /// Adds the gradient of the step's loss to that of the decoder's weights.
     pub(crate) fn accumulate(
         &self,
-        samples: &[Sequence],
+        samples: &[&[Sequence]],
         normalization: LossNormalization,
     ) -> Result<Losses> {
         let weights = token_weights(samples, normalization);
+        let (sequences, samples_of) = flat(samples);
+        let weights_of: Vec<f32> = samples_of.iter().map(|&sample| weights[sample]).collect();
         let mut sums = vec![0.0; samples.len()];
         let trained: Vec<usize> =
-            (0..samples.len()).filter(|&index| !samples[index].scored.is_empty()).collect();
+            (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let lengths: Vec<usize> =
-            trained.iter().map(|&index| samples[index].input().len()).collect();
+            trained.iter().map(|&index| sequences[index].input().len()).collect();
         for batch in batches::cut(&lengths, self.micro_batch) {
             let members: Vec<usize> = batch.into_iter().map(|index| trained[index]).collect();
-            let padded = Padded::new(samples, &members, 0, self.device());
-            let losses = self.micro_batch(&padded, &weights)?;
-            for (&(sample, _), loss) in padded.owners.iter().zip(losses) {
-                sums[sample] += f64::from(loss);
+            let padded = Padded::new(&sequences, &members, 0, self.device());
+            let losses = self.micro_batch(&padded, &weights_of)?;
+            for (&(sequence, _), loss) in padded.owners.iter().zip(losses) {
+                sums[samples_of[sequence]] += f64::from(loss);
             }
         }
         let loss = sums.iter().zip(&weights).map(|(sum, weight)| sum * f64::from(*weight)).sum();
-        let mean = |(sum, sample): (f64, &Sequence)| sum / sample.scored.len() as f64;
+        let mean = |(sum, sample): (f64, &&[Sequence])| sum / scored_tokens(sample) as f64;
         Ok(Losses { means: sums.into_iter().zip(samples).map(mean).collect(), loss })
     }
 
     /// Token losses of a micro-batch, in the order of its owners; its gradient is added.
     fn micro_batch(&self, padded: &Padded, weights: &[f32]) -> Result<Vec<f32>> {
         let row_weights: Vec<f32> =
-            padded.owners.iter().map(|&(sample, _)| weights[sample]).collect();
+            padded.owners.iter().map(|&(sequence, _)| weights[sequence]).collect();
         let row_weights = Tensor::from_slice(&row_weights).to_device(self.device());
         let place = Place::start(self.rotations, padded.length);
         let losses = match self.activations {
@@ -133,9 +135,19 @@ impl Trainer<'_> {
     }
 }
 
+/// The sequences of all samples, and whose each is.
+fn flat(samples: &[&[Sequence]]) -> (Vec<Sequence>, Vec<usize>) {
+    let samples_of = samples.iter().enumerate().flat_map(|(index, it)| vec![index; it.len()]);
+    (samples.concat(), samples_of.collect())
+}
+
+fn scored_tokens(sample: &[Sequence]) -> usize {
+    sample.iter().map(|sequence| sequence.scored.len()).sum()
+}
+
 /// What one scored token of each sample weighs in the loss of the step; 0 for a sample with none.
-fn token_weights(samples: &[Sequence], normalization: LossNormalization) -> Vec<f32> {
-    let counts = samples.iter().map(|sample| sample.scored.len());
+fn token_weights(samples: &[&[Sequence]], normalization: LossNormalization) -> Vec<f32> {
+    let counts = samples.iter().map(|sample| scored_tokens(sample));
     let num_tokens: usize = counts.clone().sum();
     let num_samples = counts.clone().filter(|&count| count > 0).count();
     let weight = |count: usize| match normalization {

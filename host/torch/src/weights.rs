@@ -1,55 +1,48 @@
-//! Weights out of a Hugging Face folder and back into one: `model.safetensors`, or shards with
-//! `model.safetensors.index.json`. Every fault of a folder is named at once.
+//! Weights out of a Hugging Face folder and back into one: one file, or shards with an index.
 
 use crate::parameters::Parameters;
-use crate::tensor_file::{self, TensorFile};
-use iterit_core::{Error, Result, whole_file};
-use serde_json::{Value, json};
-use std::collections::{BTreeMap, BTreeSet};
+use crate::stored::{Extra, INDEX, SINGLE, Stored, Wanted};
+use crate::tensor_file::{self, Content};
+use iterit_core::{Result, whole_file};
+use serde_json::json;
 use std::path::Path;
 use tch::{Device, Kind, Tensor};
-
-const SINGLE: &str = "model.safetensors";
-const INDEX: &str = "model.safetensors.index.json";
 
 /// Files above this many bytes are split, as Hugging Face does.
 pub(crate) const SHARD_BYTES: u64 = 5_000_000_000;
 
-/// How many faults of one kind are listed.
-const FAULTS_SHOWN: usize = 20;
-
-/// Reads the weights a model needs, given by name and shape, one tensor at a time.
+/// Reads the weights that a model wants, one tensor at a time, and keeps hold of what else is there.
+///
+/// # Errors
+/// Every tensor that is missing, or of another shape or type.
 pub(crate) fn load(
-    folder: &Path,
-    expected: &[(String, Vec<i64>)],
+    stored: Stored,
+    wanted: &Wanted<'_>,
     kind: Kind,
     device: Device,
-) -> Result<Parameters> {
-    let shards = open(folder)?;
-    let faults = faults(&shards, expected);
-    if !faults.is_empty() {
-        return Err(Error::file(folder, faults.join("\n")));
-    }
-    let holder: BTreeMap<String, &TensorFile> = shards
-        .iter()
-        .flat_map(|shard| shard.names().into_iter().map(move |name| (name, shard)))
-        .collect();
+) -> Result<(Parameters, Extra)> {
+    stored.check(wanted)?;
     let read = |(name, _): &(String, Vec<i64>)| {
-        let tensor = holder[name].read(name)?;
+        let tensor = stored.read(name, wanted)?;
         Ok((name.clone(), tensor.to_kind(kind).to_device(device)))
     };
-    let named: Vec<(String, Tensor)> = expected.iter().map(read).collect::<Result<_>>()?;
-    Ok(Parameters::new(named))
+    let named: Vec<(String, Tensor)> = wanted.tensors.iter().map(read).collect::<Result<_>>()?;
+    Ok((Parameters::new(named), stored.into_extra(wanted)))
 }
 
-/// Writes weights into one file, or into shards of at most `shard_bytes` with an index.
+/// Writes weights, and behind them what else their origin had, into one file, or into shards of at most
+/// `shard_bytes` with an index.
 pub(crate) fn save(
     folder: &Path,
     parameters: &Parameters,
+    extra: &Extra,
     kind: Kind,
     shard_bytes: u64,
 ) -> Result<()> {
-    let shards = cut(parameters, kind, shard_bytes);
+    let size = |tensor: &Tensor| (tensor.numel() * kind.elt_size_in_bytes()) as u64;
+    let weights =
+        parameters.iter().map(|(name, tensor)| (name, Content::Tensor(tensor), size(tensor)));
+    let shards = cut(weights.chain(extra.contents()), shard_bytes);
     let count = shards.len();
     if count == 1 {
         return save_shard(&folder.join(SINGLE), &shards[0], kind);
@@ -59,29 +52,32 @@ pub(crate) fn save(
     for (number, shard) in (1..).zip(&shards) {
         let file = format!("model-{number:05}-of-{count:05}.safetensors");
         save_shard(&folder.join(&file), shard, kind)?;
-        for &(name, tensor) in shard {
-            weight_map.insert(name.into(), json!(file));
-            total_size += num_bytes(tensor, kind);
+        for (name, _, size) in shard {
+            weight_map.insert((*name).into(), json!(file));
+            total_size += size;
         }
     }
     let index = json!({"metadata": {"total_size": total_size}, "weight_map": weight_map});
     whole_file::write_json(&folder.join(INDEX), &index)
 }
 
-type Shard<'a> = Vec<(&'a str, &'a Tensor)>;
+/// Names, contents, sizes in bytes.
+type Shard<'a> = Vec<(&'a str, Content<'a>, u64)>;
 
 /// Fills shards in the model's order; a tensor above the limit has one of its own.
-fn cut(parameters: &Parameters, kind: Kind, shard_bytes: u64) -> Vec<Shard<'_>> {
+fn cut<'a>(
+    tensors: impl Iterator<Item = (&'a str, Content<'a>, u64)>,
+    shard_bytes: u64,
+) -> Vec<Shard<'a>> {
     let mut shards: Vec<Shard<'_>> = vec![Vec::new()];
     let mut filled = 0;
-    for (name, tensor) in parameters.iter() {
-        let size = num_bytes(tensor, kind);
+    for (name, content, size) in tensors {
         let last = shards.last().expect("there is always one");
         if !last.is_empty() && filled + size > shard_bytes {
             shards.push(Vec::new());
             filled = 0;
         }
-        shards.last_mut().expect("there is always one").push((name, tensor));
+        shards.last_mut().expect("there is always one").push((name, content, size));
         filled += size;
     }
     shards
@@ -90,117 +86,62 @@ fn cut(parameters: &Parameters, kind: Kind, shard_bytes: u64) -> Vec<Shard<'_>> 
 /// Casts on the way to the disk, so that only one shard is in memory twice, and only where it must.
 fn save_shard(path: &Path, shard: &Shard<'_>, kind: Kind) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
-    let cast: Vec<Tensor> = shard.iter().map(|(_, tensor)| tensor.to_kind(kind)).collect();
-    let named: Vec<(&str, &Tensor)> =
-        shard.iter().zip(&cast).map(|((name, _), tensor)| (*name, tensor)).collect();
-    tensor_file::write(path, &named)
-}
-
-fn num_bytes(tensor: &Tensor, kind: Kind) -> u64 {
-    (tensor.numel() * kind.elt_size_in_bytes()) as u64
-}
-
-/// Opens all files of a folder, having checked that the index, if any, agrees with them.
-fn open(folder: &Path) -> Result<Vec<TensorFile>> {
-    let (single, index) = (folder.join(SINGLE), folder.join(INDEX));
-    if single.exists() {
-        return Ok(vec![TensorFile::open(&single)?]);
-    }
-    if !index.exists() {
-        let hint = if folder.join("pytorch_model.bin").exists() {
-            "convert pytorch_model.bin with save_pretrained(safe_serialization=True)"
-        } else {
-            "--model takes a folder in Hugging Face's layout"
-        };
-        let message = format!("found neither {SINGLE} nor {INDEX}\nhint: {hint}");
-        return Err(Error::file(folder, message));
-    }
-    let text = std::fs::read(&index).map_err(Error::io("read", &index))?;
-    let value: Value =
-        serde_json::from_slice(&text).map_err(|error| Error::file(&index, error.to_string()))?;
-    let files = shard_names(&value).map_err(|fault| Error::file(&index, fault))?;
-    files.iter().map(|file| TensorFile::open(&folder.join(file))).collect()
-}
-
-/// The files an index names; plain names only, so that a model cannot point out of its folder.
-fn shard_names(index: &Value) -> Result<BTreeSet<String>, String> {
-    let map = index["weight_map"].as_object().ok_or("expected an object under `weight_map`")?;
-    map.iter()
-        .map(|(name, file)| match file.as_str() {
-            Some(file) if !file.contains(['/', '\\']) && file != ".." => Ok(file.to_owned()),
-            _ => Err(format!("`weight_map`: `{name}`: expected a file name, found {file}")),
+    let cast: Vec<Option<Tensor>> = shard
+        .iter()
+        .map(|(_, content, _)| match content {
+            Content::Tensor(tensor) => Some(tensor.to_kind(kind)),
+            Content::Stored(_) => None,
         })
-        .collect()
-}
-
-/// Everything that is missing, unexpected, or of the wrong shape.
-fn faults(shards: &[TensorFile], expected: &[(String, Vec<i64>)]) -> Vec<String> {
-    let mut missing = Vec::new();
-    let mut wrong = Vec::new();
-    for (name, shape) in expected {
-        let found = shards.iter().find_map(|shard| Some((shard, shard.info(name)?)));
-        match found {
-            None => missing.push(format!("tensor `{name}` is missing: expected shape {shape:?}")),
-            Some((shard, info))
-                if !info.shape.iter().copied().eq(shape.iter().map(|&n| n as usize)) =>
-            {
-                let file = shard.path().file_name().unwrap_or_default().to_string_lossy();
-                wrong.push(format!(
-                    "tensor `{name}` in {file} has shape {:?}: expected {shape:?}",
-                    info.shape
-                ));
-            }
-            Some(_) => {}
-        }
-    }
-    let known: BTreeSet<&str> = expected.iter().map(|(name, _)| name.as_str()).collect();
-    let unexpected = shards.iter().flat_map(|shard| {
-        let file = shard.path().file_name().unwrap_or_default().to_string_lossy().into_owned();
-        let names = shard.names().into_iter();
-        names
-            .filter(|name| !known.contains(name.as_str()) && !is_derived(name))
-            .map(move |name| format!("tensor `{name}` in {file} is not part of this architecture"))
-    });
-    [missing, wrong, unexpected.collect()].into_iter().flat_map(shorten).collect()
-}
-
-/// Tensors that some checkpoints carry although the model computes them: a tied head, and the
-/// rotary frequencies of early Llamas.
-fn is_derived(name: &str) -> bool {
-    name == "lm_head.weight" || name.ends_with(".rotary_emb.inv_freq")
-}
-
-fn shorten(mut faults: Vec<String>) -> Vec<String> {
-    if faults.len() > FAULTS_SHOWN {
-        let more = faults.len() - FAULTS_SHOWN;
-        faults.truncate(FAULTS_SHOWN);
-        faults.push(format!("and {more} more like this"));
-    }
-    faults
+        .collect();
+    let contents = shard
+        .iter()
+        .zip(&cast)
+        .map(|((name, content, _), cast)| (*name, cast.as_ref().map_or(*content, Content::Tensor)));
+    tensor_file::write(path, &contents.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::parameters::Parameters;
+
+    type Shapes = Vec<(String, Vec<i64>)>;
+
+    fn tensor(size: [i64; 2], start: f64) -> Tensor {
+        let numbers = Tensor::arange(size[0] * size[1], (Kind::Double, Device::Cpu)) + start;
+        numbers.to_kind(Kind::Float).view(size)
+    }
 
     fn parameters() -> Parameters {
-        let tensor = |size: [i64; 2], start: f64| {
-            let numbers = Tensor::arange(size[0] * size[1], (Kind::Double, Device::Cpu)) + start;
-            numbers.to_kind(Kind::Float).view(size)
-        };
+        named(&[("model.a", [4, 2], 0.5), ("model.b", [3, 3], -7.0), ("c", [2, 2], 100.0)])
+    }
+
+    fn named(tensors: &[(&str, [i64; 2], f64)]) -> Parameters {
         Parameters::new(
-            [("a", [4, 2], 0.5), ("b", [3, 3], -7.0), ("c", [2, 2], 100.0)]
-                .map(|(name, size, start)| (name.to_owned(), tensor(size, start))),
+            tensors.iter().map(|(name, size, start)| ((*name).into(), tensor(*size, *start))),
         )
     }
 
-    fn shapes(parameters: &Parameters) -> Vec<(String, Vec<i64>)> {
+    fn shapes(parameters: &Parameters) -> Shapes {
         parameters.iter().map(|(name, tensor)| (name.to_owned(), tensor.size())).collect()
     }
 
-    fn load_f32(folder: &Path, expected: &[(String, Vec<i64>)]) -> Result<Parameters> {
-        load(folder, expected, Kind::Float, Device::Cpu)
+    fn write(folder: &Path, parameters: &Parameters, shard_bytes: u64) {
+        save(folder, parameters, &Extra::default(), Kind::Float, shard_bytes).unwrap();
+    }
+
+    fn read(
+        folder: &Path,
+        tensors: &Shapes,
+        twins: Option<(&str, &str)>,
+    ) -> Result<(Parameters, Extra)> {
+        load(Stored::open(folder)?, &Wanted { tensors, twins }, Kind::Float, Device::Cpu)
+    }
+
+    fn fails(folder: &Path, tensors: &Shapes, faults: &[&str]) {
+        let message = read(folder, tensors, None).err().expect("a fault").to_string();
+        for fault in faults {
+            assert!(message.contains(fault), "{message}");
+        }
     }
 
     #[test]
@@ -209,10 +150,11 @@ mod tests {
         // 32, 36 and 16 bytes.
         for (shard_bytes, files) in [(1000, 1), (70, 2), (36, 3), (1, 3)] {
             let folder = tempfile::tempdir().unwrap();
-            save(folder.path(), &parameters, Kind::Float, shard_bytes).unwrap();
+            write(folder.path(), &parameters, shard_bytes);
             let count = std::fs::read_dir(folder.path()).unwrap().count();
             assert_eq!(count, if files == 1 { 1 } else { files + 1 });
-            let loaded = load_f32(folder.path(), &shapes(&parameters)).unwrap();
+            let (loaded, extra) = read(folder.path(), &shapes(&parameters), None).unwrap();
+            assert_eq!(extra.names().len(), 0);
             for ((name, a), (_, b)) in parameters.iter().zip(loaded.iter()) {
                 assert!(a == b && b.requires_grad() && b.is_leaf(), "{name}");
             }
@@ -222,29 +164,89 @@ mod tests {
     #[test]
     fn all_faults_are_named_at_once() {
         let folder = tempfile::tempdir().unwrap();
-        save(folder.path(), &parameters(), Kind::Float, 70).unwrap();
-        let expected: Vec<(String, Vec<i64>)> =
-            vec![("a".into(), vec![4, 2]), ("b".into(), vec![3, 4]), ("d".into(), vec![7])];
-        let message = load_f32(folder.path(), &expected).err().unwrap().to_string();
-        for fault in [
-            "tensor `d` is missing: expected shape [7]",
-            "tensor `b` in model-00001-of-00002.safetensors has shape [3, 3]: expected [3, 4]",
-            "tensor `c` in model-00002-of-00002.safetensors is not part of this architecture",
+        write(folder.path(), &parameters(), 70);
+        let expected: Shapes = vec![
+            ("model.a".into(), vec![4, 2]),
+            ("model.b".into(), vec![3, 4]),
+            ("d".into(), vec![7]),
+        ];
+        fails(
+            folder.path(),
+            &expected,
+            &[
+                "tensor `d` is missing: expected shape [7]",
+                "tensor `model.b` in model-00001-of-00002.safetensors has shape [3, 3]: expected [3, 4]",
+            ],
+        );
+        let head: Shapes =
+            vec![("model.a".into(), vec![4, 2]), ("lm_head.weight".into(), vec![4, 2])];
+        fails(
+            folder.path(),
+            &head,
+            &["`lm_head.weight` is missing", "hint: a model saved without"],
+        );
+        write(folder.path(), &named(&[("module.a", [4, 2], 0.0)]), 70);
+        std::fs::remove_file(folder.path().join(INDEX)).unwrap();
+        fails(folder.path(), &expected, &["hint: all names here begin with `module.`"]);
+    }
+
+    #[test]
+    fn what_the_model_does_not_have_is_carried_along() {
+        let folder = tempfile::tempdir().unwrap();
+        write(folder.path(), &parameters(), 36);
+        let wanted = shapes(&named(&[("model.a", [4, 2], 0.5)]));
+        let (loaded, extra) = read(folder.path(), &wanted, None).unwrap();
+        assert_eq!(extra.names().collect::<Vec<_>>(), ["model.b", "c"]);
+        for shard_bytes in [1000, 1] {
+            let copy = tempfile::tempdir().unwrap();
+            save(copy.path(), &loaded, &extra, Kind::BFloat16, shard_bytes).unwrap();
+            let stored = Stored::open(copy.path()).unwrap();
+            let all = shapes(&parameters());
+            let wanted = Wanted { tensors: &all, twins: None };
+            for (name, tensor) in parameters().iter() {
+                let found = stored.read(name, &wanted).unwrap();
+                let kind = if name == "model.a" { Kind::BFloat16 } else { Kind::Float };
+                assert_eq!((found.kind(), found), (kind, tensor.to_kind(kind)), "{name}");
+            }
+        }
+    }
+
+    #[test]
+    fn one_matrix_for_embedding_and_head_has_either_name_or_both() {
+        let shape: Shapes = vec![("model.embed".into(), vec![4, 2])];
+        let twins = Some(("model.embed", "head"));
+        for (tensors, differ, beyond) in [
+            (vec![("model.embed", [4, 2], 0.0)], false, 0),
+            (vec![("head", [4, 2], 0.0), ("x.rotary_emb.inv_freq", [1, 1], 0.0)], false, 0),
+            (vec![("model.embed", [4, 2], 0.0), ("v_head", [1, 1], 0.0)], false, 1),
+            (vec![("model.embed", [4, 2], 0.0), ("head", [4, 2], 0.0)], false, 0),
+            (vec![("model.embed", [4, 2], 0.0), ("head", [4, 2], 1.0)], true, 0),
+            (vec![("model.embed", [4, 2], 0.0), ("head", [2, 2], 0.0)], true, 0),
         ] {
-            assert!(message.contains(fault), "{message}");
+            let folder = tempfile::tempdir().unwrap();
+            write(folder.path(), &named(&tensors), 1000);
+            let stored = Stored::open(folder.path()).unwrap();
+            assert_eq!(stored.differ("model.embed", "head").unwrap(), differ, "{tensors:?}");
+            let (loaded, extra) = read(folder.path(), &shape, twins).unwrap();
+            assert_eq!(loaded.tensors()[0], &tensor([4, 2], 0.0));
+            assert_eq!(extra.names().len(), beyond, "{tensors:?}");
         }
     }
 
     #[test]
     fn a_folder_that_is_no_model_says_so() {
         let folder = tempfile::tempdir().unwrap();
-        let check = |fault: &str| {
-            let message = load_f32(folder.path(), &[]).err().unwrap().to_string();
-            assert!(message.contains(fault), "{message}");
-        };
+        let check = |fault: &str| fails(folder.path(), &vec![], &[fault]);
         check("found neither model.safetensors nor");
-        std::fs::write(folder.path().join("pytorch_model.bin"), "").unwrap();
-        check("hint: convert pytorch_model.bin");
+        for (file, hint) in [
+            ("other.safetensors", "hint: safetensors are there under another name"),
+            ("model.Q4_K_M.gguf", "hint: GGUF is not read"),
+            ("adapter_model.safetensors", "hint: these are an adapter's weights"),
+            ("pytorch_model-00001-of-00002.bin", "hint: convert pytorch_model.bin"),
+        ] {
+            std::fs::write(folder.path().join(file), "").unwrap();
+            check(hint);
+        }
         let index = folder.path().join(INDEX);
         for (text, fault) in [
             ("[", "EOF while parsing"),

@@ -321,8 +321,7 @@ def check_family(audit, what, reading, file_estimates, questions, design, is_los
         audit.check(f"{name}: p_holm", found["p_holm"], by_both[number])
         verdict = judge(across, over[0], by_samples[number], by_both[number], alpha)
         audit.check(f"{name}: evidence", found["evidence"], verdict)
-        if what != "primary":
-            audit.interval(f"{name}: interval", found["interval"], *t_interval(over, confidence))
+        audit.interval(f"{name}: interval", found["interval"], *t_interval(over, confidence))
         if across is None:
             audit.check(f"{name}: across_seeds", found["across_seeds"], None)
             continue
@@ -371,7 +370,7 @@ def check_pairs(audit, comparison, arms, tokens):
         whole = sum(w * x for w, x in zip(weights, d))
         jackknife = [(whole - w * x) / (total - w) for w, x in zip(weights, d)]
         # An end may fall on either side of a tie of resamples that differ in their last bits.
-        audit.interval(name, pair["interval"], *bca(value, drawn, jackknife, design["confidence"]), 1e-6)
+        audit.interval(name, pair["bca_interval"], *bca(value, drawn, jackknife, design["confidence"]), 1e-6)
         tail = (1 - design["confidence"]) / 2
         ends = quantile(sorted(drawn), tail), quantile(sorted(drawn), 1 - tail)
         audit.interval(name, pair["percentile_interval"], *ends, 1e-6)

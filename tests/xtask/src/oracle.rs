@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 10] = [
+const SCRIPTS: [&str; 15] = [
     "python_words.py",
     "tfidf.py",
     "scripts.py",
@@ -19,7 +19,12 @@ const SCRIPTS: [&str; 10] = [
     "dedup.py",
     "statistics/oracle.py",
     "models.py",
+    "model_folders.py",
+    "tokenizer_folders.py",
+    "turns.py",
+    "sentence_piece.py",
     "demo.py",
+    "jinja.py",
     "loop.py",
 ];
 

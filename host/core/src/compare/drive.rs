@@ -104,6 +104,7 @@ mod tests {
             model: NoModel.facts(),
             plugins: Vec::new(),
             sha256: BTreeMap::new(),
+            texts: None,
             identity: Default::default(),
             environment: Default::default(),
             resumed: Vec::new(),

@@ -6,6 +6,7 @@ use super::estimate::{Estimate, Raw, family};
 use super::group::Group;
 use super::pair::{LengthControlled, Pair, Verdict};
 use super::verdict::verdict;
+use crate::statistics::Interval;
 use crate::statistics::bootstrap::{
     self, Bootstrap, bca_interval, jackknife_weighted, percentile_interval,
 };
@@ -40,12 +41,13 @@ pub(super) fn pairs(design: &Design, arms: &[Group<'_>], tokens: &[u32]) -> Vec<
             Measure::Sample => sample_weighted.clone(),
             Measure::Token => token_weighted.clone(),
         };
-        let (primary, percentile_interval) =
-            with_bootstrap(primary, &question.differences, &weights, bootstrap(design, number));
+        let [bca_interval, percentile_interval] =
+            resampled(&primary, &question.differences, &weights, bootstrap(design, number));
         let mut pair = Pair {
             arm: arms[question.arm].name.to_owned(),
             baseline: arms[question.baseline].name.to_owned(),
             primary,
+            bca_interval,
             percentile_interval,
             effect_size: cohens_d_z(&question.differences),
             win_tie_loss: win_tie_loss(&question.differences, design.tie),
@@ -149,16 +151,18 @@ fn bootstrap(design: &Design, number: usize) -> Bootstrap {
     Bootstrap { resamples: design.resamples, seed, confidence: design.confidence }
 }
 
-/// The estimate with a resampled interval over samples, and the plainer one beside it.
-fn with_bootstrap(
-    mut estimate: Estimate,
+/// The resampled intervals over samples: bias-corrected and accelerated, and by percentiles.
+fn resampled(
+    estimate: &Estimate,
     differences: &[f64],
     weights: &[f64],
     bootstrap: Bootstrap,
-) -> (Estimate, crate::statistics::Interval) {
+) -> [Interval; 2] {
     let means = bootstrap::weighted_distribution(differences, weights, bootstrap);
     let jackknife = jackknife_weighted(differences, weights);
     let confidence = bootstrap.confidence;
-    estimate.interval = bca_interval(estimate.difference, &means, &jackknife, confidence);
-    (estimate, percentile_interval(&means, confidence))
+    [
+        bca_interval(estimate.difference, &means, &jackknife, confidence),
+        percentile_interval(&means, confidence),
+    ]
 }

@@ -1,6 +1,7 @@
 //! `[data]`: what is read, and how it becomes text.
 
 use crate::dataset::{DataFormat, EvalSplit, FieldNames, Purpose, ReadOptions};
+use crate::span::{PromptText, TextRules, Turns};
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -18,6 +19,14 @@ pub struct DataConfig {
     pub too_long: TooLong,
     /// A built-in chat template's name or a file; unset: the model's own.
     pub template: Option<String>,
+    /// By which rules samples become texts.
+    pub texts: TextRules,
+    /// Which turns of the assistant carry loss.
+    pub turns: Turns,
+    /// Which rendering the prompt is taken from; unset: the conversation's where it hides nothing.
+    pub prompt: Option<PromptText>,
+    /// The system text of samples whose row has none, `""` for none; unset: Alpaca's own for its rows.
+    pub system: Option<String>,
     /// What ends a response in training; unset: the tokenizer's eos token.
     pub eos_text: Option<String>,
     /// Further samples that plugins can read and score, and nobody trains on.

@@ -46,6 +46,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.model.max_length, v, |&n| n >= Some(2)),
     },
     Key {
+        name: "model.added_tokens",
+        expected: "\"refuse\" or \"grow\"",
+        put: |c, v| put(&mut c.model.added_tokens, v, |_| true),
+    },
+    Key {
         name: "model.proxy",
         expected: "the path of a model folder",
         put: |c, v| put_path(&mut c.model.proxy, v),
@@ -75,6 +80,26 @@ pub(super) const KEYS: &[Key] = &[
         name: "data.template",
         expected: "a template's name or the path of a file",
         put: |c, v| put(&mut c.data.template, v, |t| t.as_deref() != Some("")),
+    },
+    Key {
+        name: "data.texts",
+        expected: "\"template\" or \"published\"",
+        put: |c, v| put(&mut c.data.texts, v, |_| true),
+    },
+    Key {
+        name: "data.turns",
+        expected: "\"last\" or \"all\"",
+        put: |c, v| put(&mut c.data.turns, v, |_| true),
+    },
+    Key {
+        name: "data.prompt",
+        expected: "\"conversation\" or \"generation\"",
+        put: |c, v| put(&mut c.data.prompt, v, |_| true),
+    },
+    Key {
+        name: "data.system",
+        expected: "a text, or \"\" for no system turn of the program's own",
+        put: |c, v| put(&mut c.data.system, v, |_| true),
     },
     Key {
         name: "data.eos_text",

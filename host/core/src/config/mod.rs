@@ -19,7 +19,7 @@ mod train;
 pub use budget::budget;
 pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
-pub use model::{Device, Dtype, ModelConfig};
+pub use model::{AddedTokens, Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;

@@ -16,6 +16,8 @@ pub struct ModelConfig {
     pub device: Device,
     /// Texts are cut on the right at this many tokens; unset: the model's own limit.
     pub max_length: Option<usize>,
+    /// What becomes of tokens that the model has no row for.
+    pub added_tokens: AddedTokens,
     /// A second, fixed model that plugins may ask.
     pub proxy: Option<PathBuf>,
 }
@@ -31,6 +33,17 @@ pub enum Dtype {
     Bfloat16,
     /// Everything in bfloat16: half the memory, and small updates are lost to rounding.
     Bfloat16Pure,
+}
+
+/// What becomes of tokens of the tokenizer that the model has no row for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AddedTokens {
+    /// A text that has one is refused.
+    #[default]
+    Refuse,
+    /// Embedding and head grow, each new row being the mean of the others.
+    Grow,
 }
 
 /// Where a model runs.

@@ -1,16 +1,20 @@
 //! All samples of a run with their tokens: what is trained on first, then the target samples.
 
 mod build;
+mod dump;
 mod report;
 
-pub use report::{EndAudit, Lengths, TextReport};
+pub use dump::dump;
+pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
-use crate::conversation::Conversation;
+use crate::conversation::{Conversation, Turns};
 use crate::dataset::{Drawn, Row};
 use crate::learner::{Sequence, Watch};
+use crate::record::TextRecord;
 use crate::span::{EncodedSample, Encoder};
 use crate::{Error, Result};
 use iterit_sdk::{Sample, SampleId, TokenCounts, Turn};
+use std::borrow::Cow;
 use std::sync::Arc;
 
 /// Samples and tokens. Ids are positions: 0 to [`num_samples`](Self::num_samples) are trained on,
@@ -28,11 +32,12 @@ enum CorpusTexts {
     Encoded {
         encoder: Arc<Encoder>,
         encoded: Vec<EncodedSample>,
-        report: TextReport,
+        report: Box<TextReport>,
     },
     /// Without a tokenizer there are only texts.
     Bare {
         target_end: String,
+        turns: Turns,
         nothing: EncodedSample,
     },
 }
@@ -51,9 +56,14 @@ impl Corpus {
     ) -> Result<Self> {
         let num_samples = rows.len();
         rows.extend(target_rows);
+        for row in &mut rows {
+            if let Cow::Owned(fitted) = encoder.fitted(&row.conversation) {
+                row.conversation = fitted;
+            }
+        }
         let samples = samples_of(&rows);
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
-        let report = TextReport::new(&encoder, &encoded[..num_samples]);
+        let report = Box::new(TextReport::new(&encoder, &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
         Ok(Self { rows, samples, num_samples, drawn: None, texts })
     }
@@ -65,7 +75,9 @@ impl Corpus {
     /// Where none is left to train on.
     pub fn without_cut(self) -> Result<(Self, usize)> {
         assert!(self.drawn.is_none(), "texts are left out before samples are drawn");
-        let Self { rows, num_samples, texts: CorpusTexts::Encoded { encoder, encoded, .. }, .. } = self
+        let Self {
+            rows, num_samples, texts: CorpusTexts::Encoded { encoder, encoded, .. }, ..
+        } = self
         else {
             return Ok((self, 0));
         };
@@ -82,20 +94,30 @@ impl Corpus {
         let (rows, encoded): (Vec<Row>, Vec<EncodedSample>) =
             rows.into_iter().zip(encoded).filter(|(_, it)| is_whole(it)).unzip();
         let num_dropped = num_all - encoded.len();
-        let report = TextReport::new(&encoder, &encoded[..left]);
+        let report = Box::new(TextReport::new(&encoder, &encoded[..left]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
         let samples = samples_of(&rows);
         Ok((Self { rows, samples, num_samples: left, drawn: None, texts }, num_dropped))
     }
 
-    /// Samples alone, for work that needs no tokens; `target_end` ends a response.
-    pub fn bare(mut rows: Vec<Row>, target_rows: Vec<Row>, target_end: String) -> Self {
+    /// Samples alone, for work that needs no tokens; `target_end` ends what is trained on.
+    pub fn bare(
+        mut rows: Vec<Row>,
+        target_rows: Vec<Row>,
+        target_end: String,
+        turns: Turns,
+    ) -> Self {
         let num_samples = rows.len();
         rows.extend(target_rows);
         // An empty sequence, rather than none, lets the model's own error say what is missing.
-        let nothing =
-            EncodedSample { unconditional: Some(Sequence::default()), ..Default::default() };
-        let texts = CorpusTexts::Bare { target_end, nothing };
+        let empty = || vec![Sequence::default()];
+        let nothing = EncodedSample {
+            conditional: empty(),
+            unconditional: Some(empty()),
+            training: empty(),
+            ..Default::default()
+        };
+        let texts = CorpusTexts::Bare { target_end, turns, nothing };
         Self { samples: samples_of(&rows), rows, num_samples, drawn: None, texts }
     }
 
@@ -114,13 +136,15 @@ impl Corpus {
         let texts = match &self.texts {
             CorpusTexts::Encoded { encoder, encoded, .. } => {
                 let mut those = drawn.take(&encoded[..self.num_samples]);
-                let report = TextReport::new(encoder, &those);
+                let report = Box::new(TextReport::new(encoder, &those));
                 those.extend_from_slice(&encoded[targets]);
                 CorpusTexts::Encoded { encoder: Arc::clone(encoder), encoded: those, report }
             }
-            CorpusTexts::Bare { target_end, nothing } => {
-                CorpusTexts::Bare { target_end: target_end.clone(), nothing: nothing.clone() }
-            }
+            CorpusTexts::Bare { target_end, turns, nothing } => CorpusTexts::Bare {
+                target_end: target_end.clone(),
+                turns: *turns,
+                nothing: nothing.clone(),
+            },
         };
         Self { samples: samples_of(&rows), rows, num_samples, drawn: Some(drawn), texts }
     }
@@ -168,12 +192,12 @@ impl Corpus {
         }
     }
 
-    /// The tokens of a response alone.
+    /// The tokens of the responses alone.
     ///
     /// # Errors
-    /// A template that refuses a response without a prompt.
-    pub fn unconditional(&self, id: SampleId) -> Result<&Sequence> {
-        self.encoded(id).unconditional.as_ref().ok_or_else(|| {
+    /// A response without a frame.
+    pub fn unconditional(&self, id: SampleId) -> Result<&[Sequence]> {
+        self.encoded(id).unconditional.as_deref().ok_or_else(|| {
             Error::Text(format!(
                 "there is no text of a response alone, which this score needs: {}\nhint: choose \
                  another template with --set data.template=NAME",
@@ -188,7 +212,9 @@ impl Corpus {
             CorpusTexts::Encoded { encoder, .. } => encoder.target_end(),
             CorpusTexts::Bare { target_end, .. } => target_end,
         };
-        format!("{}{end}", self.conversation(id).response().target())
+        let conversation = self.conversation(id);
+        let trained = conversation.trained(self.turns()).into_iter();
+        trained.map(|index| conversation.messages[index].target()).chain([end.to_owned()]).collect()
     }
 
     /// Tokens of the training text after the cut.
@@ -197,9 +223,9 @@ impl Corpus {
     /// A corpus without a tokenizer.
     pub fn token_counts(&self, id: SampleId) -> Result<TokenCounts> {
         self.tokenized()?;
-        let Sequence { tokens, scored } = &self.encoded(id).training;
-        let (all, response) = (tokens.len() as u32, scored.len() as u32);
-        Ok(TokenCounts { prompt: all - response, response })
+        let encoded = self.encoded(id);
+        let response = encoded.trained_tokens() as u32;
+        Ok(TokenCounts { prompt: encoded.training_tokens() as u32 - response, response })
     }
 
     /// The response of one sample to another prompt than its own.
@@ -207,7 +233,14 @@ impl Corpus {
     /// # Errors
     /// A corpus without a tokenizer; a template that refuses the conversation.
     pub fn prompted(&self, id: SampleId, prompt: &[Turn]) -> Result<Sequence> {
-        self.tokenized()?
+        let encoder = self.tokenized()?;
+        if prompt == self.sample(id).prompt {
+            let encoded = self.encoded(id);
+            let Sequence { tokens, scored } = encoded.last();
+            let scored = scored.last(encoded.last_response);
+            return Ok(Sequence { tokens: tokens.clone(), scored });
+        }
+        encoder
             .prompted(prompt, self.conversation(id))
             .map_err(|error| Error::Text(format!("sample {id} under another prompt: {error}")))
     }
@@ -220,11 +253,30 @@ impl Corpus {
         }
     }
 
+    /// The rules by which the texts were made, where there are tokens.
+    pub fn text_record(&self) -> Option<TextRecord> {
+        let options = self.encoder()?.options();
+        let counts = self.report()?.texts;
+        Some(TextRecord {
+            template_frames: counts.template_frames,
+            header_frames: counts.header_frames,
+            no_frames: counts.no_frames,
+            ..TextRecord::new(&options.rules, &options.turns, options.prompt.as_ref())
+        })
+    }
+
     /// What made the tokens, where there are some.
     pub fn encoder(&self) -> Option<&Encoder> {
         match &self.texts {
             CorpusTexts::Encoded { encoder, .. } => Some(encoder),
             CorpusTexts::Bare { .. } => None,
+        }
+    }
+
+    fn turns(&self) -> Turns {
+        match &self.texts {
+            CorpusTexts::Encoded { encoder, .. } => encoder.options().turns,
+            CorpusTexts::Bare { turns, .. } => *turns,
         }
     }
 

@@ -1,6 +1,7 @@
 //! What became of the texts: lengths, cuts, and rows that teach nothing. Counted, never silent.
 
-use crate::span::{EncodedSample, Encoder};
+use crate::learner::Sequence;
+use crate::span::{EncodedSample, Encoder, Findings, FrameKind};
 use iterit_sdk::SampleId;
 use serde::Serialize;
 
@@ -13,7 +14,7 @@ pub struct TextReport {
     pub max_length: usize,
     /// The whole conversations.
     pub conditional: Lengths,
-    /// The responses alone; `None` where the template refuses them.
+    /// The responses alone; `None` where one of them has no frame.
     pub unconditional: Option<Lengths>,
     /// The training texts.
     pub training: Lengths,
@@ -25,8 +26,31 @@ pub struct TextReport {
     pub cut_responses: usize,
     /// Samples with no token that carries loss in training.
     pub zero_loss: usize,
+    /// How the texts came about.
+    pub texts: TextCounts,
     /// Whether training texts end in a token that stops generation.
     pub end: EndAudit,
+}
+
+/// How many samples' texts came about in which way.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize)]
+pub struct TextCounts {
+    /// A response alone stands in what the template puts there.
+    pub template_frames: usize,
+    /// A response alone stands behind its own header, since the template refuses a lone turn.
+    pub header_frames: usize,
+    /// A response alone cannot be had.
+    pub no_frames: usize,
+    /// The prompt is the generation prompt's.
+    pub generation_prompts: usize,
+    /// The conversation hides some of a response, so it stands as written.
+    pub hidden_responses: usize,
+    /// The response ends in the target's end already, so none is added.
+    pub written_ends: usize,
+    /// A response encoded alone would have other tokens than behind its prompt.
+    pub encoded_otherwise_alone: usize,
+    /// Training asks other response tokens than scoring.
+    pub trained_otherwise: usize,
 }
 
 /// How long some texts are in tokens, before the cut.
@@ -64,24 +88,40 @@ pub struct EndAudit {
 
 impl TextReport {
     pub(super) fn new(encoder: &Encoder, encoded: &[EncodedSample]) -> Self {
-        let scores_nothing = |sample: &&EncodedSample| sample.conditional.scored.is_empty();
-        let lengths = |length: fn(&EncodedSample) -> Option<(usize, usize)>| {
+        let scores_nothing = |sample: &&EncodedSample| sample.scored_tokens() == 0;
+        let lengths = |length: &dyn Fn(&EncodedSample) -> Option<(usize, usize)>| {
             Lengths::new(encoded.iter().filter_map(length))
         };
-        let unconditional = |sample: &EncodedSample| {
-            let kept = sample.unconditional.as_ref()?.tokens.len();
-            Some((kept, sample.truncated.unconditional))
+        let tokens = |sequences: &[Sequence]| sequences.iter().map(|it| it.tokens.len()).sum();
+        let conditional =
+            |it: &EncodedSample| Some((tokens(&it.conditional), it.truncated.conditional));
+        let unconditional = |it: &EncodedSample| {
+            Some((tokens(it.unconditional.as_deref()?), it.truncated.unconditional))
+        };
+        let training = |it: &EncodedSample| Some((it.training_tokens(), it.truncated.training));
+        let count = |is: fn(&Findings) -> bool| {
+            encoded.iter().filter(|sample| is(&sample.findings)).count()
         };
         Self {
             samples: encoded.len(),
             max_length: encoder.max_length(),
-            conditional: lengths(|s| Some((s.conditional.tokens.len(), s.truncated.conditional))),
-            unconditional: encoder.refusal().is_none().then(|| lengths(unconditional)),
-            training: lengths(|s| Some((s.training.tokens.len(), s.truncated.training))),
-            trained_tokens: encoded.iter().map(|s| s.training.scored.len() as u64).sum(),
+            conditional: lengths(&conditional),
+            unconditional: (count(|it| it.frame.is_none()) == 0).then(|| lengths(&unconditional)),
+            training: lengths(&training),
+            trained_tokens: encoded.iter().map(|s| s.trained_tokens() as u64).sum(),
             empty_responses: encoded.iter().filter(|s| s.is_empty).count(),
             cut_responses: encoded.iter().filter(scores_nothing).filter(|s| !s.is_empty).count(),
-            zero_loss: encoded.iter().filter(|s| s.training.scored.is_empty()).count(),
+            zero_loss: encoded.iter().filter(|s| s.trained_tokens() == 0).count(),
+            texts: TextCounts {
+                template_frames: count(|it| it.frame == Some(FrameKind::Template)),
+                header_frames: count(|it| it.frame == Some(FrameKind::Header)),
+                no_frames: count(|it| it.frame.is_none()),
+                generation_prompts: count(|it| it.is_prompt_of_generation),
+                hidden_responses: count(|it| it.is_hidden),
+                written_ends: count(|it| it.is_end_written),
+                encoded_otherwise_alone: count(|it| it.is_encoded_otherwise_alone),
+                trained_otherwise: count(|it| it.is_trained_otherwise),
+            },
             end: EndAudit::new(encoder, encoded),
         }
     }
@@ -114,11 +154,14 @@ impl Lengths {
 }
 
 impl EndAudit {
-    fn new(encoder: &Encoder, encoded: &[EncodedSample]) -> Self {
+    fn new<'a>(encoder: &Encoder, encoded: &'a [EncodedSample]) -> Self {
         let stop_ids = encoder.tokenizer().stop_ids().to_vec();
+        let last = |sample: &'a EncodedSample| -> &'a [u32] {
+            sample.training.last().map_or(&[], |sequence| &sequence.tokens)
+        };
         let whole = encoded.iter().enumerate().filter(|(_, s)| s.truncated.training == 0);
-        let is_missed = |sample: &EncodedSample| {
-            sample.training.tokens.last().is_none_or(|last| !stop_ids.contains(last))
+        let is_missed = |sample: &'a EncodedSample| {
+            last(sample).last().is_none_or(|last| !stop_ids.contains(last))
         };
         let missed: Vec<_> = whole.clone().filter(|(_, s)| is_missed(s)).collect();
         Self {
@@ -126,7 +169,7 @@ impl EndAudit {
             checked: whole.count(),
             missed: missed.len(),
             example: missed.first().map(|(id, sample)| {
-                let tokens = &sample.training.tokens;
+                let tokens = last(sample);
                 (*id as SampleId, tokens[tokens.len().saturating_sub(6)..].to_vec())
             }),
             stop_ids,

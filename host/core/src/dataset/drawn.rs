@@ -1,8 +1,8 @@
 //! A share of the samples, drawn by a seed: another pool for another seed. Two runs on one pool
 //! share what luck the pool holds; two on pools of their own do not share all of it.
 
-use crate::SampleId;
 use crate::statistics::random::SplitMix64;
+use iterit_sdk::SampleId;
 use serde::{Deserialize, Serialize};
 
 /// `drawn.json` of a run: which samples it could choose from. Its own ids are positions in this

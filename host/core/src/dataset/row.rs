@@ -65,7 +65,7 @@ pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row,
     let mut conversation = Conversation::new(prompt.to_vec(), response.clone());
     conversation.tools = tools;
     if let Some(system) = system {
-        conversation.put_system(system, SystemTurn::OfRow);
+        conversation.put_system(system, SystemTurn::Given);
     } else if format == DataFormat::Alpaca && conversation.system == SystemTurn::Absent {
         conversation.put_system(ALPACA_SYSTEM, SystemTurn::Ours);
     }

@@ -2,7 +2,7 @@
 
 use super::{EpochInProgress, Run};
 use crate::greedy::{Budget, Candidate, Picks};
-use crate::record::{Seconds, Selection};
+use crate::record::{ScoreLine, Seconds, Selection};
 use crate::score_table::ScoreTable;
 use crate::services::pickable;
 use crate::{Error, Result, SampleId};
@@ -26,7 +26,14 @@ impl Run<'_> {
         let (selection, eligible) = self.select(&update)?;
         seconds.picking = clock.elapsed().as_secs_f64();
 
-        let scores = self.state.table.lines_for(self.state.epoch);
+        let mut scores = self.state.table.lines_for(self.state.epoch);
+        let first = scores.first().map(|line| ScoreLine {
+            texts: self.inputs.lender.corpus.text_record(),
+            ..(*line).clone()
+        });
+        if let Some(first) = &first {
+            scores[0] = first;
+        }
         self.inputs.directory.write_selection(&selection, &scores)?;
         self.state.in_progress = Some(EpochInProgress {
             rescored: update.rescore.len() as u64,
@@ -133,7 +140,7 @@ impl Run<'_> {
     /// By candidate, the tokens that training on it puts through the model.
     fn tokens_of(&self, candidates: &[Candidate]) -> Vec<u64> {
         let corpus = self.inputs.lender.corpus;
-        candidates.iter().map(|it| corpus.encoded(it.id).training.tokens.len() as u64).collect()
+        candidates.iter().map(|it| corpus.encoded(it.id).training_tokens() as u64).collect()
     }
 
     /// `tokens` are those of the eligible among the candidates.

@@ -6,6 +6,7 @@ use crate::learner::Sequence;
 use crate::observer::Phase;
 use crate::permutation::randperm;
 use crate::record::{LossLine, StepRecord};
+use crate::span::EncodedSample;
 use crate::{Error, Result, SampleId};
 use iterit_sdk::LogLevel;
 use std::time::Instant;
@@ -50,8 +51,9 @@ impl Run<'_> {
 
     fn take_step(&mut self, pace: &Pace, ids: &[SampleId]) -> Result<()> {
         let clock = Instant::now();
-        let samples: Vec<Sequence> =
-            ids.iter().map(|&id| self.inputs.lender.corpus.encoded(id).training.clone()).collect();
+        let corpus = self.inputs.lender.corpus;
+        let encoded: Vec<&EncodedSample> = ids.iter().map(|&id| corpus.encoded(id)).collect();
+        let samples: Vec<&[Sequence]> = encoded.iter().map(|it| it.training.as_slice()).collect();
         let options = self.step_options(pace);
         let outcome =
             self.inputs.lender.models.change(|learner| learner.step(&samples, &options))?;
@@ -63,7 +65,7 @@ impl Run<'_> {
                 self.state.step, self.state.epoch, outcome.loss, outcome.grad_norm
             )));
         }
-        let tokens: u64 = samples.iter().map(|sample| sample.tokens.len() as u64).sum();
+        let tokens: u64 = encoded.iter().map(|it| it.training_tokens() as u64).sum();
         let seconds = clock.elapsed().as_secs_f64();
         self.inputs.directory.append_step(&StepRecord {
             step: self.state.step,
@@ -75,8 +77,8 @@ impl Run<'_> {
             tokens_per_second: tokens as f64 / seconds.max(1e-9),
         })?;
         let step = self.state.step;
-        let losses = ids.iter().zip(&samples).zip(&outcome.losses).map(|((&id, sample), &loss)| {
-            LossLine { step, id, loss, tokens: sample.scored.len() as u64 }
+        let losses = ids.iter().zip(&encoded).zip(&outcome.losses).map(|((&id, sample), &loss)| {
+            LossLine { step, id, loss, tokens: sample.trained_tokens() as u64 }
         });
         let epoch = self.state.in_progress.as_mut().expect("an epoch is in progress");
         epoch.losses.extend(losses);
@@ -97,7 +99,7 @@ impl Run<'_> {
             .into_iter()
             .map(|position| selected[position])
             .collect();
-        order.retain(|&id| !self.inputs.lender.corpus.encoded(id).training.scored.is_empty());
+        order.retain(|&id| self.inputs.lender.corpus.encoded(id).trained_tokens() > 0);
         let without_loss = selected.len() - order.len();
         if order.is_empty() {
             return Err(Error::Run(format!(

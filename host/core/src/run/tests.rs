@@ -71,8 +71,8 @@ impl Learner for FakeLearner {
         Ok(sequences.iter().map(row).collect())
     }
 
-    fn step(&mut self, samples: &[Sequence], options: &StepOptions) -> Result<StepOutcome> {
-        let losses: Vec<f64> = samples.iter().map(|sample| sample.tokens.len() as f64).collect();
+    fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
+        let losses: Vec<f64> = samples.iter().map(|sample| sample[0].tokens.len() as f64).collect();
         let loss = losses.iter().sum::<f64>() / losses.len() as f64;
         self.weight += loss * (options.learning_rate + 0.01);
         Ok(StepOutcome { losses, loss, grad_norm: self.weight.abs() })
@@ -243,6 +243,7 @@ fn manifest() -> RunManifest {
         model: FakeLearner::default().facts(),
         plugins: Vec::new(),
         sha256: BTreeMap::new(),
+        texts: None,
         identity: Default::default(),
         environment: Default::default(),
         resumed: Vec::new(),

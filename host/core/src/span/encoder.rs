@@ -1,57 +1,26 @@
-//! Samples become tokens.
+//! Samples become tokens: which rules make a conversation's texts, and what they need to know.
 
-use super::TargetEnd;
-use super::texts::{self, Frame, Text};
-use crate::conversation::{Conversation, Message};
+use super::one_text::{self, Choices};
+use super::texts::{Frame, Renderer, Text, Texts};
+use super::{EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, published, shown};
+use crate::conversation::{Conversation, Message, SystemTurn, Turns};
 use crate::learner::Sequence;
-use crate::template::{ChatTemplate, Ending};
+use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
 use iterit_sdk::Turn;
-
-/// The tokens of a sample's three texts, each cut on the right at the window.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct EncodedSample {
-    /// The whole conversation. Scored are the first n surviving tokens from the response on, n
-    /// being the lesser of those that survive here and in `unconditional`; none where the response
-    /// is empty.
-    pub conditional: Sequence,
-    /// The response alone, scored over the same n tokens and ending with them; `None` where the
-    /// template refuses a conversation without a prompt.
-    pub unconditional: Option<Sequence>,
-    /// Prompt, response and the target's end; the last two are scored.
-    pub training: Sequence,
-    /// What the window cut off.
-    pub truncated: Truncation,
-    /// Whether the template leaves nothing of the response.
-    pub is_empty: bool,
-}
-
-/// How many tokens the window cut off each text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub struct Truncation {
-    /// The whole conversation.
-    pub conditional: usize,
-    /// The response alone.
-    pub unconditional: usize,
-    /// The training text.
-    pub training: usize,
-}
-
-/// The three texts of a sample.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Texts {
-    /// The whole conversation.
-    pub conditional: Text,
-    /// The response alone; `None` where the template refuses that.
-    pub unconditional: Option<Text>,
-    /// Prompt, response and the target's end.
-    pub training: Text,
-}
+use serde_json::json;
+use std::borrow::Cow;
 
 /// What an encoder is told besides tokenizer and template.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct EncoderOptions {
+    /// `data.texts`
+    pub rules: TextRules,
+    /// `data.turns`
+    pub turns: Turns,
+    /// `data.prompt`; unset: the conversation's where that hides nothing.
+    pub prompt: Option<PromptText>,
     /// `data.eos_text`; unset: the tokenizer's eos token.
     pub eos_text: Option<String>,
     /// `train.target_end`
@@ -60,84 +29,76 @@ pub struct EncoderOptions {
     pub max_length: Option<usize>,
 }
 
-/// Turns samples into texts and texts into tokens.
+/// Turns conversations into texts and texts into tokens.
 pub struct Encoder {
     tokenizer: Tokenizer,
     template: ChatTemplate,
+    options: EncoderOptions,
     /// What stands around a response alone, or why the template refuses it.
-    alone: Result<Frame, String>,
-    /// Tokens of the prefix of `alone`.
-    alone_start: usize,
+    lone: Result<Frame, String>,
+    /// What the template makes of messages.
+    takes: Takes,
     target_end: String,
     max_length: usize,
+}
+
+/// What a template can be given.
+#[derive(Debug, Clone, Copy)]
+struct Takes {
+    /// A system turn, or it cannot do without one.
+    system: bool,
+    /// Lists of text parts.
+    parts: bool,
 }
 
 impl Encoder {
     /// Checks that the template can show a response, and that its end and the window are known.
     ///
     /// # Errors
-    /// No eos text, no end of turn, or a `max_length` beyond the model's positions.
+    /// No eos text, no end of turn, or a `max_length` beyond the model's positions; choices that the
+    /// published rules do not know.
     pub fn new(
         tokenizer: Tokenizer,
         template: ChatTemplate,
         options: EncoderOptions,
     ) -> Result<Self> {
+        check(&options)?;
         let max_length = window(options.max_length, &tokenizer)?;
         let target_end = target_end(&tokenizer, &template, &options)?;
-        let lone = Conversation::new([], Message::new("assistant", ""));
-        let alone = texts::frame(&template, tokenizer.special(), &lone);
-        let alone_start = match &alone {
-            Ok(frame) => tokenizer.encode(&frame.prefix)?.len(),
-            Err(_) => 0,
-        };
-        let alone = alone.map_err(|refusal| refusal.to_string());
-        Ok(Self { tokenizer, template, alone, alone_start, target_end, max_length })
+        let renderer = Renderer { template: &template, special: tokenizer.special() };
+        let alone = Conversation::new([], Message::new("assistant", ""));
+        let lone = renderer.frame(&alone).map_err(|refusal| refusal.to_string());
+        let takes = Takes::of(renderer);
+        Ok(Self { tokenizer, template, options, lone, takes, target_end, max_length })
     }
 
-    /// The tokens of a sample.
+    /// The tokens of a conversation.
     ///
     /// # Errors
     /// Where the template refuses the conversation.
     pub fn encode(&self, conversation: &Conversation) -> Result<EncodedSample> {
         let texts = self.texts(conversation)?;
-        let start = self.tokenizer.encode(texts.conditional.prefix())?.len();
-        let conditional = self.cut(&texts.conditional, start)?;
-        let start = match texts.training.prefix() == texts.conditional.prefix() {
-            true => start,
-            false => self.tokenizer.encode(texts.training.prefix())?.len(),
-        };
-        let training = self.cut(&texts.training, start)?;
-        let unconditional = match &texts.unconditional {
-            Some(text) => Some(self.cut(text, self.alone_start(text)?)?),
-            None => None,
-        };
-        Ok(assemble(conditional, unconditional, training, texts.conditional.is_empty))
+        match self.options.rules {
+            TextRules::Template => aligned::encode(&texts, &self.tokenizer, self.max_length),
+            TextRules::Published => counted::encode(&texts, &self.tokenizer, self.max_length),
+        }
     }
 
-    /// The texts of a sample.
+    /// The texts of a conversation.
     ///
     /// # Errors
     /// Where the template refuses the conversation.
     pub fn texts(&self, conversation: &Conversation) -> Result<Texts> {
-        let Self { template, tokenizer, .. } = self;
-        let special = tokenizer.special();
-        let conditional = texts::conversation(template, special, conversation)?;
-        let (response, tools) = (conversation.response(), conversation.tools.as_ref());
-        let unconditional = match &self.alone {
-            Ok(frame) => {
-                let alone = [response.clone()];
-                let text = template.render_messages(&alone, tools, Ending::Closed, special)?;
-                Some(texts::within(text, frame))
-            }
-            Err(_) => None,
-        };
-        let (prompt, ending) = (conversation.prompt(), Ending::GenerationPrompt);
-        let mut text = template.render_messages(prompt, tools, ending, special)?;
-        let start = text.len();
-        text.push_str(&response.text());
-        text.push_str(&self.target_end);
-        let training = Text { is_empty: text.len() == start, text, start };
-        Ok(Texts { conditional, unconditional, training })
+        let fitted = self.fitted(conversation);
+        self.texts_of(&fitted).map_err(|error| self.blaming_the_system_text(error, &fitted))
+    }
+
+    /// The whole conversation, as the template shows it.
+    ///
+    /// # Errors
+    /// Where the template refuses the conversation.
+    pub fn rendered(&self, conversation: &Conversation) -> Result<String> {
+        self.renderer().closed(&self.fitted(conversation))
     }
 
     /// This conversation's response to another prompt, the response scored.
@@ -145,15 +106,46 @@ impl Encoder {
     /// # Errors
     /// Where the template refuses the conversation.
     pub fn prompted(&self, prompt: &[Turn], conversation: &Conversation) -> Result<Sequence> {
-        let special = self.tokenizer.special();
         let mut other =
             Conversation::new(prompt.iter().map(Message::from), conversation.response().clone());
         other.tools = conversation.tools.clone();
-        let text = texts::conversation(&self.template, special, &other)?;
-        let start = self.tokenizer.encode(text.prefix())?.len();
-        let Cut { tokens, start, .. } = self.cut(&text, start)?;
-        let end = if text.is_empty { start } else { tokens.len() };
-        Ok(Sequence { scored: (start.max(1).min(end)..end).into(), tokens })
+        let other = self.fitted(&other);
+        match self.options.rules {
+            TextRules::Template => {
+                let shown = shown::shown(self.renderer(), &other, self.options.prompt)?;
+                let text = Text::scored_from(shown.text, shown.start, shown.end);
+                aligned::sequence(&text, &self.tokenizer, self.max_length)
+            }
+            TextRules::Published => {
+                let text = published::conversation(self.renderer(), &other)?;
+                counted::sequence(&text, &self.tokenizer, self.max_length)
+            }
+        }
+    }
+
+    /// The conversation as the template can be given it: without the program's own system turn where
+    /// the template refuses one, text parts joined where it does not know them, and no `None` written
+    /// where a message that calls tools says nothing.
+    pub fn fitted<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
+        let mut fitted = Cow::Borrowed(conversation);
+        let drops_system = conversation.system == SystemTurn::Ours
+            && !self.takes.system
+            && self.options.rules == TextRules::Template;
+        if drops_system {
+            fitted.to_mut().leave_out_our_system();
+        }
+        if !self.takes.parts && conversation.messages.iter().any(Message::has_parts) {
+            let joined = fitted.messages.iter().map(|it| it.saying(it.text())).collect();
+            fitted.to_mut().messages = joined;
+        }
+        if fitted.messages.iter().any(Message::says_null) {
+            let silent = fitted.messages.iter().map(Message::silent).collect();
+            let silent = Conversation { messages: silent, ..fitted.clone().into_owned() };
+            if self.writes_none(&fitted, &silent) {
+                fitted = Cow::Owned(silent);
+            }
+        }
+        fitted
     }
 
     /// What a response ends with in training.
@@ -169,9 +161,14 @@ impl Encoder {
         end_of_turn(&self.tokenizer, &self.template)
     }
 
-    /// Why there is no unconditional text, where the template refuses it.
+    /// Why the template allows no response alone, where it refuses it.
     pub fn refusal(&self) -> Option<&str> {
-        self.alone.as_ref().err().map(String::as_str)
+        self.lone.as_ref().err().map(String::as_str)
+    }
+
+    /// The rules by which texts are made.
+    pub fn options(&self) -> &EncoderOptions {
+        &self.options
     }
 
     /// The tokenizer.
@@ -189,69 +186,93 @@ impl Encoder {
         self.max_length
     }
 
-    /// The prefix of a response alone hardly ever varies, so its tokens are counted once.
-    fn alone_start(&self, text: &Text) -> Result<usize> {
-        match &self.alone {
-            Ok(frame) if frame.prefix == text.prefix() => Ok(self.alone_start),
-            _ => Ok(self.tokenizer.encode(text.prefix())?.len()),
+    fn renderer(&self) -> Renderer<'_> {
+        Renderer { template: &self.template, special: self.tokenizer.special() }
+    }
+
+    fn texts_of(&self, conversation: &Conversation) -> Result<Texts> {
+        let (renderer, lone) = (self.renderer(), self.lone.as_ref().ok());
+        match self.options.rules {
+            TextRules::Template => {
+                let choices = Choices {
+                    turns: self.options.turns,
+                    prompt: self.options.prompt,
+                    lone,
+                    target_end: &self.target_end,
+                    ends_in_special: &|text| self.tokenizer.ends_in_special(text).unwrap_or(false),
+                };
+                one_text::texts(renderer, conversation, &choices)
+            }
+            TextRules::Published => {
+                published::texts(renderer, conversation, lone, &self.target_end)
+            }
         }
     }
 
-    fn cut(&self, text: &Text, start: usize) -> Result<Cut> {
-        let mut tokens = self.tokenizer.encode(&text.text)?;
-        let lost = tokens.len().saturating_sub(self.max_length);
-        if lost > 0 {
-            tokens.truncate(self.max_length);
-            tokens.shrink_to_fit();
+    /// Whether the template writes Python's `None` where the first conversation has no content.
+    fn writes_none(&self, null: &Conversation, silent: &Conversation) -> bool {
+        let renderer = self.renderer();
+        match (renderer.closed(null), renderer.closed(silent)) {
+            (Ok(null), Ok(silent)) => {
+                null != silent && null.replace("None", "") == silent.replace("None", "")
+            }
+            _ => false,
         }
-        // The first tokens of a response may merge with the prefix, never with all of it.
-        Ok(Cut { start: start.min(tokens.len()), tokens, lost })
+    }
+
+    /// Names the row's system text where the template takes the conversation without it.
+    fn blaming_the_system_text(&self, error: Error, conversation: &Conversation) -> Error {
+        let mut without = conversation.clone();
+        if without.system != SystemTurn::Given || without.messages.len() < 2 {
+            return error;
+        }
+        let system = without.messages.remove(0).text();
+        match self.renderer().closed(&without) {
+            Err(_) => error,
+            Ok(_) => Error::Text(format!(
+                "{error}; it takes the conversation without the system text `{}`\nhint: choose another \
+                 template, or take the system text out of the data",
+                shortened(&system)
+            )),
+        }
     }
 }
 
-/// A text's tokens after the cut.
-struct Cut {
-    tokens: Vec<u32>,
-    /// Where the scored part begins.
-    start: usize,
-    /// How many were cut off.
-    lost: usize,
+impl Takes {
+    fn of(renderer: Renderer<'_>) -> Self {
+        let user = || Message::new("user", "?");
+        let answered = |prompt: Vec<Message>| {
+            renderer.closed(&Conversation::new(prompt, Message::new("assistant", "!")))
+        };
+        let plain = answered(vec![user()]).ok();
+        let with_system = answered(vec![Message::new("system", "."), user()]);
+        let mut parts = user();
+        parts.set("content", json!([{"type": "text", "text": "?"}]));
+        Self {
+            system: with_system.is_ok() || plain.is_none(),
+            parts: plain.is_some() && answered(vec![parts]).ok() == plain,
+        }
+    }
 }
 
-/// Aligns the two scored spans, so that both means run over the same response tokens.
-fn assemble(
-    conditional: Cut,
-    unconditional: Option<Cut>,
-    training: Cut,
-    is_empty: bool,
-) -> EncodedSample {
-    let surviving = |cut: &Cut| cut.tokens.len() - cut.start;
-    let both = || [Some(&conditional), unconditional.as_ref()].into_iter().flatten();
-    let n = if is_empty { 0 } else { both().map(surviving).min().unwrap_or(0) };
-    // Nothing predicts the first token of a text; where a response begins there, it counts in neither.
-    let skip = usize::from(both().any(|cut| cut.start == 0)).min(n);
-    let span = |cut: &Cut| cut.start + skip..cut.start + n;
-
-    let truncated = Truncation {
-        conditional: conditional.lost,
-        unconditional: unconditional.as_ref().map_or(0, |cut| cut.lost),
-        training: training.lost,
+/// The published rules have no choices.
+fn check(options: &EncoderOptions) -> Result<()> {
+    if options.rules == TextRules::Template {
+        return Ok(());
+    }
+    let refused = |key: &str| {
+        format!("`{key}` is set, but the rules of data.texts = \"published\" leave no choice of it")
     };
-    EncodedSample {
-        conditional: Sequence { scored: span(&conditional).into(), tokens: conditional.tokens },
-        unconditional: unconditional.map(|mut cut| {
-            let scored = span(&cut);
-            cut.tokens.truncate(scored.end);
-            Sequence { scored: scored.into(), tokens: cut.tokens }
-        }),
-        training: Sequence {
-            scored: (training.start.max(1).min(training.tokens.len())..training.tokens.len())
-                .into(),
-            tokens: training.tokens,
-        },
-        truncated,
-        is_empty,
-    }
+    let turns = (options.turns == Turns::All).then(|| refused("data.turns"));
+    let prompt = options.prompt.map(|_| refused("data.prompt"));
+    let faults: Vec<String> = turns.into_iter().chain(prompt).collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
+}
+
+/// The beginning of a text, for messages.
+fn shortened(text: &str) -> String {
+    let short: String = text.chars().take(40).collect();
+    if short.len() < text.len() { short + "…" } else { short }
 }
 
 fn window(max_length: Option<usize>, tokenizer: &Tokenizer) -> Result<usize> {
@@ -293,7 +314,7 @@ fn target_end(
 /// What the template puts behind a response, where it puts anything.
 fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Result<Option<String>> {
     let asked = Conversation::new([Message::new("user", "?")], Message::new("assistant", ""));
-    let frame = texts::frame(template, tokenizer.special(), &asked)?;
+    let frame = Renderer { template, special: tokenizer.special() }.frame(&asked)?;
     let end = frame.suffix.trim_end();
     Ok((!end.is_empty()).then(|| end.to_owned()))
 }

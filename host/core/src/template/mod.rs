@@ -1,15 +1,21 @@
 //! Chat templates: conversations become text, to the character as transformers renders them.
 
 mod builtin;
-mod environment;
+mod folder;
+mod messages;
+
+pub use iterit_jinja::Rendering;
 
 use crate::conversation::Message;
 use crate::nearest::nearest;
 use crate::tokenizer::SpecialTokens;
 use crate::{Error, Result};
+use folder::Source;
+use iterit_jinja::{ErrorKind, Template};
 use iterit_sdk::Turn;
-use minijinja::{Environment, ErrorKind, context};
-use serde_json::Value;
+use serde::Serialize;
+use serde_json::{Map, Value};
+use std::collections::BTreeMap;
 use std::path::Path;
 
 /// A Jinja chat template.
@@ -28,7 +34,7 @@ use std::path::Path;
 pub struct ChatTemplate {
     name: String,
     source: String,
-    environment: Environment<'static>,
+    template: Template,
 }
 
 /// What follows the last turn.
@@ -41,7 +47,8 @@ pub enum Ending {
 }
 
 impl ChatTemplate {
-    /// The template of `data.template`: a built-in name or a file; unset, the model's own.
+    /// The template of `data.template`: a built-in name, a file, or with `name:` one of those that
+    /// the model brings along; unset, the model's own.
     ///
     /// # Errors
     /// Where there is none, naming those there are.
@@ -56,12 +63,15 @@ impl ChatTemplate {
                 ))
             });
         };
+        if let Some(name) = choice.strip_prefix("name:") {
+            return Self::named(name, model);
+        }
         match Self::builtin(choice) {
             Some(template) => Ok(template),
             None if Path::new(choice).is_file() => Self::from_file(Path::new(choice)),
             None => Err(Error::Text(format!(
                 "`data.template` is `{choice}`, neither a file nor a built-in name{}\nhint: the \
-                 names are {}",
+                 names are {}; `name:NAME` is one of the model's own",
                 nearest(choice, Self::names())
                     .map(|name| format!(", the nearest is `{name}`"))
                     .unwrap_or_default(),
@@ -90,38 +100,56 @@ impl ChatTemplate {
         Self::new(path.display().to_string(), source)
     }
 
-    /// The template that a model folder brings along: `chat_template.jinja`, else the field of
-    /// `tokenizer_config.json`, where a list of templates means its `default`.
+    /// The template that a model folder brings along, of several the one named `default`.
     ///
     /// # Errors
-    /// A file that cannot be read or does not hold a template.
+    /// A file that cannot be read or does not hold a template; several of which none is the default.
     pub fn of_model(folder: &Path) -> Result<Option<Self>> {
-        let path = folder.join("chat_template.jinja");
-        if path.is_file() {
-            return Self::from_file(&path).map(Some);
-        }
-        let path = folder.join("tokenizer_config.json");
-        if !path.is_file() {
+        let mut templates = folder::templates(folder)?;
+        if templates.is_empty() {
             return Ok(None);
         }
-        let text = std::fs::read_to_string(&path).map_err(Error::io("read", &path))?;
-        let config: Value = serde_json::from_str(&text)
-            .map_err(|error| Error::file(&path, format!("not JSON: {error}")))?;
-        let source = match &config["chat_template"] {
-            Value::Null => return Ok(None),
-            Value::Array(templates) => templates
-                .iter()
-                .find(|template| template["name"] == "default")
-                .map_or(&Value::Null, |template| &template["template"]),
-            template => template,
-        };
-        match source.as_str() {
-            Some(source) => Self::new(path.display().to_string(), source).map(Some),
-            None => Err(Error::file(
-                &path,
-                "`chat_template` is neither a text nor a list with a template named `default`",
-            )),
+        match templates.remove(folder::DEFAULT) {
+            Some(Source { place, source }) => Self::new(place, source).map(Some),
+            None => Err(Error::Text(format!(
+                "the model `{}` has several chat templates and none named `default`\nhint: choose \
+                 one with --set data.template=name:NAME, of {}",
+                folder.display(),
+                templates.into_keys().collect::<Vec<_>>().join(", "),
+            ))),
         }
+    }
+
+    /// The template of this name that a model folder brings along.
+    ///
+    /// # Errors
+    /// Where there is none of that name, naming those there are.
+    pub fn named(name: &str, folder: &Path) -> Result<Self> {
+        let mut templates = folder::templates(folder)?;
+        if let Some(Source { place, source }) = templates.remove(name) {
+            return Self::new(place, source);
+        }
+        let names: Vec<String> = templates.into_keys().collect();
+        let known = match &names[..] {
+            [] => "it has none".to_owned(),
+            names => format!("its names are {}", names.join(", ")),
+        };
+        Err(Error::Text(format!(
+            "the model `{}` has no chat template named `{name}`{}\nhint: {known}",
+            folder.display(),
+            nearest(name, names.iter().map(String::as_str))
+                .map(|name| format!(", the nearest is `{name}`"))
+                .unwrap_or_default(),
+        )))
+    }
+
+    /// The sources of all templates that a model folder brings along, by name.
+    ///
+    /// # Errors
+    /// A file that cannot be read or does not hold templates.
+    pub fn all_of_model(folder: &Path) -> Result<BTreeMap<String, String>> {
+        let templates = folder::templates(folder)?;
+        Ok(templates.into_iter().map(|(name, template)| (name, template.source)).collect())
     }
 
     /// A template from its source; `name` is what messages call it.
@@ -130,11 +158,8 @@ impl ChatTemplate {
     /// A source that is no Jinja, with the line.
     pub fn new(name: impl Into<String>, source: impl Into<String>) -> Result<Self> {
         let (name, source) = (name.into(), source.into());
-        let mut environment = environment::environment();
-        environment
-            .add_template_owned("chat", environment::without_generation_marks(&source))
-            .map_err(|error| failed(&name, &error))?;
-        Ok(Self { name, source, environment })
+        let template = Template::parse(&source).map_err(|error| failed(&name, &error))?;
+        Ok(Self { name, source, template })
     }
 
     /// Its name or file.
@@ -168,30 +193,53 @@ impl ChatTemplate {
     /// Where the template refuses the conversation.
     pub fn render_messages(
         &self,
-        messages: &[Message],
+        messages: &[impl Serialize],
         tools: Option<&Value>,
         ending: Ending,
         special: &SpecialTokens,
     ) -> Result<String> {
-        let special: minijinja::Value = special.texts().collect();
-        let variables = context! {
-            messages => minijinja::Value::from_serialize(messages),
-            add_generation_prompt => ending == Ending::GenerationPrompt,
-            tools => minijinja::Value::from_serialize(tools),
-            documents => (),
-            ..special
-        };
-        self.environment
-            .get_template("chat")
-            .and_then(|template| template.render(variables))
-            .map_err(|error| failed(&self.name, &error))
+        self.render_marked(messages, tools, ending, special).map(Rendering::into_text)
+    }
+
+    /// The text of whole messages, and which of it the template marks as the assistant's with
+    /// `{% generation %}`.
+    ///
+    /// # Errors
+    /// Where the template refuses the conversation.
+    pub fn render_marked(
+        &self,
+        messages: &[impl Serialize],
+        tools: Option<&Value>,
+        ending: Ending,
+        special: &SpecialTokens,
+    ) -> Result<Rendering> {
+        let mut variables = Map::new();
+        for (name, text) in special.texts() {
+            variables.insert(name.into(), text.into());
+        }
+        let messages = messages.iter().map(|message| {
+            let message = serde_json::to_value(message).expect("a message is JSON");
+            messages::as_transformers_has_it(message)
+        });
+        variables.insert("messages".into(), Value::Array(messages.collect()));
+        variables.insert("tools".into(), tools.cloned().unwrap_or(Value::Null));
+        variables.insert("documents".into(), Value::Null);
+        let asks = ending == Ending::GenerationPrompt;
+        variables.insert("add_generation_prompt".into(), asks.into());
+        self.template.render(&variables).map_err(|error| failed(&self.name, &error))
     }
 }
 
-fn failed(name: &str, error: &minijinja::Error) -> Error {
+fn failed(name: &str, error: &iterit_jinja::Error) -> Error {
     let line = error.line().map(|line| format!(", line {line}")).unwrap_or_default();
-    let message = error.detail().map_or_else(|| error.kind().to_string(), str::to_owned);
-    let what =
-        if error.kind() == ErrorKind::SyntaxError { "not a Jinja template" } else { "refused" };
-    Error::Text(format!("template `{name}`{line}: {what}: {message}"))
+    let (what, hint) = match error.kind() {
+        ErrorKind::Syntax => ("not a Jinja template", ""),
+        ErrorKind::Raised => ("refused", ""),
+        ErrorKind::Limit => {
+            ("stopped", "\nhint: a chat template needs far less; look at what this one does")
+        }
+        ErrorKind::Unsupported => ("not supported", ""),
+        _ => ("failed", ""),
+    };
+    Error::Text(format!("template `{name}`{line}: {what}: {}{hint}", error.message()))
 }

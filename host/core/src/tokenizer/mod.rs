@@ -1,13 +1,23 @@
-//! A model folder's tokenizer: `tokenizer.json`, and what the files beside it say about the end of
-//! a text and the longest one.
+//! A model folder's tokenizer: `tokenizer.json`, the tokens that the files beside it declare, and what
+//! they say about the end of a text and the longest one.
 //!
 //! Nothing is ever added on encoding: chat templates print the special tokens themselves.
 
+mod class;
+mod declared;
+mod folder;
+mod rebuilt;
 mod special;
+mod tokens;
 
 pub use special::{SpecialToken, SpecialTokens};
+pub use tokens::Tokens;
 
-use crate::{Error, Result};
+use crate::{Error, Result, model_folder};
+use class::Class;
+use declared::{Declared, Listed};
+use folder::Folder;
+use rebuilt::Difference;
 use serde_json::Value;
 use std::path::Path;
 use tokenizers::AddedToken;
@@ -19,56 +29,56 @@ pub struct Tokenizer {
     stop_ids: Vec<u32>,
     model_max_length: Option<usize>,
     max_position_embeddings: Option<usize>,
+    warnings: Vec<String>,
 }
 
 impl Tokenizer {
-    /// Opens the tokenizer of a Hugging Face model folder.
+    /// Opens the tokenizer of a Hugging Face model folder, with the special tokens that any of its files
+    /// declares, as transformers 5 does.
     ///
     /// # Errors
     /// A folder without `tokenizer.json`, or a file in it that does not say what it should.
-    pub fn open(folder: &Path) -> Result<Self> {
-        let path = folder.join("tokenizer.json");
-        if !folder.is_dir() {
-            return Err(Error::file(
-                folder,
-                "no such folder, expected the folder of a Hugging Face model",
-            ));
+    pub fn open(path: &Path) -> Result<Self> {
+        let file = path.join("tokenizer.json");
+        if !file.is_file() {
+            model_folder::check(path)?;
+            return Err(Error::file(path, NO_TOKENIZER));
         }
-        if !path.is_file() {
-            return Err(Error::file(
-                folder,
-                "no `tokenizer.json`, expected the folder of a Hugging Face model\nhint: an older \
-                 tokenizer becomes one with transformers' \
-                 AutoTokenizer.from_pretrained(…).save_pretrained(…)",
-            ));
-        }
-        let mut inner = tokenizers::Tokenizer::from_file(&path)
-            .map_err(|error| Error::file(&path, format!("not a tokenizer: {error}")))?;
+        let mut inner = tokenizers::Tokenizer::from_file(&file)
+            .map_err(|error| Error::file(&file, format!("not a tokenizer: {error}")))?;
         // The file may ask for both; the window is ours to keep, and masks go by length.
         inner.with_padding(None);
-        inner.with_truncation(None).map_err(|error| Error::file(&path, error.to_string()))?;
+        // What it would add is not wanted, and it takes blanks out of the offsets of their tokens.
+        inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
+        inner.with_truncation(None).map_err(|error| Error::file(&file, error.to_string()))?;
 
-        let tokenizer_config = read_json(&folder.join("tokenizer_config.json"))?;
-        let special_tokens_map = read_json(&folder.join("special_tokens_map.json"))?;
-        let generation_config = read_json(&folder.join("generation_config.json"))?;
-        let config = read_json(&folder.join("config.json"))?;
-        add_tokens(&mut inner, &tokenizer_config)
-            .map_err(|error| Error::file(folder.join("tokenizer_config.json"), error))?;
+        let folder = Folder::read(path)?;
+        let class = Class::of(&folder);
+        let declared = declared(&folder, &inner, class)?;
+        let mut warnings = add(&mut inner, &folder, &declared)?;
+        if let Some(class) = class {
+            let difference = rebuilt::difference(&folder, class, &declared, &inner)?;
+            warnings.extend(difference.map(|difference| other_tokens(class, &difference)));
+        }
+        warnings.extend(unusual(&folder.tokenizer_config));
+        // Last, since telling texts hold special tokens.
+        inner.set_encode_special_tokens(folder.tokenizer_config["split_special_tokens"] == true);
 
-        let special = SpecialTokens::read(&tokenizer_config, &special_tokens_map, |text| {
-            inner.token_to_id(text)
-        });
-        let stop_ids = [&generation_config, &config]
-            .into_iter()
-            .map(|file| token_ids(&file["eos_token_id"]))
-            .find(|ids| !ids.is_empty())
-            .unwrap_or_else(|| special.eos.iter().filter_map(|eos| eos.id).collect());
+        let special = SpecialTokens::new(declared.named, |text| inner.token_to_id(text));
+        let stop_ids =
+            [&folder.generation_config["eos_token_id"], folder.model_field("eos_token_id")]
+                .into_iter()
+                .map(token_ids)
+                .find(|ids| !ids.is_empty())
+                .unwrap_or_else(|| special.eos.iter().filter_map(|eos| eos.id).collect());
+        let config = &folder.tokenizer_config;
         Ok(Self {
             inner,
             special,
             stop_ids,
-            model_max_length: limit(&tokenizer_config["model_max_length"]),
-            max_position_embeddings: limit(&config["max_position_embeddings"]),
+            model_max_length: limit(&config["model_max_length"]).or(limit(&config["max_len"])),
+            max_position_embeddings: limit(folder.model_field("max_position_embeddings")),
+            warnings,
         })
     }
 
@@ -82,6 +92,31 @@ impl Tokenizer {
             .encode_fast(text, false)
             .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
         Ok(encoding.get_ids().to_vec())
+    }
+
+    /// The tokens of a text, nothing added, and the bytes of it that each stands for.
+    ///
+    /// # Errors
+    /// Text the tokenizer cannot take.
+    pub fn encode_with_offsets(&self, text: &str) -> Result<Tokens> {
+        let encoding = self
+            .inner
+            .encode(text, false)
+            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
+        let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
+        Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets })
+    }
+
+    /// Whether the last token of a text is a special one.
+    ///
+    /// # Errors
+    /// Text the tokenizer cannot take.
+    pub fn ends_in_special(&self, text: &str) -> Result<bool> {
+        let last = self.encode(text)?.last().copied();
+        let added = self.inner.get_added_tokens_decoder();
+        Ok(last.is_some_and(|id| {
+            self.stop_ids.contains(&id) || added.get(&id).is_some_and(|token| token.special)
+        }))
     }
 
     /// The text of some tokens, special ones included.
@@ -118,46 +153,94 @@ impl Tokenizer {
     pub fn vocab_size(&self) -> usize {
         self.inner.get_vocab(true).values().max().map_or(0, |&id| id as usize + 1)
     }
+
+    /// What the user should know of the folder: that others read it otherwise, say.
+    pub fn warnings(&self) -> &[String] {
+        &self.warnings
+    }
 }
 
-/// A JSON file of the folder; null where there is none, so that every look-up in it finds nothing.
-fn read_json(path: &Path) -> Result<Value> {
-    if !path.exists() {
-        return Ok(Value::Null);
-    }
-    let text = std::fs::read_to_string(path).map_err(Error::io("read", path))?;
-    serde_json::from_str(&text).map_err(|error| Error::file(path, format!("not JSON: {error}")))
+const NO_TOKENIZER: &str = "no `tokenizer.json`, expected the folder of a Hugging Face model\nhint: an \
+    older tokenizer becomes one with transformers' AutoTokenizer.from_pretrained(…).save_pretrained(…)";
+
+fn declared(
+    folder: &Folder,
+    tokenizer: &tokenizers::Tokenizer,
+    class: Option<&Class>,
+) -> Result<Declared> {
+    let known: Listed = tokenizer.get_added_tokens_decoder().into_iter().collect();
+    let defaults = class.map_or(&[][..], |class| class.defaults);
+    // A class may name a token that this vocabulary does not have; it is not made up here.
+    let defaults: Vec<_> = defaults
+        .iter()
+        .copied()
+        .filter(|(_, text)| tokenizer.token_to_id(text).is_some())
+        .collect();
+    Declared::gather(folder, &known, &defaults)
 }
 
-/// transformers adds the tokens of `added_tokens_decoder` that `tokenizer.json` does not know.
-fn add_tokens(tokenizer: &mut tokenizers::Tokenizer, config: &Value) -> Result<(), String> {
-    let Some(declared) = config["added_tokens_decoder"].as_object() else { return Ok(()) };
-    let mut missing = Vec::new();
-    for (id, token) in declared {
-        let id: u32 = id.parse().map_err(|_| format!("`added_tokens_decoder`: `{id}` is no id"))?;
-        let content = token["content"].as_str().unwrap_or_default();
-        if tokenizer.token_to_id(content).is_none() {
-            let is = |field: &str| token[field].as_bool().unwrap_or(false);
-            let added = AddedToken::from(content, is("special"))
-                .single_word(is("single_word"))
-                .lstrip(is("lstrip"))
-                .rstrip(is("rstrip"))
-                .normalized(is("normalized"));
-            missing.push((id, added));
+/// Adds the declared tokens, or gives those that are there already the declared flags.
+fn add(
+    tokenizer: &mut tokenizers::Tokenizer,
+    folder: &Folder,
+    declared: &Declared,
+) -> Result<Vec<String>> {
+    let is_new = |token: &AddedToken| tokenizer.token_to_id(&token.content).is_none();
+    let new: Vec<bool> = declared.listed.values().map(is_new).collect();
+    let tokens: Vec<AddedToken> = declared.all().cloned().collect();
+    tokenizer.add_tokens(&tokens);
+    let mut warnings = Vec::new();
+    for ((&id, AddedToken { content, .. }), is_new) in declared.listed.iter().zip(new) {
+        match tokenizer.token_to_id(content) {
+            Some(found) if found == id => {}
+            Some(found) if !is_new => warnings.push(format!(
+                "token `{content}` has id {found} in tokenizer.json and {id} in the files beside it; \
+                 it is read as {found}, as transformers does"
+            )),
+            found => {
+                let found = found.map_or("none".into(), |id| id.to_string());
+                let fault = format!(
+                    "token `{content}` has id {id} here, and {found} behind those of \
+                     tokenizer.json, where transformers puts it\nhint: save the folder again with \
+                     the tokenizer it was trained with"
+                );
+                return Err(folder.fault(folder.list(), fault));
+            }
         }
     }
-    missing.sort_by_key(|(id, _)| *id);
-    for (id, token) in missing {
-        let content = token.content.clone();
-        tokenizer.add_tokens(&[token]);
-        let found = tokenizer.token_to_id(&content);
-        if found != Some(id) {
-            return Err(format!(
-                "token `{content}` has id {id} here, but {found:?} behind those of tokenizer.json"
-            ));
-        }
+    Ok(warnings)
+}
+
+fn other_tokens(class: &Class, difference: &Difference) -> String {
+    let Difference { text, here, there } = difference;
+    format!(
+        "transformers 5 opens this tokenizer as `{}`, which splits text by rules of its own instead \
+         of those in tokenizer.json: {text:?} becomes {here} tokens here and {there} there, so a \
+         model trained here reads other tokens when it is served there\nhint: open it there with \
+         PreTrainedTokenizerFast.from_pretrained(…)",
+        class.name
+    )
+}
+
+/// Wishes that are followed, or not, otherwise than one might think.
+fn unusual(tokenizer_config: &Value) -> Vec<String> {
+    let mut warnings = Vec::new();
+    if tokenizer_config["split_special_tokens"] == true {
+        warnings.push(
+            "`split_special_tokens` in tokenizer_config.json: special tokens that the chat template \
+             prints are read as plain text, as transformers does"
+                .into(),
+        );
     }
-    Ok(())
+    let auto_map = &tokenizer_config["auto_map"];
+    if auto_map.is_array() || !auto_map["AutoTokenizer"].is_null() {
+        warnings.push(
+            "`auto_map` in tokenizer_config.json: the tokenizer's own code is not run; tokens are \
+             those of tokenizer.json"
+                .into(),
+        );
+    }
+    warnings
 }
 
 /// One id, or a list of them.

@@ -1,7 +1,5 @@
 //! The tokens with a job: what begins a text, ends it, fills it up.
 
-use serde_json::Value;
-
 /// A token's text, and its id where the vocabulary has it.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct SpecialToken {
@@ -22,29 +20,29 @@ pub struct SpecialTokens {
     pub pad: Option<SpecialToken>,
     /// `unk_token`
     pub unk: Option<SpecialToken>,
+    /// Any other `*_token`, such as `image_token`.
+    pub others: Vec<(String, SpecialToken)>,
 }
 
 impl SpecialTokens {
-    /// Reads the names from `tokenizer_config.json`, else from `special_tokens_map.json`.
-    pub(super) fn read(
-        tokenizer_config: &Value,
-        special_tokens_map: &Value,
-        id: impl Fn(&str) -> Option<u32>,
-    ) -> Self {
-        let token = |name: &str| {
-            let text = text(&tokenizer_config[name]).or_else(|| text(&special_tokens_map[name]))?;
-            Some(SpecialToken { text: text.to_owned(), id: id(text) })
-        };
-        Self {
-            bos: token("bos_token"),
-            eos: token("eos_token"),
-            pad: token("pad_token"),
-            unk: token("unk_token"),
+    /// Takes names and texts, and asks for each text's id.
+    pub(super) fn new(named: Vec<(String, String)>, id: impl Fn(&str) -> Option<u32>) -> Self {
+        let mut special = Self::default();
+        for (name, text) in named {
+            let token = SpecialToken { id: id(&text), text };
+            match name.as_str() {
+                "bos_token" => special.bos = Some(token),
+                "eos_token" => special.eos = Some(token),
+                "pad_token" => special.pad = Some(token),
+                "unk_token" => special.unk = Some(token),
+                _ => special.others.push((name, token)),
+            }
         }
+        special
     }
 
     /// Names and texts of those there are, as templates know them.
-    pub fn texts(&self) -> impl Iterator<Item = (&'static str, &str)> {
+    pub fn texts(&self) -> impl Iterator<Item = (&str, &str)> {
         [
             ("bos_token", &self.bos),
             ("eos_token", &self.eos),
@@ -53,10 +51,6 @@ impl SpecialTokens {
         ]
         .into_iter()
         .filter_map(|(name, token)| Some((name, token.as_ref()?.text.as_str())))
+        .chain(self.others.iter().map(|(name, token)| (name.as_str(), token.text.as_str())))
     }
-}
-
-/// A token is written as its text, or as an object that holds it.
-fn text(token: &Value) -> Option<&str> {
-    token.as_str().or_else(|| token["content"].as_str())
 }

@@ -27,6 +27,11 @@ fn non_zero(count: usize) -> NonZeroUsize {
     NonZeroUsize::new(count).unwrap()
 }
 
+/// Every sequence a sample of its own.
+fn alone(sequences: &[Sequence]) -> Vec<&[Sequence]> {
+    sequences.iter().map(std::slice::from_ref).collect()
+}
+
 fn weights(learner: &TorchLearner) -> Vec<Tensor> {
     learner.parameters.iter().map(|(_, tensor)| tensor.detach().copy()).collect()
 }
@@ -205,7 +210,8 @@ fn a_step_says_what_each_sample_lost() {
     let mut learner = learner(&json!({}), LearnerOptions::default());
     let nll = learner.token_nll(&samples, &Unwatched).unwrap();
     let sum = |losses: &Vec<f32>| losses.iter().map(|&loss| f64::from(loss)).sum::<f64>();
-    let outcome = learner.step(&samples, &StepOptions { learning_rate: 0.0, ..STEP }).unwrap();
+    let outcome =
+        learner.step(&alone(&samples), &StepOptions { learning_rate: 0.0, ..STEP }).unwrap();
     let mut means = Vec::new();
     for (losses, &mean) in nll.iter().zip(&outcome.losses) {
         assert_eq!(losses.is_empty(), mean.is_nan());
@@ -216,7 +222,7 @@ fn a_step_says_what_each_sample_lost() {
     }
     assert!((outcome.loss - means.iter().sum::<f64>() / means.len() as f64).abs() < 1e-6);
     let by_token = StepOptions { loss_normalization: LossNormalization::Token, ..STEP };
-    let outcome = learner.step(&samples, &by_token).unwrap();
+    let outcome = learner.step(&alone(&samples), &by_token).unwrap();
     let count = nll.iter().flatten().count() as f64;
     assert!((outcome.loss - nll.iter().map(sum).sum::<f64>() / count).abs() < 1e-5);
 }
@@ -237,7 +243,7 @@ fn training_in_every_precision_lowers_the_loss() {
             for _ in 0..15 {
                 // Asking between steps sees the weights as they are then.
                 let before = asked(&mut learner);
-                let trained = learner.step(&samples, &STEP).unwrap().loss;
+                let trained = learner.step(&alone(&samples), &STEP).unwrap().loss;
                 assert!((before - trained).abs() < 1e-3 * trained, "{precision}");
             }
             let last = asked(&mut learner);
@@ -254,18 +260,18 @@ fn a_checkpoint_continues_to_the_same_bits() {
         let mut straight = learner(&json!({}), options);
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         straight.save(folders[0].path()).unwrap();
-        straight.step(&samples, &STEP).unwrap();
-        straight.step(&samples, &STEP).unwrap();
+        straight.step(&alone(&samples), &STEP).unwrap();
+        straight.step(&alone(&samples), &STEP).unwrap();
         straight.save(folders[1].path()).unwrap();
-        let outcome = straight.step(&samples, &STEP).unwrap();
+        let outcome = straight.step(&alone(&samples), &STEP).unwrap();
 
         let mut resumed = TorchLearner::random(straight.config.clone(), 99, options).unwrap();
         resumed.restore(folders[1].path()).unwrap();
-        assert_eq!(resumed.step(&samples, &STEP).unwrap(), outcome);
+        assert_eq!(resumed.step(&alone(&samples), &STEP).unwrap(), outcome);
         assert_eq!(weights(&resumed), weights(&straight));
         // Back to the very start, moments forgotten.
         resumed.restore(folders[0].path()).unwrap();
-        (0..3).for_each(|_| drop(resumed.step(&samples, &STEP).unwrap()));
+        (0..3).for_each(|_| drop(resumed.step(&alone(&samples), &STEP).unwrap()));
         assert_eq!(weights(&resumed), weights(&straight));
     }
 }
@@ -274,7 +280,7 @@ fn a_checkpoint_continues_to_the_same_bits() {
 fn a_checkpoint_of_something_else_is_refused_and_changes_nothing() {
     let folder = tempfile::tempdir().unwrap();
     let mut saved = learner(&json!({}), LearnerOptions::default());
-    saved.step(&sequences(2), &STEP).unwrap();
+    saved.step(&alone(&sequences(2)), &STEP).unwrap();
     saved.save(folder.path()).unwrap();
 
     let check = |learner: &mut TorchLearner, fault: &str| {
@@ -341,13 +347,13 @@ fn questions_that_make_no_sense_are_refused() {
     let mut check = |tokens: Vec<u32>, fault: &str| {
         let sequence = [Sequence { tokens, scored: (1..2).into() }];
         let asked = learner.token_nll(&sequence, &Unwatched).unwrap_err().to_string();
-        let trained = learner.step(&sequence, &STEP).unwrap_err().to_string();
+        let trained = learner.step(&alone(&sequence), &STEP).unwrap_err().to_string();
         assert!(asked.contains(fault) && trained.contains(fault), "{asked}\n{trained}");
     };
     check(vec![1, VOCABULARY], "token id 61 in sequence 0, but the model knows ids below 61");
     check(vec![1; 9], "sequence 0 has 9 tokens, the model's limit is 8");
     let unscored = [Sequence { tokens: vec![1, 2], scored: Scored::default() }];
-    let message = learner.step(&unscored, &STEP).unwrap_err().to_string();
+    let message = learner.step(&alone(&unscored), &STEP).unwrap_err().to_string();
     assert!(message.contains("no sample of this step has a token that carries loss"), "{message}");
 }
 
@@ -359,7 +365,7 @@ fn a_diverged_step_is_an_error_and_leaves_the_weights() {
         let _ = learner.parameters.tensors()[1].shallow_clone().fill_(f64::INFINITY);
     }
     let before = weights(&learner);
-    let message = learner.step(&sequences(2), &STEP).unwrap_err().to_string();
+    let message = learner.step(&alone(&sequences(2)), &STEP).unwrap_err().to_string();
     assert!(message.contains("training diverged: the loss is NaN"), "{message}");
     assert!(weights(&learner).iter().zip(&before).all(|(a, b)| a.equal(b)));
     let message = learner.token_nll(&sequences(2), &Unwatched).unwrap_err().to_string();

@@ -11,6 +11,12 @@ use crate::layers::rms_norm::RmsNorm;
 use crate::layers::rope::{Rope, Rotations};
 use tch::Tensor;
 
+/// The token embedding's name.
+pub(crate) const EMBEDDING: &str = "model.embed_tokens.weight";
+
+/// The head's name, where it is a matrix of its own.
+pub(crate) const HEAD: &str = "lm_head.weight";
+
 /// Whether the head is the token embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Embeddings {
@@ -56,6 +62,11 @@ impl DecoderShape {
             faults.push(format!("`head_dim` is {head_dim}: rotary positions need an even number"));
         }
         faults
+    }
+
+    /// Embedding and head, where one matrix is both and a folder may have it under either name.
+    pub(crate) fn twins(&self) -> Option<(&'static str, &'static str)> {
+        (self.embeddings == Embeddings::Tied).then_some((EMBEDDING, HEAD))
     }
 
     /// Name and shape of every weight, in the model's order; a tied head is not among them.
@@ -113,13 +124,13 @@ impl Decoder {
     pub(crate) fn new(shape: &DecoderShape, source: &mut Source<'_>) -> Self {
         let embedding_shape = [shape.vocab_size, shape.hidden_size];
         Self {
-            embed_tokens: source("model.embed_tokens.weight", &embedding_shape),
+            embed_tokens: source(EMBEDDING, &embedding_shape),
             layers: (0..shape.num_hidden_layers)
                 .map(|layer| Layer::new(source, &format!("model.layers.{layer}"), shape))
                 .collect(),
             norm: RmsNorm::new(source, "model.norm", shape.hidden_size, shape.rms_norm_eps),
             lm_head: (shape.embeddings == Embeddings::Untied)
-                .then(|| source("lm_head.weight", &embedding_shape)),
+                .then(|| source(HEAD, &embedding_shape)),
         }
     }
 
