@@ -4,9 +4,10 @@
 mod choosers;
 mod environment;
 mod fingerprints;
-mod model;
 mod reading;
 mod texts;
+
+mod model;
 
 pub(crate) use choosers::{Choosers, options};
 pub(crate) use environment::environment;
