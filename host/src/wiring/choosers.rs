@@ -103,6 +103,11 @@ impl Choosers {
         self.found.iter().filter(move |found| found.kind() == kind)
     }
 
+    /// Whether there is a diversity scorer, and it needs nothing but texts.
+    pub(crate) fn compare_texts(&self) -> bool {
+        self.of(PluginKind::Diversity).any(|found| found.scorer.services.is_empty())
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()
