@@ -61,25 +61,25 @@ pub(crate) struct Common {
     #[arg(long, value_name = "FILE")]
     pub(crate) config: Option<PathBuf>,
     /// Plugins by name or path, comma separated
-    #[arg(id = "selection.plugins", long, value_name = "A,B", value_delimiter = ',')]
+    #[arg(id = "selection.plugins", long = "plugins", value_name = "A,B", value_delimiter = ',')]
     plugins: Vec<String>,
     /// A Hugging Face model folder
-    #[arg(id = "model.path", long, value_name = "FOLDER")]
+    #[arg(id = "model.path", long = "model", value_name = "FOLDER")]
     model: Option<String>,
     /// A data file; may be given several times
-    #[arg(id = "data.path", long, value_name = "FILE")]
+    #[arg(id = "data.path", long = "data", value_name = "FILE")]
     data: Vec<String>,
     /// Where results go
-    #[arg(id = "output.path", long, value_name = "PATH")]
+    #[arg(id = "output.path", long = "out", value_name = "PATH")]
     pub(crate) out: Option<PathBuf>,
     /// Samples an epoch: a share up to 1, a count above
-    #[arg(id = "selection.ratio", long, value_name = "R", allow_negative_numbers = true)]
+    #[arg(id = "selection.ratio", long = "ratio", value_name = "R", allow_negative_numbers = true)]
     ratio: Option<String>,
     /// auto, cpu, cuda or cuda:N
-    #[arg(id = "model.device", long, value_name = "DEVICE")]
+    #[arg(id = "model.device", long = "device", value_name = "DEVICE")]
     device: Option<String>,
     /// A built-in chat template's name or a file
-    #[arg(id = "data.template", long, value_name = "NAME")]
+    #[arg(id = "data.template", long = "template", value_name = "NAME")]
     template: Option<String>,
     /// Any key of the configuration; the value is TOML, else a bare string
     #[arg(long, value_name = "KEY=VALUE")]
@@ -105,10 +105,10 @@ pub(crate) struct Compare {
     #[arg(long, requires = "plan", value_name = "SEEDS,SAMPLES")]
     pub(crate) spread: Option<String>,
     /// The plugins of one arm, comma separated; give one for each arm
-    #[arg(id = "compare.arms", long, value_name = "A,B")]
+    #[arg(id = "compare.arms", long = "arm", value_name = "A,B")]
     arm: Vec<String>,
     /// The seeds of every arm, comma separated
-    #[arg(id = "compare.seeds", long, value_name = "N,N")]
+    #[arg(id = "compare.seeds", long = "seeds", value_name = "N,N")]
     seeds: Option<String>,
     /// Arms that run side by side
     #[arg(long, default_value = "1", value_name = "N")]
@@ -138,7 +138,7 @@ pub(crate) struct Score {
     pub(crate) common: Common,
     /// Score only the first N samples
     #[arg(long, value_name = "N")]
-    pub(crate) limit: Option<usize>,
+    pub(crate) limit: Option<NonZeroUsize>,
 }
 
 #[derive(Debug, Args)]
@@ -320,13 +320,12 @@ mod tests {
             assert_eq!(found.iter().map(shown).collect::<Vec<_>>(), expected, "{line}");
         };
         check(
-            "host --ratio 2 --data a --plugins ifd,length --set train.epochs=3 --data b --ratio 4",
+            "host --ratio 2 --data a --plugins ifd,length --set train.epochs=3 --data b",
             &[
                 "selection.ratio=2",
                 "selection.plugins=[\"ifd\", \"length\"]",
                 "train.epochs=3",
                 "data.path=[\"a\", \"b\"]",
-                "selection.ratio=4",
             ],
         );
         check("host eval --model m --device cpu", &["model.path=\"m\"", "model.device=\"cpu\""]);

@@ -15,6 +15,7 @@ use iterit_core::identity::{Environment, Identity};
 use iterit_core::plugin_set::PluginSet;
 use iterit_core::record::{PluginRecord, RunManifest};
 use iterit_core::run::{Inputs, Run, RunOptions, RunState};
+use iterit_core::run_directory::Occupied;
 use std::collections::BTreeMap;
 
 /// A run that is ready to begin, or to go on.
@@ -22,6 +23,8 @@ pub(crate) struct Training<'a> {
     config: &'a Config,
     run: Run<'a>,
     manifest: RunManifest,
+    /// Since it began to write.
+    occupied: Option<Occupied>,
 }
 
 /// What a run is made from besides its texts and its model.
@@ -76,7 +79,7 @@ impl<'a> Training<'a> {
             environment: origin.environment,
             resumed: Vec::new(),
         };
-        Ok(Self { config, run, manifest })
+        Ok(Self { config, run, manifest, occupied: None })
     }
 
     /// How far it has come, and what it works on.
@@ -92,8 +95,9 @@ impl<'a> Training<'a> {
     /// Writes a new run down; a begun one must be the same, and goes back to its checkpoint.
     ///
     /// # Errors
-    /// What differs from the run that was begun.
+    /// What differs from the run that was begun; another process that works in its folder.
     pub(crate) fn begin_or_resume(&mut self) -> Result<()> {
+        self.occupied = Some(self.run.inputs.directory.occupy()?);
         resume::begin_or_resume(&mut self.run, self.config, &mut self.manifest)
     }
 

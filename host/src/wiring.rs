@@ -4,8 +4,9 @@
 mod choosers;
 mod environment;
 mod fingerprints;
-mod model;
 mod texts;
+
+mod model;
 
 pub(crate) use choosers::{Choosers, options};
 pub(crate) use environment::environment;
@@ -39,6 +40,18 @@ fn warn_once(whose: &str, warnings: &[String], observer: &dyn Observer) {
         if TOLD.lock().unwrap_or_else(PoisonError::into_inner).insert(warning.clone()) {
             observer.say(LogLevel::Warn, "", &warning);
         }
+    }
+}
+
+/// How messages begin that are about the proxy and not about the model to be trained.
+const PROXY: &str = "the proxy: ";
+
+/// Says whose fault it is; the run's own model's where that is empty.
+fn of(whose: &str, error: Error) -> Error {
+    match error {
+        Error::Cancelled => error,
+        error if whose.is_empty() => error,
+        error => Error::Text(format!("{whose}{error}")),
     }
 }
 

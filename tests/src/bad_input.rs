@@ -271,10 +271,98 @@ fn scores_that_do_not_fit_the_data() {
     select(&(row(0) + &row(7)), "1").failed(1, &["line 2", "`id` is 7"]);
     select("{\"score\": 0.5, \"eligible\": true}\n", "1").failed(1, &["line 1", "`id`"]);
     let both = row(0) + &row(1);
+    let negative = row(0) + "{\"id\": 1, \"score\": -1.0, \"eligible\": true}\n";
+    select(&negative, "1").failed(1, &["line 2: `score` is -1.0, expected 0 or more"]);
     select(&both, "0").failed(1, &["--budget is 0, expected 1 to 2"]);
     select(&both, "3").failed(1, &["--budget is 3, expected 1 to 2"]);
     assert!(!project.path("selection.json").exists());
-    select(&both, "2").succeeded();
+    let selected = select(&both, "2").succeeded();
+    assert_eq!(selected.stderr, "", "a pick by scores has nothing to say of a strategy");
+}
+
+/// A command that asks the demo's model about a few rows.
+fn ask(project: &Project, arguments: &[&str]) -> std::process::Command {
+    project.write("rows.json", alpaca(&[("a", "alpha beta"), ("b", "gamma delta")]));
+    let mut host = project.host();
+    host.args(arguments).args(["--data", "rows.json", "--model", &text(&data("demo/model"))]);
+    host
+}
+
+#[test]
+fn scores_of_no_sample() {
+    let project = Project::new();
+    let mut none = ask(&project, &["score", "--plugins", "ifd", "--limit", "0"]);
+    Outcome::of(&mut none).failed(2, &["'0'", "--limit <N>"]);
+    let mut one = ask(&project, &["score", "--plugins", "ifd", "--limit", "1", "--device", "cpu"]);
+    let scored = Outcome::of(&mut one).succeeded();
+    assert!(!scored.stderr.contains("strategy"), "scoring has no use for one\n{scored}");
+    let mut none = ask(&project, &["score", "--plugins", "diversity", "--device", "cpu"]);
+    Outcome::of(&mut none).failed(1, &["--plugins diversity names no complexity scorer"]);
+}
+
+/// What a program said on its stderr is quoted, not told as faults of its own.
+#[test]
+fn a_fault_is_one_error() {
+    let project = Project::new();
+    let command =
+        r#"plugins.exec.command=["sh", "-c", "for i in 1 2 3; do echo line $i >&2; done; exit 3"]"#;
+    let mut fails =
+        ask(&project, &["score", "--plugins", "exec", "--set", command, "--device", "cpu"]);
+    let said = Outcome::of(&mut fails).failed(1, &["plugin `exec`", "line 3"]);
+    assert_eq!(said.stderr.matches("error:").count(), 1, "{said}");
+}
+
+#[test]
+fn pages_that_have_no_place() {
+    let project = Project::new();
+    std::fs::create_dir(project.path("folder")).expect("a folder");
+    for (out, said) in [
+        (
+            "folder",
+            "--out `folder` is a folder, expected a file for the page\nhint: --out folder/report.html",
+        ),
+        ("nowhere/", "--out `nowhere/` is a folder"),
+        ("nowhere/page.html", "there is no folder `nowhere`\nhint: make it, or name another file"),
+    ] {
+        project.run(["report", "run", "--out", out]).failed(1, &[said]);
+        assert!(!project.path("nowhere").exists());
+    }
+}
+
+/// Something of a GPU is there, and the CPU is used: said once, with the reason.
+#[test]
+fn a_gpu_that_auto_does_not_use() {
+    let project = Project::new();
+    project.write("lib/libtorch_cuda.so", "no library");
+    let auto = |libraries: Option<&str>| {
+        let proxy = format!("model.proxy={}", text(&data("demo/model")));
+        let mut host = ask(&project, &["eval", "--device", "auto", "--set", &proxy]);
+        match libraries {
+            Some(folder) => host.env("ITERIT_LIBTORCH_CUDA", project.path(folder)),
+            None => host.env_remove("ITERIT_LIBTORCH_CUDA"),
+        };
+        Outcome::of(&mut host).succeeded()
+    };
+    let said = auto(Some("lib"));
+    assert_eq!(said.stderr.matches("--device auto takes the CPU").count(), 1, "{said}");
+    assert!(said.stderr.contains("lib/libtorch_cuda.so"), "{said}");
+    let said = auto(Some("none"));
+    assert!(said.stderr.contains("found no libtorch_cuda.so in "), "{said}");
+    let has_gpu = Path::new("/dev/nvidiactl").exists() || Path::new("/proc/driver/nvidia").exists();
+    let said = auto(None);
+    assert!(has_gpu || !said.stderr.contains("takes the CPU"), "{said}");
+}
+
+#[test]
+fn a_proxy_that_is_none() {
+    let with = |proxy: &str| {
+        let set = format!("model.proxy={proxy}");
+        Attempt { plugins: "superfilter".into(), ..Attempt::new() }.more(&["--set", &set])
+    };
+    with("nowhere").fails(&["the proxy: `nowhere`: no such folder"]);
+    let attempt = with("proxy");
+    attempt.project.write("proxy/tokenizer.json", "{}");
+    attempt.fails(&["the proxy: `proxy`"]);
 }
 
 /// A disk of 256 KiB: the model is larger, so the first write that does not fit fails.

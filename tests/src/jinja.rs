@@ -214,5 +214,6 @@ fn special() -> SpecialTokens {
         eos: token("</s>"),
         pad: token("<pad>"),
         unk: token("<unk>"),
+        others: Vec::new(),
     }
 }

@@ -4,7 +4,8 @@
 use crate::support::{Outcome, Project, data};
 use serde_json::{Value, json};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
 
 /// Ten rows whose first output is `first`.
 fn rows(first: &str) -> String {
@@ -75,10 +76,10 @@ fn whatever_makes_another_run_is_refused_at_once_with_both_values() {
     let refused = resume(
         &project,
         &[
-            "--data",
-            "other.json",
-            "--model",
-            "elsewhere/model",
+            "--set",
+            "data.path=other.json",
+            "--set",
+            "model.path=elsewhere/model",
             "--set",
             "seed=7",
             "--set",
@@ -137,9 +138,10 @@ fn what_no_result_depends_on_may_change() {
     assert_eq!(manifest(&project).get("resumed"), None);
     std::fs::rename(project.path("data.json"), project.path("moved.json")).expect("a move");
     std::fs::rename(project.path("run"), project.path("moved")).expect("a move");
-    let moved = ["--data", "moved.json", "--model", "elsewhere/model", "--out", "moved"];
-    let more = ["--set", "output.save_every=0", "--set", "output.keep=1"];
-    let outcome = resume(&project, &[&moved[..], &more].concat()).succeeded();
+    let sets = ["data.path=moved.json", "model.path=elsewhere/model", "output.path=moved"];
+    let sets = [&sets[..], &["output.save_every=0", "output.keep=1"]].concat();
+    let sets: Vec<&str> = sets.into_iter().flat_map(|set| ["--set", set]).collect();
+    let outcome = resume(&project, &sets).succeeded();
     assert!(!outcome.stderr.contains("warning: the run goes on"), "{outcome}");
     assert_eq!(project.read("moved/metrics.jsonl"), whole);
     let config = project.read("moved/config.toml");
@@ -199,4 +201,71 @@ fn a_run_of_an_older_version_goes_on_or_is_refused_too() {
     project.write("data.json", rows);
     resume(&project, &[]).succeeded();
     assert_eq!(manifest(&project)["identity"]["config"]["train.batch"], 2);
+}
+
+/// What writes of a killed process leave is taken away by the next start, and nothing else is.
+#[test]
+fn what_a_kill_left_half_written_is_swept() {
+    let project = project();
+    let kept = project.write("run/.partial-of-theirs", "");
+    Outcome::of(&mut train(&project, &[])).failed(1, &["`run` is not empty"]);
+    std::fs::remove_file(kept).expect("a file");
+    project.write("run/.partial-aB3dE6", "half a manifest");
+    Outcome::of(&mut train(&project, &[])).succeeded();
+    let whole = project.files();
+    assert!(whole.iter().all(|name| !name.contains(".partial")), "{whole:?}");
+
+    for name in [
+        "checkpoints/.partial-aB3dE6/learner/model.safetensors",
+        "checkpoints/.partial-zZ9yY8/learner/moments.safetensors",
+        "epochs/0/.partial-000000",
+        ".partial-model1/model.safetensors",
+    ] {
+        project.write(&format!("run/{name}"), "half");
+    }
+    // Killed in the midst of replacing a folder, on a file system that cannot swap two.
+    std::fs::rename(
+        project.path("run/checkpoints/step-2"),
+        project.path("run/checkpoints/.replaced-step-2"),
+    )
+    .expect("a move");
+    let theirs = project.write("run/.partial-of-theirs", "");
+    resume(&project, &[]).succeeded();
+    std::fs::remove_file(theirs).expect("it was left alone");
+    assert_eq!(project.files(), whole);
+}
+
+#[test]
+fn two_processes_do_not_work_in_one_folder() {
+    let project = project();
+    let long = ["--set", "train.epochs=2000"];
+    let mut begun = train(&project, &long).stderr(Stdio::null()).spawn().expect("a process");
+    let deadline = Instant::now() + Duration::from_secs(300);
+    while !project.path("run/config.toml").exists() {
+        assert!(Instant::now() < deadline, "the run does not begin");
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    let second = resume(&project, &long);
+    begun.kill().expect("a kill");
+    begun.wait().expect("an end");
+    second.failed(1, &["another process works in `run`\nhint: wait until it has ended"]);
+}
+
+#[test]
+fn metrics_that_lost_lines_are_named_with_a_way_on() {
+    let project = project();
+    Outcome::of(&mut train(&project, &[])).succeeded();
+    let whole = project.read("run/metrics.jsonl");
+    let first = whole.lines().next().expect("a line");
+    project.write("run/metrics.jsonl", format!("{first}\n{{\"st"));
+    resume(&project, &[]).failed(
+        1,
+        &[
+            "`run/metrics.jsonl`: has 1 whole lines, expected 2",
+            "hint: remove `run/checkpoints/step-2` to go on from step 1",
+        ],
+    );
+    std::fs::remove_dir_all(project.path("run/checkpoints/step-2")).expect("a checkpoint");
+    resume(&project, &[]).succeeded();
+    assert_eq!(project.read("run/metrics.jsonl").lines().count(), 2);
 }

@@ -33,6 +33,23 @@ fn score(golden: &Value, plugin: &str, model: &str, settings: &[String]) -> Vec<
     scores_of(&project.read("scores.jsonl"))
 }
 
+/// The proxy's texts are cut where the model's are; so by the same model the score is the same.
+#[test]
+fn the_proxy_is_read_under_the_same_settings() {
+    let golden = golden::committed("demo.json");
+    let demo = data("demo/model").display().to_string();
+    let cut = vec!["model.max_length=48".to_owned()];
+    let by_model = score(&golden, "ifd", &demo, &cut);
+    let settings = [cut, vec![format!("model.proxy={demo}")]].concat();
+    let by_proxy = score(&golden, "superfilter", &demo, &settings);
+    let tokens = |line: &Value, scorer: &str| line["parts"][scorer]["tokens"].clone();
+    assert!(by_model.iter().any(|line| line["score"].is_number()), "the cut leaves some");
+    for (one, other) in by_model.iter().zip(&by_proxy) {
+        assert_eq!(one["score"], other["score"], "{one} {other}");
+        assert_eq!(tokens(one, "ifd"), tokens(other, "superfilter"), "{one} {other}");
+    }
+}
+
 /// Scores a sample by what transformers says of it.
 type Definition = fn(&Value) -> f64;
 

@@ -5,7 +5,7 @@
 //! which finds nothing is known to be able to.
 
 use cargo_metadata::{DependencyKind, MetadataCommand, Package};
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
 
 /// Lines a file may have.
@@ -26,31 +26,66 @@ fn crates_depend_on_whom_they_may() {
 
 #[test]
 fn modules_use_only_modules_listed_above_them() {
-    check_sources(|file| {
-        // Tests may look at everything.
-        let modules = if is_test_only(file) { Vec::new() } else { Module::of(file) };
-        modules.iter().flat_map(|it| it.order_breaches(&read(file))).collect()
+    let mut folders = BTreeMap::<PathBuf, Folder>::new();
+    // Tests may look at everything.
+    for file in sources().iter().filter(|it| !is_test_only(it)) {
+        for module in Module::of(file) {
+            let used = module.used(&read(file));
+            let folder = folders.entry(module.folder).or_default();
+            folder.listed = module.listed;
+            folder.is_root = module.paths == ["crate::"];
+            folder.used.entry(module.name).or_default().extend(used);
+        }
+    }
+    assert!(folders.len() > 10, "{} folders", folders.len());
+    let breaches = folders.iter().flat_map(|(path, folder)| {
+        let name = path.strip_prefix(root()).unwrap_or(path).display().to_string();
+        folder.order_breaches().into_iter().map(move |it| format!("{name}: {it}"))
     });
+    assert_none(&breaches.collect::<Vec<_>>());
 }
 
 #[test]
 fn a_module_used_before_its_turn_is_found() {
-    let module = |name: &str, paths: &[&str]| Module {
-        name: name.to_owned(),
-        listed: ["error", "text", "run"].map(str::to_owned).into(),
-        paths: paths.iter().map(|it| it.to_string()).collect(),
+    let used = |paths: &[&str], text: &str| -> Vec<String> {
+        let paths = paths.iter().map(|it| it.to_string()).collect();
+        let module = Module { paths, ..Module::default() };
+        module.used(text).into_iter().collect()
     };
-    let check = |name, text: &str| module(name, &["crate::"]).order_breaches(text).len();
-    assert_eq!(check("run", "use crate::error::Error;\nuse crate::text;"), 0);
-    assert_eq!(check("text", "use crate::run::Run;"), 1);
-    assert_eq!(check("text", "use crate::{Error, error, run::{Run, Epoch}, text::Text};"), 1);
-    assert_eq!(check("error", "fn f(x: &crate::text::Text, y: crate::run::Run) {}"), 2);
-    assert_eq!(check("error", "/// See [`crate::run`].\n// crate::run\n//! crate::run"), 0);
-    assert_eq!(check("error", "#[cfg(test)]\nmod tests {\n    use crate::run::Run;\n}"), 0);
-    let check = |name, text: &str| module(name, &["crate::a::", "super::"]).order_breaches(text);
-    assert_eq!(check("text", "use super::{Kept, run::{self, Run}};").len(), 1);
-    assert_eq!(check("text", "use crate::a::run::Run;\nuse super::error::Error;").len(), 1);
-    assert_eq!(check("text", "use super::super::run;\nuse crate::run::Run;").len(), 0);
+    let root = ["crate::"];
+    assert_eq!(used(&root, "use crate::error::Error;\nuse crate::text;"), ["error", "text"]);
+    let group = "use crate::{Error, error, run::{Run, Epoch}, text::Text};";
+    assert_eq!(used(&root, group), ["Error", "error", "run", "text"]);
+    assert_eq!(used(&root, "fn f(x: &crate::text::Text, y: crate::run::R) {}"), ["run", "text"]);
+    assert!(used(&root, "/// See [`crate::run`].\n// crate::run\n//! crate::run").is_empty());
+    assert!(used(&root, "#[cfg(test)]\nmod tests {\n    use crate::run::Run;\n}").is_empty());
+    let below = ["crate::a::", "super::"];
+    assert_eq!(used(&below, "use super::{Kept, run::{self, Run}};"), ["Kept", "run"]);
+    assert_eq!(used(&below, "use crate::a::run::Run;\nuse super::error::E;"), ["error", "run"]);
+    assert!(used(&below, "use crate::run::Run;\nuse crate::b::super_::x;").is_empty());
+
+    let check = |is_root, used: &[(&str, &[&str])]| {
+        let name = |it: &&str| it.to_string();
+        let used = used.iter().map(|(by, used)| (name(by), used.iter().map(name).collect()));
+        let listed = ["error", "text", "run"].map(str::to_owned).into();
+        Folder { is_root, listed, used: used.collect() }.order_breaches().len()
+    };
+    assert_eq!(check(true, &[("run", &["error", "text"]), ("text", &["error", "Text"])]), 0);
+    assert_eq!(check(true, &[("error", &["text", "run"])]), 2);
+    let circle: [(&str, &[&str]); 3] =
+        [("text", &["run"]), ("run", &["text"]), ("error", &["run"])];
+    assert_eq!((check(true, &circle), check(false, &circle)), (2, 1));
+}
+
+#[test]
+fn ci_builds_with_the_oldest_rust_that_is_promised() {
+    let manifest = read(&root().join("Cargo.toml"));
+    let (_, version) = manifest.split_once("rust-version = \"").expect("a promise");
+    let (version, _) = version.split_once('"').expect("its end");
+    let workflow = read(&root().join(".github/workflows/ci.yml"));
+    for used in ["toolchain install ", "cargo +"].map(|it| format!("{it}{version} ")) {
+        assert!(workflow.contains(&used), "CI's job `msrv` does not say `{used}`");
+    }
 }
 
 #[test]
@@ -125,9 +160,47 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
     breaches
 }
 
+/// The modules that one parent lists, and which each of them uses.
+#[derive(Default)]
+struct Folder {
+    /// Of a crate; else of a module.
+    is_root: bool,
+    listed: Vec<String>,
+    used: BTreeMap<String, BTreeSet<String>>,
+}
+
+impl Folder {
+    /// Uses of modules that are listed below their user. Below the root modules that use each other,
+    /// as those of an interpreter do, may stand in any order among themselves.
+    fn order_breaches(&self) -> Vec<String> {
+        let place = |name: &String| self.listed.iter().position(|it| it == name);
+        let uses = self.used.iter().flat_map(|(by, used)| used.iter().map(move |used| (by, used)));
+        let is_free = |by, used| !self.is_root && self.reaches(used, by);
+        let below = uses.filter(|(by, used)| place(used) > place(by) && !is_free(*by, *used));
+        below.map(|(by, used)| format!("`{by}` uses `{used}`, which is listed below it")).collect()
+    }
+
+    /// Whether one module uses another, itself or by way of others.
+    fn reaches(&self, from: &String, to: &String) -> bool {
+        let (mut seen, mut open) = (BTreeSet::new(), vec![from]);
+        while let Some(next) = open.pop() {
+            if next == to {
+                return true;
+            }
+            if seen.insert(next) {
+                open.extend(self.used.get(next).into_iter().flatten());
+            }
+        }
+        false
+    }
+}
+
 /// A module, and those beside it in the order in which their parent lists them.
+#[derive(Default)]
 struct Module {
     name: String,
+    /// Where those beside it lie.
+    folder: PathBuf,
     listed: Vec<String>,
     /// What stands before the name of one beside it: `crate::`, or `crate::run::` and `super::`.
     paths: Vec<String>,
@@ -157,23 +230,16 @@ impl Module {
             0 => vec!["crate::".to_owned()],
             _ => vec![format!("crate::{parents}::"), "super::".repeat(path.len() - depth)],
         };
-        listed.contains(&name).then_some(Self { name, listed, paths })
+        listed.contains(&name).then_some(Self { name, folder, listed, paths })
     }
 
-    /// The modules that `text`, a file of this one, uses though they are listed below it.
-    fn order_breaches(&self, text: &str) -> Vec<String> {
-        let place = |name: &str| self.listed.iter().position(|it| it == name);
+    /// What `text`, a file of this module, uses of what its parent has.
+    fn used(&self, text: &str) -> BTreeSet<String> {
         let (text, _tests) = text.split_once("#[cfg(test)]\nmod tests {").unwrap_or((text, ""));
         let code: Vec<&str> =
             text.lines().filter(|it| !it.trim_start().starts_with("//")).collect();
         let code = code.join("\n");
-        let used: BTreeSet<String> =
-            self.paths.iter().flat_map(|path| modules_used(&code, path)).collect();
-        let below = used.iter().filter(|used| place(used) > place(&self.name));
-        let name = &self.name;
-        below
-            .map(|used| format!("module `{name}` uses `{used}`, which is listed below it"))
-            .collect()
+        self.paths.iter().flat_map(|path| modules_used(&code, path)).collect()
     }
 }
 
@@ -256,10 +322,7 @@ fn half_done(text: &str) -> Vec<String> {
 
 /// Applies a rule to every source file of the workspace.
 fn check_sources(breaches_of: impl Fn(&Path) -> Vec<String>) {
-    let root = root();
-    let mut files = Vec::new();
-    gather_sources(&root, &mut files);
-    assert!(files.len() > 40, "the sources were found: {}", files.len());
+    let (root, files) = (root(), sources());
     let breaches: Vec<String> = files
         .iter()
         .flat_map(|file| {
@@ -268,6 +331,14 @@ fn check_sources(breaches_of: impl Fn(&Path) -> Vec<String>) {
         })
         .collect();
     assert_none(&breaches);
+}
+
+/// Every source file of the workspace.
+fn sources() -> Vec<PathBuf> {
+    let mut files = Vec::new();
+    gather_sources(&root(), &mut files);
+    assert!(files.len() > 40, "the sources were found: {}", files.len());
+    files
 }
 
 fn gather_sources(folder: &Path, files: &mut Vec<PathBuf>) {

@@ -97,7 +97,9 @@ impl fmt::Display for Error {
             Self::File { path, message } => write!(f, "`{}`: {message}", path.display()),
             Self::Config(faults) => f.write_str(&faults.join("\n")),
             Self::Text(message) | Self::Model(message) | Self::Run(message) => f.write_str(message),
-            Self::Plugin { plugin, call, source } => write!(f, "{plugin}: {call}: {source}"),
+            Self::Plugin { plugin, call, source } => {
+                write!(f, "{plugin}: {call}: {}", quoted(&source.to_string()))
+            }
             Self::Several(faults) => {
                 let lines: Vec<String> = faults.iter().map(Self::to_string).collect();
                 f.write_str(&lines.join("\n"))
@@ -107,11 +109,40 @@ impl fmt::Display for Error {
     }
 }
 
+/// A message of others, whose further lines are indented, so that they are not taken for faults of
+/// their own.
+fn quoted(message: &str) -> String {
+    message.lines().fold(String::new(), |mut text, line| {
+        match (text.is_empty(), line.starts_with("hint:")) {
+            (true, _) => {}
+            (false, true) => text.push('\n'),
+            (false, false) => text.push_str("\n  "),
+        }
+        text + line
+    })
+}
+
 impl std::error::Error for Error {
     fn source(&self) -> Option<&(dyn std::error::Error + 'static)> {
         match self {
             Self::Io { source, .. } => Some(source),
             _ => None,
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_a_plugin_quotes_is_no_fault_of_its_own() {
+        let said = "it ended; it said\nTraceback:\n  line 3\nhint: mend it";
+        let source = iterit_sdk::Error::msg(said);
+        let error = Error::Plugin { plugin: "plugin `a` 1.0.0".into(), call: "score", source };
+        assert_eq!(
+            error.to_string(),
+            "plugin `a` 1.0.0: score: it ended; it said\n  Traceback:\n    line 3\nhint: mend it"
+        );
     }
 }

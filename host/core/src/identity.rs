@@ -82,7 +82,9 @@ impl Identity {
     /// What older records have in place of contents: the hashes of files that were there then, by
     /// path. Those at other paths now cannot be compared.
     pub fn differences_by_path(&self, begun: &BTreeMap<String, String>) -> Vec<Difference> {
-        let differences = self.contents.values().filter_map(|now| {
+        // The template is known by its text; the file it stands in is there under its own part.
+        let files = self.contents.iter().filter(|(part, _)| *part != "data.template");
+        let differences = files.filter_map(|(_, now)| {
             let begun = begun.get(&now.path)?;
             let what = format!("`{}` of sha256", now.path);
             Difference::of(&what, begun.clone(), now.sha256.clone())

@@ -1,5 +1,5 @@
 //! Where a run lives on disk. Every file appears whole or not at all; `metrics.jsonl` grows by
-//! whole lines, and a resume cuts what lies beyond its checkpoint.
+//! whole lines, and a resume cuts what lies beyond its checkpoint. One process at a time works in it.
 //!
 //! ```text
 //! config.toml  manifest.json  drawn.json  metrics.jsonl  report.html
@@ -14,7 +14,7 @@ use crate::record::{
 };
 use crate::{Error, Result, whole_file};
 use serde::de::DeserializeOwned;
-use std::fs::{self, File, OpenOptions};
+use std::fs::{self, File, OpenOptions, TryLockError};
 use std::io::{BufRead, BufReader, Write};
 use std::path::{Path, PathBuf};
 
@@ -22,6 +22,12 @@ use std::path::{Path, PathBuf};
 #[derive(Debug, Clone)]
 pub struct RunDirectory {
     root: PathBuf,
+}
+
+/// The folder of a run is this process's as long as it holds this.
+#[derive(Debug)]
+pub struct Occupied {
+    _folder: File,
 }
 
 /// A checkpoint on disk.
@@ -38,8 +44,12 @@ impl RunDirectory {
     /// nothing is overwritten.
     pub fn new(root: &Path) -> Result<Self> {
         if root.exists() {
-            let mut entries = fs::read_dir(root).map_err(Error::io("open", root))?;
-            if entries.next().is_some() {
+            let entries = fs::read_dir(root).map_err(Error::io("open", root))?;
+            let is_theirs = |entry: std::io::Result<fs::DirEntry>| match entry {
+                Ok(entry) => !whole_file::is_left_over(&entry.file_name().to_string_lossy()),
+                Err(_) => true,
+            };
+            if entries.into_iter().any(is_theirs) {
                 return Err(Error::Run(format!(
                     "`{}` is not empty, expected a new or an empty folder for the run\n\
                      hint: choose another --out, or continue the run in it with --resume",
@@ -100,10 +110,30 @@ impl RunDirectory {
         self.root.join("checkpoints")
     }
 
-    /// Writes what the run was made from.
+    /// Takes the folder for this process alone and removes what a killed one left half-written in it.
+    /// It is free again when what is returned is dropped, or when the process ends in any way.
+    ///
+    /// # Errors
+    /// Another process that works in it.
+    pub fn occupy(&self) -> Result<Occupied> {
+        let root = &self.root;
+        fs::create_dir_all(root).map_err(Error::io("create", root))?;
+        let folder = File::open(root).map_err(Error::io("open", root))?;
+        // A file system without locks leaves it to the user.
+        if matches!(folder.try_lock(), Err(TryLockError::WouldBlock)) {
+            return Err(Error::Run(format!(
+                "another process works in `{}`\nhint: wait until it has ended, or stop it",
+                root.display()
+            )));
+        }
+        whole_file::sweep(root)?;
+        Ok(Occupied { _folder: folder })
+    }
+
+    /// Writes what the run was made from; the manifest first, for without it there is no run.
     pub fn begin(&self, config_toml: &str, manifest: &RunManifest) -> Result<()> {
-        whole_file::write(&self.config_path(), config_toml.as_bytes())?;
-        whole_file::write_json(&self.manifest_path(), manifest)
+        whole_file::write_json(&self.manifest_path(), manifest)?;
+        whole_file::write(&self.config_path(), config_toml.as_bytes())
     }
 
     /// Writes which of the input's samples the run may choose from, where they are not all.
@@ -150,7 +180,7 @@ impl RunDirectory {
         }
     }
 
-    /// Adds a line to `metrics.jsonl`, on the disk when this returns.
+    /// Adds a line to `metrics.jsonl`; it is sure to be on the disk once a checkpoint is.
     pub fn append_step(&self, step: &StepRecord) -> Result<()> {
         let path = self.metrics_path();
         let mut line = serde_json::to_string(step).expect("a step record serializes");
@@ -164,13 +194,19 @@ impl RunDirectory {
         file.write_all(line.as_bytes()).map_err(Error::io("write", &path))
     }
 
-    /// Writes a checkpoint whole, then removes the oldest beyond `keep`.
+    /// Writes a checkpoint whole, and `metrics.jsonl`, on which it counts, before it; then removes the
+    /// oldest beyond `keep`.
     pub fn write_checkpoint(
         &self,
         step: u64,
         keep: usize,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
+        let metrics = self.metrics_path();
+        if metrics.exists() {
+            let synced = File::open(&metrics).and_then(|metrics| metrics.sync_all());
+            synced.map_err(Error::io("write", &metrics))?;
+        }
         let folder = self.checkpoints_path().join(format!("step-{step}"));
         whole_file::write_folder(&folder, fill)?;
         let checkpoints = self.checkpoints()?;
@@ -201,8 +237,16 @@ impl RunDirectory {
 
     /// Cuts what lies beyond a checkpoint: metrics after `step` steps, and the files of epochs
     /// from `first_epoch` on, which will be made again.
+    ///
+    /// # Errors
+    /// Metrics that have lost lines which the checkpoint counts on.
     pub fn rewind(&self, step: u64, first_epoch: u32) -> Result<()> {
-        whole_file::keep_lines(&self.metrics_path(), step as usize)?;
+        let (path, steps) = (self.metrics_path(), step as usize);
+        let lines = whole_file::count_lines(&path)?;
+        if lines < steps {
+            return Err(Error::file(&path, self.lost_lines(lines, step)?));
+        }
+        whole_file::keep_lines(&path, steps)?;
         let folder = self.root.join("epochs");
         if !folder.exists() {
             return Ok(());
@@ -215,6 +259,25 @@ impl RunDirectory {
             }
         }
         Ok(())
+    }
+
+    /// What is wrong with metrics of too few lines, and from where the run can go on.
+    fn lost_lines(&self, lines: usize, step: u64) -> Result<String> {
+        let checkpoints = self.checkpoints()?;
+        let earlier = checkpoints.iter().rev().find(|earlier| earlier.step <= lines as u64);
+        let hint = match earlier {
+            Some(earlier) => {
+                let later = checkpoints.iter().filter(|later| later.step > earlier.step);
+                let later: Vec<String> =
+                    later.map(|later| format!("`{}`", later.folder.display())).collect();
+                format!("remove {} to go on from step {}", later.join(" and "), earlier.step)
+            }
+            None => "put the file back, or begin the run again in another folder".to_owned(),
+        };
+        Ok(format!(
+            "has {lines} whole lines, expected {step}: the checkpoint of step {step} counts on one \
+             for every step\nhint: {hint}"
+        ))
     }
 
     /// Reads the run back, as far as it has come.
@@ -304,6 +367,19 @@ mod tests {
     }
 
     #[test]
+    fn a_folder_is_worked_in_by_one_and_swept_before() {
+        let folder = tempfile::tempdir().unwrap();
+        fs::write(folder.path().join(".partial-aB3dE6"), "half").unwrap();
+        let directory = RunDirectory::new(folder.path()).unwrap();
+        let occupied = directory.occupy().unwrap();
+        assert_eq!(fs::read_dir(folder.path()).unwrap().count(), 0);
+        let error = directory.occupy().unwrap_err().to_string();
+        assert!(error.starts_with("another process works in `"), "{error}");
+        drop(occupied);
+        directory.occupy().unwrap();
+    }
+
+    #[test]
     fn checkpoints_are_sorted_by_step_and_pruned() {
         let folder = tempfile::tempdir().unwrap();
         let directory = RunDirectory::new(folder.path()).unwrap();
@@ -328,6 +404,17 @@ mod tests {
             let selection = Selection { epoch, ..Selection::default() };
             directory.write_selection(&selection, &[]).unwrap();
         }
+        let lost = |step| directory.rewind(step, 1).unwrap_err().to_string();
+        assert!(lost(7).contains("has 5 whole lines, expected 7"), "{}", lost(7));
+        assert!(lost(7).contains("hint: put the file back"), "{}", lost(7));
+        for step in [4, 7] {
+            directory.write_checkpoint(step, 2, |_| Ok(())).unwrap();
+        }
+        let said = lost(7);
+        assert!(
+            said.contains("step-7` to go on from step 4") && !said.contains("step-4"),
+            "{said}"
+        );
         directory.rewind(3, 1).unwrap();
         let steps: Vec<StepRecord> = read_json_lines(&directory.metrics_path()).unwrap();
         assert_eq!(steps.len(), 3);

@@ -1,11 +1,16 @@
 //! Files and folders that appear whole or not at all: written beside their place under a temporary
-//! name, flushed to the disk, then renamed.
+//! name, flushed to the disk, then renamed. What a kill leaves of that, [`sweep`] puts right.
 
 use crate::{Error, Result};
 use serde::Serialize;
 use std::fs::{self, File};
 use std::io::{BufWriter, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
+
+/// How the name of something not yet whole begins; six letters and digits follow.
+const PARTIAL: &str = ".partial-";
+/// How the name of a folder begins that makes room for another of the name that follows.
+const ASIDE: &str = ".replaced-";
 
 /// Writes a file; a reader sees the old one or the new one, never a part.
 pub fn write(path: &Path, contents: &[u8]) -> Result<()> {
@@ -41,7 +46,7 @@ pub fn write_with(
     let folder = parent(path);
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let temporary = tempfile::Builder::new()
-        .prefix(".partial-")
+        .prefix(PARTIAL)
         .tempfile_in(folder)
         .map_err(Error::io("write into", folder))?;
     let mut out = BufWriter::new(temporary.as_file());
@@ -53,23 +58,91 @@ pub fn write_with(
     sync_folder(folder)
 }
 
-/// Fills a new folder and then gives it its name; what stood there before is replaced.
+/// Fills a new folder and then gives it its name; what stood there before is replaced. At every moment
+/// one of the two is there, or is put back by [`sweep`].
 pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Result<()> {
     let parent = parent(path);
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let temporary = tempfile::Builder::new()
-        .prefix(".partial-")
+        .prefix(PARTIAL)
         .tempdir_in(parent)
         .map_err(Error::io("write into", parent))?;
     fill(temporary.path())?;
     sync_tree(temporary.path())?;
-    if path.exists() {
-        fs::remove_dir_all(path).map_err(Error::io("replace", path))?;
+    allow_entering(temporary.path()).map_err(Error::io("write", path))?;
+    match path.exists() {
+        true => replace(temporary.path(), path)?,
+        false => fs::rename(temporary.path(), path).map_err(Error::io("write", path))?,
     }
-    let filled = temporary.keep();
-    fs::rename(&filled, path).map_err(Error::io("write", path))?;
-    allow_entering(path).map_err(Error::io("write", path))?;
+    // The temporary name is gone.
+    let _ = temporary.keep();
     sync_folder(parent)
+}
+
+/// Gives a folder the name of another, which is removed.
+fn replace(filled: &Path, path: &Path) -> Result<()> {
+    use rustix::fs::{CWD, RenameFlags, renameat_with};
+    match renameat_with(CWD, filled, CWD, path, RenameFlags::EXCHANGE) {
+        Ok(()) => fs::remove_dir_all(filled).map_err(Error::io("remove", filled)),
+        // Some file systems cannot swap two names, NFS among them.
+        Err(_) => set_aside_and_replace(filled, path),
+    }
+}
+
+fn set_aside_and_replace(filled: &Path, path: &Path) -> Result<()> {
+    let aside = aside(path);
+    if aside.exists() {
+        fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))?;
+    }
+    fs::rename(path, &aside).map_err(Error::io("replace", path))?;
+    fs::rename(filled, path).map_err(Error::io("write", path))?;
+    fs::remove_dir_all(&aside).map_err(Error::io("remove", &aside))
+}
+
+fn aside(path: &Path) -> PathBuf {
+    let name = path.file_name().unwrap_or_default().to_string_lossy();
+    parent(path).join(format!("{ASIDE}{name}"))
+}
+
+/// Whether something of this name is what a killed write of ours leaves.
+pub fn is_left_over(name: &str) -> bool {
+    let is_partial = |rest: &str| {
+        rest.len() == 6 && rest.chars().all(|character| character.is_ascii_alphanumeric())
+    };
+    name.strip_prefix(PARTIAL).is_some_and(is_partial) || name.starts_with(ASIDE)
+}
+
+/// Removes what killed writes have left in a folder and in those below it, and puts back a folder
+/// that made room for another which never came. Nobody may be writing there meanwhile.
+pub fn sweep(folder: &Path) -> Result<()> {
+    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let (path, name) = (entry.path(), entry.file_name().to_string_lossy().into_owned());
+        let is_folder = entry.file_type().map_err(Error::io("read", &path))?.is_dir();
+        let original = name.strip_prefix(ASIDE).map(|name| folder.join(name));
+        match original {
+            Some(original) if !original.exists() => {
+                fs::rename(&path, &original).map_err(Error::io("put back", &original))?;
+            }
+            _ if is_left_over(&name) => {
+                let removed =
+                    if is_folder { fs::remove_dir_all(&path) } else { fs::remove_file(&path) };
+                removed.map_err(Error::io("remove", &path))?;
+            }
+            _ if is_folder => sweep(&path)?,
+            _ => {}
+        }
+    }
+    Ok(())
+}
+
+/// How many whole lines a file has; none where it is missing.
+pub fn count_lines(path: &Path) -> Result<usize> {
+    match fs::read(path) {
+        Ok(contents) => Ok(contents.iter().filter(|&&byte| byte == b'\n').count()),
+        Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(0),
+        Err(error) => Err(Error::io("read", path)(error)),
+    }
 }
 
 /// Cuts a file that grows by lines to its first `lines` whole ones.
@@ -167,6 +240,40 @@ mod tests {
         assert!(failed.is_err() && names(folder.path()).is_empty());
         write_folder(&path, |folder| write(&folder.join("whole"), b"x")).unwrap();
         assert_eq!(names(&path), ["whole"]);
+    }
+
+    #[test]
+    fn a_folder_is_replaced_by_either_way() {
+        for way in [replace, set_aside_and_replace] {
+            let home = tempfile::tempdir().unwrap();
+            let (old, new) = (home.path().join("model"), home.path().join(".partial-aB3dE6"));
+            write(&old.join("old"), b"x").unwrap();
+            write(&new.join("new"), b"x").unwrap();
+            way(&new, &old).unwrap();
+            assert_eq!(names(home.path()), ["model"]);
+            assert_eq!(names(&old), ["new"]);
+        }
+    }
+
+    #[test]
+    fn a_sweep_takes_what_is_ours_and_puts_back_what_made_room() {
+        let home = tempfile::tempdir().unwrap();
+        let make = |name: &str| write(&home.path().join(name), b"x").unwrap();
+        make("checkpoints/.partial-aB3dE6/learner/model.safetensors");
+        make("epochs/0/.partial-000000");
+        make("checkpoints/.replaced-step-9/state.json");
+        make("checkpoints/.replaced-step-7/old");
+        make("checkpoints/step-7/new");
+        make(".partial-of-theirs");
+        make(".partial-1234567");
+        sweep(home.path()).unwrap();
+        assert_eq!(
+            names(home.path()),
+            [".partial-1234567", ".partial-of-theirs", "checkpoints", "epochs"]
+        );
+        assert_eq!(names(&home.path().join("checkpoints")), ["step-7", "step-9"]);
+        assert_eq!(names(&home.path().join("checkpoints/step-7")), ["new"]);
+        assert_eq!(names(&home.path().join("epochs/0")), [""; 0]);
     }
 
     #[test]

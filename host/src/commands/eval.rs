@@ -17,27 +17,43 @@ pub(crate) fn run(args: &Eval, settings: &[Setting]) -> Result<()> {
     let losses = evaluate(&corpus, &models, &screen);
     screen.end(Phase::Evaluating);
     let losses = losses?;
-    let total = losses.iter().fold(Nll::default(), |total, nll| Nll {
-        sum: total.sum + nll.sum,
-        tokens: total.tokens + nll.tokens,
-    });
-    if total.tokens == 0 {
+    let (sum, tokens) = total(&losses);
+    if tokens == 0 {
         return Err(Error::Run(
             "no sample has a response within the model's window, so there is no loss\n\
              hint: raise model.max_length"
                 .into(),
         ));
     }
+    let mean = sum / tokens as f64;
     let scored: Vec<f64> =
         losses.iter().filter(|nll| nll.tokens > 0).map(|nll| nll.mean()).collect();
     let result = serde_json::json!({
-        "loss": total.mean(),
-        "perplexity": total.perplexity(),
+        "loss": mean,
+        "perplexity": mean.exp(),
         "mean_sample_loss": scored.iter().sum::<f64>() / scored.len() as f64,
         "samples": scored.len(),
         "samples_without_loss": losses.len() - scored.len(),
-        "tokens": total.tokens,
+        "tokens": tokens,
     });
     anstream::println!("{result:#}");
     Ok(())
+}
+
+/// Nats and tokens of all samples; a corpus may have more tokens than one sample's count can say.
+fn total(losses: &[Nll]) -> (f64, u64) {
+    losses
+        .iter()
+        .fold((0.0, 0), |(sum, tokens), nll| (sum + nll.sum, tokens + u64::from(nll.tokens)))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn tokens_are_counted_beyond_32_bits() {
+        let half = Nll { sum: 1.5, tokens: 1 << 31 };
+        assert_eq!(total(&[half, half, half]), (4.5, 3 << 31));
+    }
 }

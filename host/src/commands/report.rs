@@ -14,6 +14,7 @@ use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &Report) -> Result<()> {
     let out = args.out.as_deref();
+    out.map_or(Ok(()), check_is_file)?;
     let page = match &args.runs[..] {
         [one] if Ledger::is_there(one) => of_comparison(one, out)?,
         [one] => of_run(one, out)?,
@@ -21,6 +22,25 @@ pub(crate) fn run(args: &Report) -> Result<()> {
     };
     anstream::println!("{}", page.display());
     Ok(())
+}
+
+/// A page is one file, in a folder that is there: a folder made for a misspelt path helps nobody.
+fn check_is_file(out: &Path) -> Result<()> {
+    let shown = out.display();
+    if out.is_dir() || out.as_os_str().as_encoded_bytes().ends_with(b"/") {
+        let file = out.join("report.html");
+        return Err(Error::config(format!(
+            "--out `{shown}` is a folder, expected a file for the page\nhint: --out {}",
+            file.display()
+        )));
+    }
+    match out.parent().filter(|parent| !parent.as_os_str().is_empty()) {
+        Some(parent) if !parent.is_dir() => Err(Error::config(format!(
+            "--out `{shown}`: there is no folder `{}`\nhint: make it, or name another file",
+            parent.display()
+        ))),
+        _ => Ok(()),
+    }
 }
 
 fn of_run(run: &Path, out: Option<&Path>) -> Result<PathBuf> {

@@ -7,24 +7,27 @@ use iterit_core::config::Setting;
 use iterit_core::record::ScoreLine;
 use iterit_core::run::{History, Lender, score};
 use iterit_core::score_table::ScoreTable;
+use iterit_core::sdk::PluginKind;
 use iterit_core::{Error, Result, SampleId, whole_file};
 use std::io::Write;
+use std::num::NonZeroUsize;
 
 pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let choosers = Choosers::find(&config, &screen)?;
-    if !choosers.score_anything() {
+    let choosers = Choosers::of_kind(&config, PluginKind::Complexity, &screen)?;
+    if choosers.is_empty() {
         return Err(Error::config(format!(
             "--plugins {} names no complexity scorer, so there is nothing to score by\n\
              hint: --plugins ifd",
             config.selection.plugins.join(",")
         )));
     }
-    let corpus = wiring::corpus(&config, args.limit, &screen)?;
+    let limit = args.limit.map(NonZeroUsize::get);
+    let corpus = wiring::corpus(&config, limit, &screen)?;
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
-    let plugins = choosers.open(&config)?;
+    let scorers = choosers.open_complexity(&config)?;
     let ids: Vec<SampleId> = (0..corpus.num_samples()).collect();
     let lender = Lender {
         corpus: &corpus,
@@ -35,7 +38,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     };
     let mut table = ScoreTable::default();
     let history = History { table: &table, selections: &[] };
-    let scored = score(lender, history, &plugins.complexity, &ids, None)?;
+    let scored = score(lender, history, &scorers, &ids, None)?;
     table.update(0, &ids, &scored);
     let mut lines = table.at(0).to_vec();
     if let Some(first) = lines.first_mut() {

@@ -12,7 +12,7 @@ use iterit_core::record::{ScoreLine, Selection, TextRecord};
 use iterit_core::run::{History, Lender, pick};
 use iterit_core::run_directory::read_json_lines;
 use iterit_core::score_table::ScoreTable;
-use iterit_core::sdk::LogLevel;
+use iterit_core::sdk::{LogLevel, PluginKind};
 use iterit_core::services::pickable;
 use iterit_core::{Error, Result, whole_file};
 use serde::Deserialize;
@@ -31,7 +31,7 @@ struct Row {
 pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let choosers = Choosers::find(&config, &screen)?;
+    let choosers = Choosers::of_kind(&config, PluginKind::Diversity, &screen)?;
     let corpus = wiring::bare_corpus(&config, &screen)?;
     let scores = read_scores(&args.scores, corpus.num_samples())?;
     check_rules(&args.scores, &scores, &config)?;
@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     }
     // There are texts and nothing else: a scorer that asks a model must be named with one.
     choosers.require(&[])?;
-    let mut plugins = choosers.open(&config)?;
+    let mut diversity = choosers.open_diversity(&config)?;
     let models = Models::new(Box::new(NoModel));
     let lender = Lender {
         corpus: &corpus,
@@ -62,9 +62,8 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     let mut table = ScoreTable::default();
     table.insert(0, scores);
     let history = History { table: &table, selections: &[] };
-    let diversity = plugins.diversity.as_mut();
     let budget = Budget::Samples(args.budget as usize);
-    let picks = pick(lender, history, diversity, &candidates, budget, None)?;
+    let picks = pick(lender, history, diversity.as_mut(), &candidates, budget, None)?;
     let selection = Selection {
         epoch: 0,
         budget: args.budget,
@@ -134,8 +133,8 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
         if place.is_some() {
             return Err(fault(format!("`id` {} occurs twice", row.id)));
         }
-        if row.score.is_some_and(|score| score < 0.0) {
-            return Err(fault(format!("`score` is {:?}, expected 0 or more", row.score)));
+        if let Some(score) = row.score.filter(|&score| score < 0.0) {
+            return Err(fault(format!("`score` is {score:?}, expected 0 or more")));
         }
         *place = Some(ScoreLine {
             id: row.id,

@@ -86,7 +86,7 @@ impl<'a> Experiment<'a> {
             threads,
             predicted: Vec::new(),
         };
-        experiment.predicted = experiment.predict(&models)?;
+        experiment.predicted = experiment.predict(&models, screen)?;
         training::warn_of_texts(&experiment.corpus, screen);
         experiment.announce(&models, screen);
         plan.assumed.iter().for_each(|said| screen.say(LogLevel::Info, "", said));
@@ -117,10 +117,10 @@ impl<'a> Experiment<'a> {
     }
 
     /// Opens every arm's plugins, which checks their options, and asks what they will train on.
-    fn predict(&self, models: &Models) -> Result<Vec<Predicted>> {
+    fn predict(&self, models: &Models, screen: &Screen) -> Result<Vec<Predicted>> {
         let mut faults = Faults::default();
         let offered = models.offered(&self.corpus);
-        let speed = training::speed(models, &self.corpus)?;
+        let speed = training::speed(models, &self.corpus, screen)?;
         let share = self.pool_size() as f64 / self.corpus.num_samples() as f64;
         let predict = |checked: &CheckedArm<'_>| -> Result<Predicted> {
             checked.choosers.require(&offered)?;

@@ -5,7 +5,7 @@ use crate::progress::{bytes, count, duration};
 use iterit_core::Result;
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
-use iterit_core::learner::{Sequence, Unwatched};
+use iterit_core::learner::{Sequence, Watch};
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
@@ -49,7 +49,7 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         manifest.total_steps,
     ));
     let lender = run.inputs.lender;
-    let speed = speed(lender.models, lender.corpus)?;
+    let speed = speed(lender.models, lender.corpus, lender.observer)?;
     let estimate = estimate(lender.corpus, &run.budgets()?, speed);
     let scoring = match run.plugins.complexity.is_empty() {
         false => format!(
@@ -85,19 +85,84 @@ pub(crate) fn estimate(corpus: &Corpus, budgets: &[u64], tokens_per_second: f64)
     Estimate { scoring_tokens, training_tokens, tokens_per_second }
 }
 
+/// Can be interrupted, and draws nothing.
+struct Unseen<'a>(&'a dyn Observer);
+
+impl Watch for Unseen<'_> {
+    fn progress(&self, _done: u64, _total: u64) {}
+    fn is_cancelled(&self) -> bool {
+        self.0.is_cancelled()
+    }
+}
+
 /// Forward tokens a second, measured on samples spread through the data.
-pub(crate) fn speed(models: &Models, corpus: &Corpus) -> Result<f64> {
+pub(crate) fn speed(models: &Models, corpus: &Corpus, observer: &dyn Observer) -> Result<f64> {
     const PROBES: u64 = 64;
     let stride = (corpus.num_samples() / PROBES).max(1) as usize;
     let probes: Vec<Sequence> = (0..corpus.num_samples())
         .step_by(stride)
         .map(|id| corpus.encoded(id).last().clone())
         .collect();
-    let ask = || models.ask(|learner| learner.token_nll(&probes, &Unwatched));
+    let ask = || models.ask(|learner| learner.token_nll(&probes, &Unseen(observer)));
     // The first passes of a process pay for what later ones find ready.
     ask()?;
     let clock = Instant::now();
     ask()?;
     let tokens: usize = probes.iter().map(|probe| probe.tokens.len()).sum();
     Ok(tokens as f64 / clock.elapsed().as_secs_f64().max(1e-6))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use iterit_core::Error;
+    use iterit_core::dataset::{self, DataFormat};
+    use iterit_core::observer::Phase;
+    use iterit_core::record::EpochRecord;
+    use iterit_core::span::{Encoder, EncoderOptions};
+    use iterit_core::template::ChatTemplate;
+    use iterit_core::tokenizer::Tokenizer;
+    use iterit_torch::{DeviceChoice, LearnerOptions, TorchLearner};
+    use std::path::Path;
+    use std::sync::Arc;
+
+    /// Somebody who has pressed Ctrl-C, or has not.
+    struct Somebody {
+        is_gone: bool,
+    }
+
+    impl Watch for Somebody {
+        fn progress(&self, _done: u64, _total: u64) {
+            panic!("a measurement draws no bar");
+        }
+        fn is_cancelled(&self) -> bool {
+            self.is_gone
+        }
+    }
+
+    impl Observer for Somebody {
+        fn begin(&self, _: Phase, _: Option<u32>) {}
+        fn end(&self, _: Phase) {}
+        fn epoch(&self, _: &EpochRecord) {}
+        fn say(&self, _: LogLevel, _: &str, _: &str) {}
+    }
+
+    #[test]
+    fn measuring_the_speed_can_be_interrupted() {
+        let demo = Path::new(env!("CARGO_MANIFEST_DIR")).join("../tests/data/demo");
+        let folder = demo.join("model");
+        let tokenizer = Tokenizer::open(&folder).unwrap();
+        let template = ChatTemplate::choose(None, &folder).unwrap();
+        let encoder = Encoder::new(tokenizer, template, EncoderOptions::default()).unwrap();
+        let files = [demo.join("instructions.json")];
+        let mut rows = dataset::load(&files, DataFormat::Auto).unwrap().rows;
+        rows.truncate(3);
+        let unwatched = &iterit_core::learner::Unwatched;
+        let corpus = Corpus::encode(rows, Vec::new(), Arc::new(encoder), 1, unwatched).unwrap();
+        let options = LearnerOptions { device: DeviceChoice::Cpu, ..LearnerOptions::default() };
+        let models = Models::new(Box::new(TorchLearner::load(&folder, options).unwrap()));
+        assert!(speed(&models, &corpus, &Somebody { is_gone: false }).unwrap() > 0.0);
+        let stopped = speed(&models, &corpus, &Somebody { is_gone: true });
+        assert!(matches!(stopped, Err(Error::Cancelled)));
+    }
 }

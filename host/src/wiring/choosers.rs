@@ -7,7 +7,7 @@ use iterit_core::nearest::nearest;
 use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
 use iterit_core::record::PluginRecord;
-use iterit_core::sdk::{LogLevel, PluginKind, Service};
+use iterit_core::sdk::{DiversityScorer, LogLevel, PluginKind, Service, UpdateStrategy};
 use iterit_core::{Error, Result};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -23,25 +23,42 @@ pub(crate) struct Choosers {
 }
 
 impl Choosers {
-    /// What `selection.plugins` names.
+    /// What `selection.plugins` names for a run, with a strategy in any case.
     pub(crate) fn find(config: &Config, observer: &dyn Observer) -> Result<Self> {
         let search_path = SearchPath::new(&config.selection.plugin_path).map_err(faults)?;
-        let mut found = plugins::find(&config.selection.plugins, &search_path).map_err(faults)?;
-        for warning in found.iter().filter_map(|found| found.warning.as_deref()) {
-            observer.say(LogLevel::Warn, "", warning);
-        }
-        if !found.iter().any(|found| found.kind() == PluginKind::Strategy) {
+        let mut choosers = Self::named(config, &search_path, observer)?;
+        if choosers.of(PluginKind::Strategy).next().is_none() {
             let default = [DEFAULT_STRATEGY.to_owned()];
-            found.extend(plugins::find(&default, &search_path).map_err(faults)?);
+            choosers.found.extend(plugins::find(&default, &search_path).map_err(faults)?);
             observer.say(
                 LogLevel::Info,
                 "",
                 &format!("--plugins names no update strategy, so `{DEFAULT_STRATEGY}` is added"),
             );
         }
-        let choosers = Self { found };
         choosers.check(config, &search_path)?;
         Ok(choosers)
+    }
+
+    /// Those of one kind among what `selection.plugins` names, for work that has no use for others.
+    pub(crate) fn of_kind(
+        config: &Config,
+        kind: PluginKind,
+        observer: &dyn Observer,
+    ) -> Result<Self> {
+        let search_path = SearchPath::new(&config.selection.plugin_path).map_err(faults)?;
+        let mut choosers = Self::named(config, &search_path, observer)?;
+        choosers.check(config, &search_path)?;
+        choosers.found.retain(|found| found.kind() == kind);
+        Ok(choosers)
+    }
+
+    fn named(config: &Config, search_path: &SearchPath, observer: &dyn Observer) -> Result<Self> {
+        let found = plugins::find(&config.selection.plugins, search_path).map_err(faults)?;
+        for warning in found.iter().filter_map(|found| found.warning.as_deref()) {
+            observer.say(LogLevel::Warn, "", warning);
+        }
+        Ok(Self { found })
     }
 
     /// At most one diversity scorer, exactly one strategy, no weight for a plugin not in use, and no
@@ -94,9 +111,9 @@ impl Choosers {
         self.found.iter().filter(move |found| found.kind() == kind)
     }
 
-    /// Whether any of them scores samples.
-    pub(crate) fn score_anything(&self) -> bool {
-        self.of(PluginKind::Complexity).next().is_some()
+    /// Whether there is none.
+    pub(crate) fn is_empty(&self) -> bool {
+        self.found.is_empty()
     }
 
     /// Refuses a plugin that needs what this run cannot give.
@@ -122,27 +139,41 @@ impl Choosers {
         self.found.iter().map(|found| (found.scorer.name.as_str(), &found.path))
     }
 
-    /// Opens them and makes each from its options.
+    /// Opens the plugins of a run and makes each from its options.
     pub(crate) fn open(self, config: &Config) -> Result<PluginSet> {
+        let Opened { complexity, diversity, strategy } = self.open_all(config)?;
+        let strategy = strategy.expect("the plugins of a run have a strategy");
+        Ok(PluginSet { complexity, diversity, strategy })
+    }
+
+    /// Opens complexity scorers and makes each from its options.
+    pub(crate) fn open_complexity(self, config: &Config) -> Result<Vec<WeightedScorer>> {
+        self.open_all(config).map(|opened| opened.complexity)
+    }
+
+    /// Opens the diversity scorer, where there is one, and makes it from its options.
+    pub(crate) fn open_diversity(
+        self,
+        config: &Config,
+    ) -> Result<Option<Named<dyn DiversityScorer>>> {
+        self.open_all(config).map(|opened| opened.diversity)
+    }
+
+    fn open_all(self, config: &Config) -> Result<Opened> {
         let watchdog = match config.selection.plugin_timeout {
             0 => Watchdog::off(),
             seconds => Watchdog::new(Duration::from_secs(seconds)),
         };
         let loaded = plugins::open(self.found, &watchdog).map_err(faults)?;
-        let mut set = Unfinished::default();
+        let mut opened = Opened::default();
         let mut faults = Vec::new();
         for plugin in &loaded {
             let options = options(config, &plugin.name);
-            if let Err(fault) = set.add(plugin, &options, config) {
+            if let Err(fault) = opened.add(plugin, &options, config) {
                 faults.push(format!("[plugins.{}]: {}: {fault}", plugin.name, plugin.label()));
             }
         }
-        match (set.strategy, faults.is_empty()) {
-            (Some(strategy), true) => {
-                Ok(PluginSet { complexity: set.complexity, diversity: set.diversity, strategy })
-            }
-            _ => Err(Error::Config(faults)),
-        }
+        if faults.is_empty() { Ok(opened) } else { Err(Error::Config(faults)) }
     }
 }
 
@@ -158,13 +189,13 @@ fn nowhere(name: &str, known: &[String]) -> String {
 }
 
 #[derive(Default)]
-struct Unfinished {
+struct Opened {
     complexity: Vec<WeightedScorer>,
-    diversity: Option<Named<dyn iterit_core::sdk::DiversityScorer>>,
-    strategy: Option<Named<dyn iterit_core::sdk::UpdateStrategy>>,
+    diversity: Option<Named<dyn DiversityScorer>>,
+    strategy: Option<Named<dyn UpdateStrategy>>,
 }
 
-impl Unfinished {
+impl Opened {
     fn add(
         &mut self,
         plugin: &Loaded,

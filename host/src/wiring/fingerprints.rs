@@ -42,7 +42,8 @@ pub(crate) fn data_parts(config: &Config) -> Result<Vec<Part>> {
     Ok(parts)
 }
 
-/// Weights, configuration, tokenizer and templates of the model, and of the proxy.
+/// Weights, configuration, tokenizer and templates of the model, and of the proxy: what lies in their
+/// folders, and not below, where trainers keep checkpoints of their own.
 pub(crate) fn model_parts(config: &Config) -> Result<Vec<Part>> {
     const KINDS: [&str; 5] = ["safetensors", "json", "jinja", "txt", "model"];
     let is_read =
@@ -52,7 +53,8 @@ pub(crate) fn model_parts(config: &Config) -> Result<Vec<Part>> {
     if let Some(proxy) = &config.model.proxy {
         whole_folder("model.proxy", proxy, &mut parts)?;
     }
-    parts.retain(|(_, path)| is_read(path));
+    let is_below = |part: &str| part.matches('/').count() > 1;
+    parts.retain(|(part, path)| is_read(path) && !is_below(part));
     Ok(parts)
 }
 

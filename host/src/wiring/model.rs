@@ -1,15 +1,18 @@
 //! The configuration's model becomes a learner.
 
+use super::PROXY;
 use iterit_core::config::{self, AddedTokens, Config, Device, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
+use iterit_core::sdk::LogLevel;
 use iterit_core::{Result, model_folder};
 use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
+use std::sync::Once;
 
 /// The model to train, and the proxy with the corpus in its own tokens where one is named.
 pub(crate) fn models(
@@ -18,6 +21,7 @@ pub(crate) fn models(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
+    tell_of_unused_gpu(config, observer);
     let mut options = options(config, threads);
     if config.model.added_tokens == AddedTokens::Grow {
         let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
@@ -28,11 +32,25 @@ pub(crate) fn models(
         None => Ok(models),
         Some(folder) => {
             options.vocabulary = None;
-            let proxy = learner("the proxy: ", folder, options, observer)?;
+            let proxy = learner(PROXY, folder, options, observer)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             Ok(models.with_proxy(proxy, corpus))
         }
     }
+}
+
+/// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.
+fn tell_of_unused_gpu(config: &Config, observer: &dyn Observer) {
+    static TOLD: Once = Once::new();
+    if config.model.device != Device::Auto {
+        return;
+    }
+    TOLD.call_once(|| {
+        if let Some(reason) = iterit_torch::unused_gpu() {
+            let message = format!("--device auto takes the CPU: {reason}");
+            observer.say(LogLevel::Warn, "", &message);
+        }
+    });
 }
 
 /// A model folder; what is unusual about it is told.
@@ -42,8 +60,8 @@ fn learner(
     options: LearnerOptions,
     observer: &dyn Observer,
 ) -> Result<Box<dyn Learner>> {
-    model_folder::check(folder)?;
-    let learner = TorchLearner::load(folder, options)?;
+    let loaded = model_folder::check(folder).and_then(|()| TorchLearner::load(folder, options));
+    let learner = loaded.map_err(|error| super::of(whose, error))?;
     super::warn_once(whose, learner.remarks(), observer);
     Ok(Box::new(learner))
 }

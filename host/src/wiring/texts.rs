@@ -1,5 +1,6 @@
 //! Data files, tokenizer and template become corpora.
 
+use super::PROXY;
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, Drawn, Row};
@@ -70,21 +71,24 @@ pub(super) fn proxy_corpus(
     folder: &Path,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let own = ChatTemplate::of_model(folder)?;
-    let template = match own {
+    let encoder = proxy_encoder(config, folder, observer);
+    let encoder = encoder.map_err(|error| super::of(PROXY, error))?;
+    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
+    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
+}
+
+/// Tokenizer and template of the proxy, under the configuration's choices as far as they fit it: a text
+/// is cut where it is for the model, and earlier where the proxy has fewer positions.
+fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Result<Encoder> {
+    let template = match ChatTemplate::of_model(folder)? {
         Some(template) => template,
         None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
-    let options = EncoderOptions {
-        rules: config.data.texts,
-        turns: config.data.turns,
-        prompt: config.data.prompt,
-        ..EncoderOptions::default()
-    };
-    let encoder = Encoder::new(Tokenizer::open(folder)?, template, options)?;
-    super::warn_once("the proxy: ", encoder.tokenizer().warnings(), observer);
-    let (rows, targets) = corpus.rows().split_at(corpus.num_samples() as usize);
-    encode(rows.to_vec(), targets.to_vec(), &Arc::new(encoder), observer)
+    let tokenizer = Tokenizer::open(folder)?;
+    super::warn_once(PROXY, tokenizer.warnings(), observer);
+    let positions = tokenizer.max_position_embeddings().unwrap_or(usize::MAX);
+    let max_length = config.model.max_length.map(|length| length.min(positions));
+    Encoder::new(tokenizer, template, EncoderOptions { max_length, ..options(config) })
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -157,17 +161,20 @@ fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
-    let options = EncoderOptions {
+    let tokenizer = Tokenizer::open(model)?;
+    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
+    Encoder::new(tokenizer, template, options(config))
+}
+
+fn options(config: &Config) -> EncoderOptions {
+    EncoderOptions {
         rules: config.data.texts,
         turns: config.data.turns,
         prompt: config.data.prompt,
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
-    };
-    let tokenizer = Tokenizer::open(model)?;
-    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options)
+    }
 }
 
 fn encode(

@@ -7,7 +7,7 @@
 use crate::shim;
 use iterit_core::{Error, Result};
 use std::fmt;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 use tch::{Cuda, Device};
@@ -15,6 +15,8 @@ use tch::{Cuda, Device};
 /// A folder with a `libtorch_cuda.so` of the same libtorch version, for when none lies beside
 /// `libtorch_cpu.so`: `torch/lib` of an installed PyTorch, say.
 pub const CUDA_LIBRARIES_VARIABLE: &str = "ITERIT_LIBTORCH_CUDA";
+
+const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
 /// What the user asks for.
 ///
@@ -78,6 +80,16 @@ impl DeviceChoice {
     }
 }
 
+/// Why `auto` means the CPU though there is a GPU or a CUDA library; nothing where it means a GPU, or
+/// where there is no sign of one.
+pub fn unused_gpu() -> Option<String> {
+    let has_driver = ["/dev/nvidiactl", "/proc/driver/nvidia"].map(|it| Path::new(it).exists());
+    let is_named = std::env::var_os(CUDA_LIBRARIES_VARIABLE).is_some();
+    let has_library = || cuda_folders().iter().any(|it| it.join(CUDA_LIBRARY).exists());
+    let is_meant = has_driver.contains(&true) || is_named || has_library();
+    if is_meant { open_cuda(0).err() } else { None }
+}
+
 /// As it stands in configurations and records.
 pub(crate) fn name(device: Device) -> String {
     match device {
@@ -108,7 +120,7 @@ fn load_cuda() -> Result<(), String> {
         .get_or_init(|| {
             let folders = cuda_folders();
             let found =
-                folders.iter().map(|folder| folder.join("libtorch_cuda.so")).find(|so| so.exists());
+                folders.iter().map(|folder| folder.join(CUDA_LIBRARY)).find(|so| so.exists());
             match found {
                 Some(library) => shim::load_library(&library).map_err(|error| error.to_string()),
                 None => Err(missing_library(&folders)),
@@ -126,7 +138,7 @@ fn missing_library(folders: &[PathBuf]) -> String {
     let folders: Vec<String> =
         folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
     format!(
-        "found no libtorch_cuda.so in {}\n\
+        "found no {CUDA_LIBRARY} in {}\n\
          hint: set {CUDA_LIBRARIES_VARIABLE} to the `torch/lib` folder of an installed PyTorch {}, \
          or use --device cpu",
         folders.join(", "),

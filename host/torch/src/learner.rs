@@ -5,6 +5,7 @@ mod next_logits;
 use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
+use crate::guard::guarded;
 use crate::layers::rope::Rotations;
 use crate::models;
 use crate::models::decoder::{self, DecoderShape, Embeddings};
@@ -20,9 +21,7 @@ use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutco
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, whole_file};
 use serde_json::json;
-use std::any::Any;
 use std::num::NonZeroUsize;
-use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::Path;
 use tch::Device;
 
@@ -385,24 +384,6 @@ fn open(options: &LearnerOptions) -> Result<Device> {
         tch::set_num_threads(threads.get() as i32);
     }
     options.device.open()
-}
-
-/// Plain tensor operators panic where libtorch throws: out of memory, say. Here that becomes an error.
-fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
-    catch_unwind(AssertUnwindSafe(work)).unwrap_or_else(|panic| Err(Error::Model(reason(&*panic))))
-}
-
-fn reason(panic: &(dyn Any + Send)) -> String {
-    let text = panic.downcast_ref::<String>().map(String::as_str);
-    let text = text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown reason");
-    let text = text.split_once("Torch(\"").map_or(text, |(_, message)| message);
-    let text = text.split("\\n").next().unwrap_or_default();
-    let hint = if text.contains("out of memory") || text.contains("allocate") {
-        "\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
-    } else {
-        ""
-    };
-    format!("libtorch: {text}{hint}")
 }
 
 #[cfg(test)]

@@ -4,6 +4,7 @@
 //! templates, selection or plugins. The only crate that uses tch. Nothing in a model names a device.
 //! A module uses only the modules above it in this list.
 
+mod guard;
 mod shim;
 
 mod device;
@@ -40,7 +41,7 @@ mod doctor;
 mod testing;
 
 pub use config::Config;
-pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice};
+pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
 pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
 pub use optim::AdamWOptions;

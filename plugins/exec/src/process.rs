@@ -37,7 +37,8 @@ pub struct Process {
 impl Process {
     /// Starts a program with its arguments.
     pub fn start(command: &[String]) -> Result<Self> {
-        let name = command.join(" ");
+        // A script on the command line must not make several lines of one error.
+        let name = command.join(" ").replace('\n', " ");
         let [program, arguments @ ..] = command else {
             return Err(Error::options("`command` is empty"));
         };

@@ -23,8 +23,8 @@
 mod fake_host;
 mod through_abi;
 
-mod subject;
 mod verdict;
+mod subject;
 
 mod complexity;
 mod diversity;

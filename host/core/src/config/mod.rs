@@ -5,16 +5,17 @@
 //! itself checks it.
 
 mod budget;
-mod by_key;
 mod data;
-mod file;
-mod keys;
 mod model;
 mod output;
-mod resolve;
 mod selection;
-mod setting;
 mod train;
+
+mod setting;
+mod keys;
+mod by_key;
+mod file;
+mod resolve;
 
 pub use budget::budget;
 pub use by_key::{OnResume, on_resume};

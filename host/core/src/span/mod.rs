@@ -8,16 +8,16 @@
 //! trained on; [`TextRules::Published`] are the rules of the published program. A text is encoded
 //! whole, since its parts encoded apart give other tokens.
 
+mod rules;
+mod texts;
 mod aligned;
 mod counted;
-mod encoder;
-mod frame;
-mod one_text;
 mod published;
-mod rules;
 mod shown;
-mod texts;
+mod frame;
 mod turns;
+mod one_text;
+mod encoder;
 
 pub use crate::conversation::Turns;
 pub use encoder::{Encoder, EncoderOptions};

@@ -3,9 +3,9 @@
 //!
 //! Nothing is ever added on encoding: chat templates print the special tokens themselves.
 
+mod folder;
 mod class;
 mod declared;
-mod folder;
 mod rebuilt;
 mod special;
 mod tokens;

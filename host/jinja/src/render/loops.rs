@@ -4,7 +4,6 @@
 use super::Renderer;
 use super::arguments::Values;
 use super::scope::Scope;
-use super::statement::Flow;
 use crate::ast::{For, Symbol};
 use crate::error::{Error, Result};
 use crate::value::{Missing, Object, Value, equal, nested};
@@ -13,6 +12,14 @@ use std::cell::{Cell, RefCell};
 use std::collections::VecDeque;
 use std::rc::Rc;
 use std::sync::Arc;
+
+/// Whether a loop goes on.
+#[derive(Clone, Copy, PartialEq, Eq)]
+pub(super) enum Flow {
+    Next,
+    Break,
+    Continue,
+}
 
 /// A loop under way.
 pub(super) struct Loop {

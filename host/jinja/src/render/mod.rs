@@ -1,16 +1,16 @@
 //! Rendering: the tree is walked, text comes out.
 
+mod scope;
 mod arguments;
-mod attribute;
-mod call;
-mod expression;
-mod filters;
 mod functions;
 mod loops;
+mod call;
 mod methods;
-mod scope;
-mod statement;
+mod attribute;
+mod filters;
 mod tests;
+mod expression;
+mod statement;
 
 use crate::ast::Symbol;
 use crate::budget::{Budget, DEPTH};

@@ -2,19 +2,12 @@
 
 use super::Renderer;
 use super::call::MacroValue;
+use super::loops::Flow;
 use super::scope::Scope;
 use crate::ast::{Filter, Statement, StatementKind, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
 use std::rc::Rc;
-
-/// Whether a loop goes on.
-#[derive(Clone, Copy, PartialEq, Eq)]
-pub(super) enum Flow {
-    Next,
-    Break,
-    Continue,
-}
 
 impl Renderer<'_> {
     /// Statements that no loop is around.

@@ -1,10 +1,10 @@
 //! How values are written: `str`, `repr`, JSON, `%` and `format`.
 
-mod fields;
-mod json;
 mod number;
-mod percent;
 mod repr;
+mod json;
+mod percent;
+mod fields;
 
 pub(crate) use fields::{Step, format};
 pub(crate) use json::{Json, dumps};

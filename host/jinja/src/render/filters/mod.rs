@@ -1,8 +1,8 @@
 //! Filters: jinja2's, and transformers' `tojson`.
 
+mod select;
 mod collection;
 mod number;
-mod select;
 mod text;
 mod wrap;
 
