@@ -49,7 +49,7 @@ fn every_token_of_a_response_is_scored() {
             }
         }
     }
-    println!("encoded otherwise alone: {otherwise:?}");
+    eprintln!("encoded otherwise alone: {otherwise:?}");
 }
 
 /// The tokens of a sample by their characters; says whether the response alone has others.

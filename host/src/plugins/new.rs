@@ -23,7 +23,7 @@ const SDK: &[Source] = embedded!("sdk":
     "abi/Cargo.toml", "abi/src/lib.rs", "abi/src/code.rs", "abi/src/data.rs", "abi/src/host.rs",
     "abi/src/root.rs", "abi/src/scorer.rs",
     "src/lib.rs", "src/error.rs", "src/sample.rs", "src/score.rs", "src/services.rs",
-    "src/traits.rs", "src/check.rs", "src/manifest.rs", "src/options.rs", "src/export.rs",
+    "src/tapped.rs", "src/traits.rs", "src/check.rs", "src/manifest.rs", "src/options.rs", "src/export.rs",
     "src/adapter/mod.rs", "src/adapter/guard.rs", "src/adapter/convert.rs", "src/adapter/lent.rs",
     "src/adapter/remote.rs", "src/adapter/plugin.rs", "src/adapter/handle.rs",
     "src/testkit/mod.rs", "src/testkit/fake_host.rs", "src/testkit/through_abi.rs",
