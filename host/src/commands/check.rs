@@ -6,7 +6,12 @@ use crate::progress::{Screen, bytes, count};
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::corpus::{self, Corpus, Lengths, TextAudit, TextCounts, TextReport};
+use iterit_core::greedy::{Budget, Candidate, Ties};
 use iterit_core::learner::{ModelFacts, Sequence};
+use iterit_core::plugin_set::Named;
+use iterit_core::run::{History, Lender, pick};
+use iterit_core::score_table::ScoreTable;
+use iterit_core::sdk::DiversityScorer;
 use iterit_core::tokenizer::SpecialToken;
 use iterit_core::{Error, Result, whole_file};
 use serde::Serialize;
@@ -14,8 +19,9 @@ use serde::Serialize;
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
-    let (choosers, (corpus, _)) =
-        Error::both(Choosers::find(&config, &screen), wiring::corpora(&config, &screen))?;
+    let (choosers, texts) =
+        Error::both(Choosers::find(&config, &screen), wiring::texts(&config, &screen))?;
+    let corpus = texts.corpus;
     if let Some(path) = &args.dump {
         // What could be encoded can be shown.
         let row = |id| corpus::dump(&corpus, id).expect("texts that were made before");
@@ -34,7 +40,19 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     }
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
-    choosers.open(&config)?;
+    let compare_texts = choosers.compare_texts();
+    let mut plugins = choosers.open(&config)?;
+    if compare_texts {
+        let lender = Lender {
+            corpus: &corpus,
+            models: &models,
+            seed: config.seed,
+            threads: wiring::threads(),
+            observer: &screen,
+        };
+        let diversity = plugins.diversity.as_mut();
+        look_at_texts(lender, diversity, config.selection.ties)?;
+    }
     let facts = models.ask(|learner| learner.facts());
     refuse_no_op(report)?;
     if args.json {
@@ -73,6 +91,20 @@ struct Figures<'a> {
     template: &'a str,
     samples_an_epoch: u64,
     model: ModelFacts,
+}
+
+/// Lets a diversity scorer look at the first texts and picks none: it may have something to say of
+/// texts that it hardly tells apart.
+fn look_at_texts(
+    lender: Lender<'_>,
+    diversity: Option<&mut Named<dyn DiversityScorer>>,
+    ties: Ties,
+) -> Result<()> {
+    const FIRST: u64 = 4096;
+    let ids = 0..lender.corpus.num_samples().min(FIRST);
+    let first: Vec<Candidate> = ids.map(|id| Candidate { id, complexity: 1.0 }).collect();
+    let history = History { table: &ScoreTable::default(), selections: &[] };
+    pick(lender, history, diversity, &first, Budget::Samples(0), ties, None).map(drop)
 }
 
 /// The training text of a sample; tokens that carry loss are green, and stand in brackets for eyes
