@@ -59,6 +59,7 @@ impl<'a> Training<'a> {
                 BudgetUnit::Samples => None,
                 BudgetUnit::Tokens => Some(tokens_of(budget, lender.corpus)),
             },
+            ties: config.selection.ties,
             train: config.train.clone(),
             save_every: config.output.save_every,
             keep: config.output.keep,

@@ -4,6 +4,7 @@
 mod choosers;
 mod environment;
 mod fingerprints;
+mod reading;
 mod texts;
 
 mod model;
@@ -13,7 +14,7 @@ pub(crate) use environment::environment;
 pub(crate) use fingerprints::{Part, contents, data_parts, files_named, hashes, identity};
 pub(crate) use fingerprints::{model_parts, of_plugins, parts, plugin_parts};
 pub(crate) use model::models;
-pub(crate) use texts::{bare_corpus, corpora, corpus, pool, whole_corpora};
+pub(crate) use texts::{Texts, bare_corpus, corpus, pool, texts, whole_texts};
 
 use iterit_core::config::{Config, Setting};
 use iterit_core::observer::Observer;

@@ -1,5 +1,5 @@
-"""Makes tfidf.json and picks.json: scikit-learn's TF-IDF of small texts of our own, and the greedy
-picks that its matrix leads to.
+"""Makes tfidf.json, char_wb.json and picks.json: scikit-learn's TF-IDF of small texts of our own, of
+words and of characters, and the greedy picks that its matrix leads to.
 
     python tests/golden/tfidf.py        (packages: tests/golden/requirements.txt)
 """
@@ -30,16 +30,17 @@ HARD_TEXTS = [
     "one two one two one two three one two three",
     "line one\nline two\r\nline\u2028three\u0085four\u00a0five",
     "end_of_text <|end|> </s> snake_case camelCase a‿b",
+    "x\x1cy\x1dz \x0b\x0c w\u3000v\u2009\u200au",
 ]
 
 
-def tfidf(texts):
-    vectorizer = TfidfVectorizer(ngram_range=(1, 3))
+def tfidf(texts, analyzer="word"):
+    vectorizer = TfidfVectorizer(ngram_range=(1, 3), analyzer=analyzer)
     return vectorizer, vectorizer.fit_transform(texts)
 
 
-def matrix_golden():
-    vectorizer, matrix = tfidf(HARD_TEXTS)
+def matrix_golden(analyzer):
+    vectorizer, matrix = tfidf(HARD_TEXTS, analyzer)
     rows = []
     for row in matrix:
         order = np.argsort(row.indices)
@@ -103,5 +104,6 @@ def write(name, golden):
 
 
 if __name__ == "__main__":
-    write("tfidf.json", matrix_golden())
+    write("tfidf.json", matrix_golden("word"))
+    write("char_wb.json", matrix_golden("char_wb"))
     write("picks.json", picks_golden())

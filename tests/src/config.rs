@@ -100,7 +100,7 @@ fn every_fault_is_reported_at_once_and_in_its_place() {
             "run.toml:9: unknown key `model.lora`, configs/README.md lists them all",
             "run.toml:10: unknown section [trian], the nearest is [train]",
             "--set data.format: `data.format` is \"csv\", expected \"auto\", \"alpaca\", \"messages\", \
-             \"sharegpt\" or \"prompt-completion\"",
+             \"sharegpt\", \"prompt-completion\" or \"preference\"",
             "--set train.lora.rank: `train.lora` is not supported yet, remove it",
             "--set update_ratio: unknown key `update_ratio`, the nearest is \
              `plugins.iterative.update_ratio`",

@@ -1,11 +1,11 @@
 //! Instruction data in the layouts people keep it in, and what is said of data that is not.
 
-use iterit_core::dataset::{self, DataFormat, Row};
+use iterit_core::dataset::{self, DataFormat, Dataset, EvalSplit, FieldNames, ReadOptions, Row};
 use iterit_core::{Role, Sample, Turn};
-use serde_json::json;
+use serde_json::{Map, Value, json};
 use std::fs;
 use std::io::Write;
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 /// Files of one folder, loaded in order; the folder is left out of messages.
 fn load(files: &[(&str, &[u8])], format: DataFormat) -> Result<Vec<Sample>, String> {
@@ -77,6 +77,54 @@ fn layouts_of_a_row() {
         ),
         (r#"{"prompt": "a", "completion": "b"}"#, vec![(User, "a")], "b"),
         (r#"{"prompt": "a", "response": "b"}"#, vec![(User, "a")], "b"),
+        (
+            r#"{"instruction": "Do.", "context": "it", "response": "x", "category": "qa"}"#,
+            vec![HELPFUL, (User, "Do.\nInput: it")],
+            "x",
+        ),
+        (
+            r#"{"prompt": [{"role": "system", "content": "s"}, {"role": "user", "content": "a"}],
+                "completion": [{"role": "assistant", "content": "b"}]}"#,
+            vec![(System, "s"), (User, "a")],
+            "b",
+        ),
+        (
+            r#"{"prompt": "a", "completion": [{"role": "assistant", "content": "b"},
+                {"role": "user", "content": "c"}, {"role": "assistant", "content": "d"}]}"#,
+            vec![(User, "a"), (Assistant, "b"), (User, "c")],
+            "d",
+        ),
+        (r#"{"prompt": "a", "chosen": "b", "rejected": "c"}"#, vec![(User, "a")], "b"),
+        (
+            r#"{"prompt": [{"role": "user", "content": "a"}],
+                "chosen": [{"role": "assistant", "content": "b"}],
+                "rejected": [{"role": "assistant", "content": "c"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"prompt": "a", "messages": [{"role": "user", "content": "a"}],
+                "chosen": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}],
+                "rejected": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "c"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"system": "s", "question": "a", "chosen": "b", "rejected": "c"}"#,
+            vec![(System, "s"), (User, "a")],
+            "b",
+        ),
+        (
+            r#"{"conversations": [{"from": "human", "value": "a"}],
+                "chosen": {"from": "gpt", "value": "b"}, "rejected": {"from": "gpt", "value": "c"}}"#,
+            vec![(User, "a")],
+            "b",
+        ),
+        (
+            r#"{"conversation": [{"from": "human", "value": "a"}, {"from": "chatgpt", "value": "b"}]}"#,
+            vec![(User, "a")],
+            "b",
+        ),
     ] {
         let row = row.replace('\n', " ");
         let prompt = prompt.into_iter().map(|(role, text)| (role, text.to_owned())).collect();
@@ -102,14 +150,230 @@ fn ids_run_through_all_files_however_packed() {
     assert_eq!(samples.len(), 8);
     for (id, sample) in samples.iter().enumerate() {
         assert_eq!((sample.id, &sample.prompt[1].content), (id as u64, &id.to_string()));
-        assert_eq!(sample.metadata, *json!({"topic": id}).as_object().expect("an object"));
+        let source = ["a", "b", "c"][[3, 5].iter().filter(|&&end| id >= end).count()];
+        let metadata = json!({"topic": id, "source": source});
+        assert_eq!(sample.metadata, *metadata.as_object().expect("an object"));
     }
 
     let rows: Vec<Row> = samples.into_iter().map(Row::from).collect();
-    let (kept, held) = dataset::hold_out(rows.clone(), 0.25).expect("some of each");
+    let (kept, held) =
+        dataset::hold_out(rows.clone(), 0.25, EvalSplit::Last).expect("some of each");
     assert_eq!((kept.as_slice(), held.as_slice()), rows.split_at(6));
-    assert!(dataset::hold_out(held, 0.9).is_ok_and(|(kept, held)| kept.len() == held.len()));
-    assert!(dataset::hold_out(kept[..1].to_vec(), 0.1).is_err());
+    let parted = dataset::hold_out(held, 0.9, EvalSplit::Last);
+    assert!(parted.is_ok_and(|(kept, held)| kept.len() == held.len()));
+    assert!(dataset::hold_out(kept[..1].to_vec(), 0.1, EvalSplit::Last).is_err());
+}
+
+/// By hash a row is on the same side whatever else there is, and so are its copies.
+#[test]
+fn rows_are_held_out_by_what_they_say() {
+    let row = |text: usize| {
+        let prompt = vec![Turn::new(Role::User, format!("question {text}"))];
+        let response = format!("answer {text}");
+        Row::from(Sample { id: 0, prompt, response, metadata: Map::new() })
+    };
+    let responses = |rows: &[Row]| -> Vec<String> {
+        rows.iter().map(|row| row.conversation.response().text()).collect()
+    };
+    let all: Vec<Row> = (0..1000).map(row).collect();
+    let (kept, held) = dataset::hold_out(all.clone(), 0.2, EvalSplit::Hash).expect("some of each");
+    assert!((150..250).contains(&held.len()), "{}", held.len());
+    assert_eq!(kept.len() + held.len(), 1000);
+    let doubled: Vec<Row> = all.iter().rev().chain(&all[..500]).cloned().collect();
+    let (_, again) = dataset::hold_out(doubled, 0.2, EvalSplit::Hash).expect("some of each");
+    let held = responses(&held);
+    assert!(responses(&again).iter().all(|response| held.contains(response)));
+    assert!(again.len() > held.len());
+}
+
+/// What a file of these rows reads as under these options.
+fn read(rows: &str, options: ReadOptions) -> Result<Dataset, String> {
+    let folder = tempfile::tempdir().expect("a folder");
+    let path = folder.path().join("data.jsonl");
+    fs::write(&path, rows).expect("a file");
+    let at = format!("{}/", folder.path().display());
+    dataset::load(&[path], options)
+        .map(|mut dataset| {
+            for note in &mut dataset.notes {
+                note.message = note.message.replace(&at, "");
+            }
+            dataset
+        })
+        .map_err(|error| error.to_string().replace(&at, ""))
+}
+
+#[test]
+fn fields_may_have_other_names() {
+    let names = [("instruction", "question"), ("output", "answer")];
+    let names = names.map(|(ours, theirs)| (ours.to_owned(), theirs.to_owned()));
+    let fields = FieldNames::new(names.into_iter().collect());
+    let options = ReadOptions { fields, ..ReadOptions::default() };
+    let rows = r#"{"question": "a", "answer": "b"}"#;
+    let samples = read(rows, options.clone()).expect("rows").samples();
+    assert_eq!(samples[0].response, "b");
+    let missing = read(r#"{"question": "a"}"#, options).expect_err("no answer");
+    assert!(
+        missing.contains("`answer`, which `data.fields.output` names, is missing"),
+        "{missing}"
+    );
+    let unknown = read(rows, ReadOptions::default()).expect_err("no layout");
+    assert!(
+        unknown.contains("hint: where fields have other names, --set data.fields."),
+        "{unknown}"
+    );
+}
+
+#[test]
+fn bad_rows_are_skipped_as_many_as_may_be_and_told() {
+    let rows =
+        "{\"prompt\": \"a\", \"response\": \"b\"}\n{\"prompt\": \"c\"\n{\"prompt\": \"d\"}\n";
+    let options = |skip_bad| ReadOptions { skip_bad, ..ReadOptions::default() };
+    let dataset = read(rows, options(2)).expect("one row is good");
+    assert_eq!(dataset.rows.len(), 1);
+    let told = &dataset.notes.last().expect("a note").message;
+    for words in
+        ["2 bad rows are skipped", "row 1 (line 2): EOF", "row 2 (line 3): `completion` is"]
+    {
+        assert!(told.contains(words), "{told}");
+    }
+    let refused = read(rows, options(1)).expect_err("two are bad");
+    assert!(refused.starts_with("`data.jsonl`: 2 of 3 rows cannot be read\n  row 1"), "{refused}");
+}
+
+#[test]
+fn sources_have_names_and_limits() {
+    let folder = tempfile::tempdir().expect("a folder");
+    let write = |name: &str, count: usize| {
+        let row = |i| json!({"prompt": format!("{name} {i}"), "response": "x"}).to_string() + "\n";
+        let path = folder.path().join(name);
+        fs::write(&path, (0..count).map(row).collect::<String>()).expect("a file");
+        path
+    };
+    let paths = [write("one.jsonl", 100), write("two.v1.jsonl", 40), write("three.json", 10)];
+    let sources = |limits: &[(&str, f64)]| {
+        let sources = limits.iter().map(|&(name, share)| (name.to_owned(), share)).collect();
+        dataset::load(&paths, ReadOptions { sources, ..ReadOptions::default() })
+    };
+    let limited = sources(&[("one", 0.25), ("two.v1", 7.0)]).expect("rows");
+    let names: Vec<_> = limited.sources.iter().map(|it| (it.name.as_str(), it.num_rows)).collect();
+    assert_eq!(names, [("one", 25), ("two.v1", 7), ("three", 10)]);
+    let samples = limited.samples();
+    assert_eq!(
+        (&samples[0].metadata["source"], &samples[41].metadata["source"]),
+        (&json!("one"), &json!("three"))
+    );
+    // What is kept is kept in order, and of a larger limit more of the same.
+    let texts = |dataset: Dataset| -> Vec<String> {
+        dataset.samples().into_iter().map(|mut it| it.prompt.remove(0).content).collect()
+    };
+    let (fewer, more) = (texts(limited), texts(sources(&[("one", 0.5)]).expect("rows")));
+    assert!(fewer[..25].iter().all(|text| more[..50].contains(text)));
+    let number = |text: &String| text.rsplit(' ').next().and_then(|it| it.parse::<usize>().ok());
+    assert!(more[..50].is_sorted_by_key(number));
+    let unknown = sources(&[("tow.v1", 5.0)]).expect_err("no such source").to_string();
+    assert!(unknown.contains("`data.sources.tow.v1`: no source has this name"), "{unknown}");
+    assert!(unknown.ends_with("hint: did you mean `two.v1`?"), "{unknown}");
+}
+
+/// Rows that differ in nothing but how the file holds them.
+#[test]
+fn files_as_they_come() {
+    let rows = |name: &str, content: &str| {
+        let samples = load(&[(name, content.as_bytes())], DataFormat::Auto)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        samples.into_iter().map(|it| (it.prompt, it.response, it.metadata)).collect::<Vec<_>>()
+    };
+    let (a, b) = (r#"{"prompt": "a", "response": "b"}"#, r#"{"prompt": "c", "response": "d"}"#);
+    let expected = rows("data.json", &format!("[{a}, {b}]"));
+    assert_eq!(expected.len(), 2);
+    for (name, content) in [
+        ("mark.json", format!("\u{feff}[{a}, {b}]")),
+        ("mark.jsonl", format!("\u{feff}{a}\r\n\r\n   \n{b}\n")),
+        ("one-line.jsonl", format!("{a}{b}")),
+        (
+            "pretty.jsonl",
+            "{\n \"prompt\": \"a\",\n \"response\": \"b\"\n}\n{\n \"prompt\": \"c\",\n \
+             \"response\": \"d\"\n}\n"
+                .into(),
+        ),
+        ("wrapped.json", format!("{{\"version\": 1, \"data\": [{a}, {b}]}}")),
+        ("columns.json", r#"{"prompt": ["a", "c"], "response": ["b", "d"]}"#.into()),
+        ("data.csv", "prompt,response\na,b\nc,d\n".into()),
+        ("data.tsv", "prompt\tresponse\r\na\tb\r\nc\td".into()),
+        ("semicolons.csv", "\u{feff}prompt;response\na;b\nc;d\n".into()),
+    ] {
+        assert_eq!(rows(name, &content), expected, "{name}: {content}");
+    }
+
+    let null = rows("null.jsonl", r#"{"prompt": "a", "response": "b", "score": null}"#);
+    for word in ["NaN", "Infinity", "-Infinity"] {
+        let row = format!(r#"{{"prompt": "a", "response": "b", "score": {word}}}"#);
+        assert_eq!(rows("data.jsonl", &row), null, "{word}");
+        assert_eq!(rows("data.json", &format!("[{row}]")), null, "{word}");
+    }
+}
+
+/// Merged data sets have every column that any of them had, null where it was not theirs.
+#[test]
+fn null_columns_are_none_and_rows_may_differ() {
+    use Role::{Assistant, User};
+    for (row, turns, response) in [
+        (r#"{"messages": null, "prompt": "a", "completion": null, "response": "b"}"#, 1, "b"),
+        (r#"{"conversations": null, "instruction": "a", "input": null, "output": "b"}"#, 2, "b"),
+        (
+            r#"{"conversations": [{"from": "human", "value": "a", "role": null, "content": null},
+                {"from": "gpt", "value": "b", "role": null, "content": null}], "output": null}"#,
+            1,
+            "b",
+        ),
+    ] {
+        let (prompt, found) = one(&row.replace('\n', " "));
+        assert_eq!((prompt.len(), found.as_str()), (turns, response), "{row}");
+        assert_eq!(prompt.last(), Some(&(User, "a".to_owned())), "{row}");
+    }
+    let mixed = r#"{"messages": [{"role": "user", "content": "a"}, {"role": "assistant", "content": "b"}], "instruction": null, "output": null}
+{"messages": null, "instruction": "c", "output": "d"}"#;
+    let samples =
+        load(&[("mixed.jsonl", mixed.as_bytes())], DataFormat::Auto).expect("two layouts");
+    let responses: Vec<&str> = samples.iter().map(|sample| sample.response.as_str()).collect();
+    assert_eq!(responses, ["b", "d"]);
+    assert!(samples.iter().all(|it| it.prompt.iter().all(|turn| turn.role != Assistant)));
+}
+
+/// What pandas and `datasets` wrote reads as the JSON of the same rows.
+#[test]
+fn tables_read_as_json() {
+    let tables = Path::new(env!("CARGO_MANIFEST_DIR")).join("golden/tables");
+    let rows = |name: &str| {
+        let dataset = dataset::load(&[tables.join(name)], DataFormat::Auto)
+            .unwrap_or_else(|error| panic!("{name}: {error}"));
+        let samples = dataset.samples();
+        samples.into_iter().map(|it| (it.prompt, it.response, it.metadata)).collect::<Vec<_>>()
+    };
+    let (instructions, conversations) = (rows("instructions.jsonl"), rows("conversations.jsonl"));
+    assert_eq!((instructions.len(), conversations.len()), (7, 5));
+    for packing in ["snappy", "zstd", "gzip", "lz4", "None", "words"] {
+        let name = format!("instructions-{packing}.parquet");
+        assert_eq!(rows(&name), instructions, "{name}");
+    }
+    for name in ["instructions.feather", "columns.json", "split.json", "hub"] {
+        assert_eq!(rows(name), instructions, "{name}");
+    }
+    for name in ["conversations.parquet", "saved", "saved_dict"] {
+        assert_eq!(rows(name), conversations, "{name}");
+    }
+    // A cell of CSV is a text, whatever pandas wrote it from.
+    let texts = |rows: Vec<(Vec<Turn>, String, Map<String, Value>)>| -> Vec<_> {
+        let text = |value: &Value| value.as_str().map_or(value.to_string(), str::to_owned);
+        rows.into_iter()
+            .map(|(prompt, response, row)| {
+                (prompt, response, row.values().map(text).collect::<Vec<_>>())
+            })
+            .collect()
+    };
+    for name in ["instructions.csv", "instructions.tsv", "semicolons.csv", "instructions.csv.gz"] {
+        assert_eq!(texts(rows(name)), texts(instructions.clone()), "{name}");
+    }
 }
 
 #[test]
@@ -124,7 +388,8 @@ fn bad_data_is_named_by_file_row_and_field() {
         (" [ ] ", "`data.json`: no sample in it, expected some"),
         (
             "id,text",
-            "`data.json`: it begins with `i`, expected a JSON array, or one JSON object a line",
+            "`data.json`: it begins with `i`, expected a JSON array, or one JSON object a line\n\
+             hint: comma-separated values are known by their name, FILE.csv",
         ),
         (
             r#"[{"instruction": "a", "output": "b"}, {"instruction": "c""#,
@@ -157,7 +422,9 @@ fn bad_data_is_named_by_file_row_and_field() {
             r#"[{"question": "a", "answer": "b"}]"#,
             "`data.json`: 1 of 1 rows cannot be read\n  \
              row 0: the fields are `question`, `answer`, expected `instruction` and `output`, `messages`, \
-             `conversations`, or `prompt` and `completion`",
+             `conversations`, `prompt` and `completion`, or `chosen` and `rejected`\n\
+             hint: where fields have other names, --set data.fields.instruction=NAME and --set \
+             data.fields.output=NAME say so",
         ),
         (
             r#"[{"messages": [{"role": 7, "content": "a"}, {"role": "user"}]}]"#,
@@ -188,6 +455,16 @@ fn bad_data_is_named_by_file_row_and_field() {
     assert!(many.ends_with("row 4: the number 1, expected an object\n  and 95 more"), "{many}");
     let cut = message("data.json.zst", &zst[..zst.len() - 9], DataFormat::Auto);
     assert!(cut.contains("the packed file is cut off"), "{cut}");
+    let twice = zstd::encode_all(zst.as_slice(), 1).expect("packed");
+    let twice = message("data.json.zst", &twice, DataFormat::Auto);
+    assert!(twice.contains("packed twice"), "{twice}");
+    let utf16: Vec<u8> = "\u{feff}[1]".encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let utf16 = message("data.json", &utf16, DataFormat::Auto);
+    assert!(utf16.contains("UTF-16 text, expected UTF-8\nhint: iconv -f UTF-16 "), "{utf16}");
+    let latin1 = message("data.json", b"[{\"instruction\": \"caf\xe9\"}]", DataFormat::Auto);
+    assert!(latin1.contains("hint: JSON is UTF-8; iconv -f CP1252"), "{latin1}");
+    let latin1 = message("data.jsonl", b"{\"instruction\": \"caf\xe9\"}", DataFormat::Auto);
+    assert!(latin1.contains("byte 21 is `\\xe9`, which is not UTF-8"), "{latin1}");
     let plain = message("data.json.gz", b"not packed at all", DataFormat::Auto);
     assert!(plain.starts_with("cannot read `data.json.gz`: "), "{plain}");
     let none = dataset::load(&[PathBuf::from("nowhere.json")], DataFormat::Auto);

@@ -7,7 +7,7 @@
 
 use crate::golden;
 use crate::support::{Outcome, Project, data};
-use safetensors::SafeTensors;
+use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
 use std::path::Path;
 
@@ -122,7 +122,7 @@ fn check_changes(model: &Path, expected: &Value) {
     let ended = SafeTensors::deserialize(&ended).expect("safetensors");
     for (name, expected) in expected.as_object().expect("tensors") {
         let [begun, ended] = [&begun, &ended].map(|model| {
-            floats(model.tensor(name).unwrap_or_else(|_| panic!("no tensor `{name}`")).data())
+            widened(&model.tensor(name).unwrap_or_else(|_| panic!("no tensor `{name}`")))
         });
         let change = |place: usize| ended[place] - begun[place];
         let norm = (0..begun.len()).map(|place| change(place).powi(2)).sum::<f64>().sqrt();
@@ -235,6 +235,18 @@ fn check_weights(ours: &Path, theirs: &Path) {
         let differences: Vec<f64> = found.iter().zip(&expected).map(|(a, b)| a - b).collect();
         let relative = norm(&differences) / norm(&expected);
         assert!(relative < 1e-3, "`{name}` differs by {relative:e} of its norm");
+    }
+}
+
+/// The demo's weights are bfloat16, which is the upper half of a float32.
+fn widened(tensor: &TensorView<'_>) -> Vec<f64> {
+    match tensor.dtype() {
+        Dtype::BF16 => {
+            let halves = tensor.data().chunks_exact(2);
+            floats(&halves.flat_map(|half| [0, 0, half[0], half[1]]).collect::<Vec<u8>>())
+        }
+        Dtype::F32 => floats(tensor.data()),
+        other => panic!("a tensor of {other:?}"),
     }
 }
 

@@ -2,10 +2,10 @@
 //! order included; where we differ from the former, [`DELIBERATE`] says so and why.
 
 use crate::golden;
-use iterit_core::greedy::{self, Budget, Candidate, Picks};
+use iterit_core::greedy::{self, Budget, Candidate, Picks, Ties};
 use iterit_plugin_diversity::decay::DecayedRows;
+use iterit_plugin_diversity::texts::NumberedTexts;
 use iterit_plugin_diversity::tfidf::Tfidf;
-use iterit_plugin_diversity::words::WordTexts;
 use iterit_sdk::{DiversityScorer, Host, Result, SampleId};
 use serde_json::Value;
 
@@ -119,11 +119,17 @@ fn pick_eligible(golden: &Value, texts: &[String], scores: &[f64]) -> (Vec<usize
 
 /// The greedy pick of texts with these scores, by complexity × diversity.
 pub(crate) fn pick(texts: &[String], scores: &[f64], decay: f64, budget: usize) -> Picks {
-    let mut words = WordTexts::default();
+    let mut words = NumberedTexts::default();
     words.push(texts, 2);
     let mut rows = Rows(DecayedRows::new(Tfidf::fit(&words, 2), decay));
-    greedy::pick(Budget::Samples(budget), &as_candidates(scores), &mut rows, &mut |_| Ok(()))
-        .expect("a pick")
+    greedy::pick(
+        Budget::Samples(budget),
+        Ties::Input,
+        &as_candidates(scores),
+        &mut rows,
+        &mut |_| Ok(()),
+    )
+    .expect("a pick")
 }
 
 fn as_candidates(scores: &[f64]) -> Vec<Candidate> {

@@ -88,6 +88,17 @@ fn ci_builds_with_the_oldest_rust_that_is_promised() {
     }
 }
 
+/// `plugins new` gives the SDK's source along; a file that was added and left out ended its build.
+#[test]
+fn a_new_plugin_gets_every_file_of_the_sdk() {
+    let given = read(&root().join("host/src/plugins/new.rs"));
+    let sdk = root().join("sdk");
+    let ours = sources().into_iter().filter(|it| it.starts_with(&sdk) && !is_test_only(it));
+    let names = ours.map(|it| it.strip_prefix(&sdk).expect("it lies there").display().to_string());
+    let missing: Vec<String> = names.filter(|it| !given.contains(&format!("\"{it}\""))).collect();
+    assert!(missing.is_empty(), "`plugins new` leaves out {missing:?}");
+}
+
 #[test]
 fn every_file_says_first_what_it_is() {
     check_sources(|file| {

@@ -11,7 +11,7 @@ mod plugins;
 mod demo;
 
 use demo::Demo;
-use iterit_core::greedy::{self, Budget, Candidate};
+use iterit_core::greedy::{self, Budget, Candidate, Ties};
 use iterit_core::sdk::testkit::FakeHost;
 use iterit_core::sdk::{
     Action, ComplexityScorer, DiversityScorer, Epoch, Host, Plugin, RunShape, SampleId,
@@ -117,6 +117,7 @@ impl Trio {
         self.diversity.begin(host, &ids).expect("begin");
         let picks = greedy::pick(
             Budget::Samples(budget as usize),
+            Ties::default(),
             &candidates,
             &mut *self.diversity,
             &mut |_| Ok(()),

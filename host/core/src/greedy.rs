@@ -6,6 +6,7 @@
 
 use crate::{Error, Result, SampleId};
 use iterit_sdk::{DiversityScorer, check};
+use serde::{Deserialize, Serialize};
 use std::cmp::{Ordering, Reverse};
 use std::collections::BinaryHeap;
 
@@ -33,6 +34,17 @@ pub enum Budget<'a> {
     },
 }
 
+/// What decides between candidates that add nothing, all of which have the value 0.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Ties {
+    /// The complexity score, then the order of the input.
+    #[default]
+    Complexity,
+    /// The order of the input, as the published program has it.
+    Input,
+}
+
 /// What was picked, in pick order.
 #[derive(Debug, Clone, PartialEq, Default)]
 pub struct Picks {
@@ -44,20 +56,22 @@ pub struct Picks {
     pub gains: Vec<f64>,
 }
 
-/// Picks of `candidates` what the budget allows; of equal values the earliest candidate wins.
+/// Picks of `candidates` what the budget allows; of equal values the earliest candidate wins, but of
+/// values of 0 the one that `ties` prefers.
 ///
 /// `diversity` must have been told the candidates, in this order, by `begin`. `proceed` is asked
 /// before every pick and ends the work by an error.
 pub fn pick(
     budget: Budget<'_>,
+    ties: Ties,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Picks, PickError> {
     if diversity.gains_never_rise() {
-        pick_lazily(budget, candidates, diversity, proceed)
+        pick_lazily(budget, ties, candidates, diversity, proceed)
     } else {
-        pick_naively(budget, candidates, diversity, proceed)
+        pick_naively(budget, ties, candidates, diversity, proceed)
     }
 }
 
@@ -103,6 +117,7 @@ impl Budget<'_> {
 
 fn pick_lazily(
     mut budget: Budget<'_>,
+    ties: Ties,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
@@ -112,7 +127,7 @@ fn pick_lazily(
         .iter()
         .enumerate()
         .map(|(candidate, &gain)| Bound {
-            value: candidates[candidate].complexity * gain,
+            value: ties.value(candidates[candidate], gain),
             candidate,
             gain,
             picks: 0,
@@ -126,10 +141,10 @@ fn pick_lazily(
             }
             proceed(top.picks)?;
             diversity.pick(top.candidate).map_err(at("pick"))?;
-            picks.push(top.candidate, top.value, top.gain);
+            picks.push(top.candidate, top.value.product, top.gain);
         } else {
             let gain = checked_gain(diversity, candidates, top.candidate)?;
-            let value = candidates[top.candidate].complexity * gain;
+            let value = ties.value(candidates[top.candidate], gain);
             heap.push(Bound { value, gain, picks: picks.candidates.len(), ..top });
         }
     }
@@ -138,6 +153,7 @@ fn pick_lazily(
 
 fn pick_naively(
     mut budget: Budget<'_>,
+    ties: Ties,
     candidates: &[Candidate],
     diversity: &mut dyn DiversityScorer,
     proceed: &mut dyn FnMut(usize) -> Result<()>,
@@ -152,7 +168,7 @@ fn pick_naively(
         let mut best = 0;
         for (place, &candidate) in open.iter().enumerate() {
             check::gain(candidates[candidate as usize].id, gains[place]).map_err(at("gains"))?;
-            let value = |place: usize| candidates[open[place] as usize].complexity * gains[place];
+            let value = |place: usize| ties.value(candidates[open[place] as usize], gains[place]);
             if value(place) > value(best) {
                 best = place;
             }
@@ -163,7 +179,8 @@ fn pick_naively(
         // `remove` keeps the order, on which ties depend.
         let candidate = open.remove(best) as usize;
         diversity.pick(candidate).map_err(at("pick"))?;
-        picks.push(candidate, candidates[candidate].complexity * gains[best], gains[best]);
+        let value = ties.value(candidates[candidate], gains[best]);
+        picks.push(candidate, value.product, gains[best]);
     }
     Ok(picks)
 }
@@ -176,24 +193,39 @@ impl Picks {
     }
 }
 
+/// What candidates are compared by.
+#[derive(Clone, Copy, PartialEq, PartialOrd)]
+struct Worth {
+    /// complexity × gain
+    product: f64,
+    /// What decides where the product is 0.
+    else_by: f64,
+}
+
+impl Ties {
+    fn value(self, candidate: Candidate, gain: f64) -> Worth {
+        let product = candidate.complexity * gain;
+        let counts = self == Self::Complexity && product == 0.0;
+        Worth { product, else_by: if counts { candidate.complexity } else { 0.0 } }
+    }
+}
+
 /// The value of a candidate as it stood after `picks` picks: exact if that is now, else a bound.
 struct Bound {
-    value: f64,
+    value: Worth,
     candidate: usize,
     gain: f64,
     picks: usize,
 }
 
-impl Bound {
-    fn key(&self) -> (f64, Reverse<usize>) {
-        (self.value, Reverse(self.candidate))
-    }
-}
-
 impl Ord for Bound {
     fn cmp(&self, other: &Self) -> Ordering {
-        let ((value, place), (other_value, other_place)) = (self.key(), other.key());
-        value.total_cmp(&other_value).then(place.cmp(&other_place))
+        let (value, other_value) = (self.value, other.value);
+        value
+            .product
+            .total_cmp(&other_value.product)
+            .then(value.else_by.total_cmp(&other_value.else_by))
+            .then(Reverse(self.candidate).cmp(&Reverse(other.candidate)))
     }
 }
 
@@ -287,11 +319,12 @@ mod tests {
         let all = candidates((0..200).map(|i| f64::from(i % 4) * 0.25));
         for budget in [0, 1, 17, 200, 500] {
             let budget_of = Budget::Samples(budget);
-            let lazy = pick(budget_of, &all, &mut words(Lazy::Declared), &mut |_| Ok(()));
-            let naive = pick(budget_of, &all, &mut words(Lazy::NotDeclared), &mut |_| Ok(()));
-            let (lazy, naive) = (lazy.unwrap(), naive.unwrap());
-            assert_eq!(lazy, naive);
-            assert_eq!(lazy.candidates.len(), budget.min(200));
+            for ties in [Ties::Complexity, Ties::Input] {
+                let by = |lazy| pick(budget_of, ties, &all, &mut words(lazy), &mut |_| Ok(()));
+                let (lazy, naive) = (by(Lazy::Declared).unwrap(), by(Lazy::NotDeclared).unwrap());
+                assert_eq!(lazy, naive);
+                assert_eq!(lazy.candidates.len(), budget.min(200));
+            }
         }
     }
 
@@ -306,7 +339,7 @@ mod tests {
         let of: Vec<u64> = (0..200).map(|i| 1 + i % 7).collect();
         let by = |lazy| {
             let budget = Budget::Tokens { most: 100, of: &of };
-            pick(budget, &all, &mut words(lazy), &mut |_| Ok(())).unwrap()
+            pick(budget, Ties::default(), &all, &mut words(lazy), &mut |_| Ok(())).unwrap()
         };
         let (lazy, naive) = (by(Lazy::Declared), by(Lazy::NotDeclared));
         let spent: u64 = lazy.candidates.iter().map(|&candidate| of[candidate]).sum();
@@ -321,11 +354,24 @@ mod tests {
     }
 
     #[test]
+    fn of_candidates_that_add_nothing_the_most_complex_is_next() {
+        let all = candidates([0.2, 0.9, 0.0, 0.9, 0.5]);
+        for lazy in [Lazy::Declared, Lazy::NotDeclared] {
+            let mut nothing = Words { candidates: vec![vec![]; 5], weights: vec![], lazy };
+            let mut by =
+                |ties| pick(Budget::Samples(5), ties, &all, &mut nothing, &mut |_| Ok(())).unwrap();
+            assert_eq!(by(Ties::Complexity).candidates, [1, 3, 4, 0, 2]);
+            assert_eq!(by(Ties::Input).candidates, [0, 1, 2, 3, 4]);
+        }
+    }
+
+    #[test]
     fn a_gain_that_is_no_number_is_refused() {
         let mut bad = words(Lazy::Declared);
         bad.weights[0] = f64::NAN;
-        let error = pick(Budget::Samples(1), &candidates([1.0; 200]), &mut bad, &mut |_| Ok(()))
-            .unwrap_err();
+        let all = candidates([1.0; 200]);
+        let error =
+            pick(Budget::Samples(1), Ties::default(), &all, &mut bad, &mut |_| Ok(())).unwrap_err();
         assert!(
             matches!(error, PickError::Diversity(_, error) if error.message().contains("is NaN"))
         );

@@ -26,6 +26,7 @@ use pace::Pace;
 
 use crate::config::{Shuffle, TrainConfig};
 use crate::corpus::Corpus;
+use crate::greedy::Ties;
 use crate::grouped;
 use crate::learner::{Sequence, StepOptions};
 use crate::models::Models;
@@ -68,6 +69,8 @@ pub struct RunOptions {
     pub budget: u64,
     /// Tokens an epoch instead, where those are what is limited.
     pub tokens: Option<u64>,
+    /// What decides between picks that add nothing.
+    pub ties: Ties,
     /// `[train]`.
     pub train: TrainConfig,
     /// A checkpoint every so many steps besides the one after every epoch; 0 for none.

@@ -1,5 +1,6 @@
 //! Files and folders that appear whole or not at all: written beside their place under a temporary
-//! name, flushed to the disk, then renamed. What a kill leaves of that, [`sweep`] puts right.
+//! name, flushed to the disk, then renamed. What a kill leaves of that, [`sweep`] puts right. Who may
+//! read them is the umask's to say, as for any other new file.
 
 use crate::{Error, Result};
 use serde::Serialize;
@@ -47,13 +48,13 @@ pub fn write_with(
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let temporary = tempfile::Builder::new()
         .prefix(PARTIAL)
+        .permissions(all_but_umask(0o666))
         .tempfile_in(folder)
         .map_err(Error::io("write into", folder))?;
     let mut out = BufWriter::new(temporary.as_file());
     write(&mut out).and_then(|()| out.flush()).map_err(Error::io("write", path))?;
     drop(out);
     temporary.as_file().sync_all().map_err(Error::io("write", path))?;
-    allow_reading(temporary.as_file()).map_err(Error::io("write", path))?;
     temporary.persist(path).map_err(|error| Error::io("write", path)(error.error))?;
     sync_folder(folder)
 }
@@ -65,11 +66,11 @@ pub fn write_folder(path: &Path, fill: impl FnOnce(&Path) -> Result<()>) -> Resu
     fs::create_dir_all(parent).map_err(Error::io("create", parent))?;
     let temporary = tempfile::Builder::new()
         .prefix(PARTIAL)
+        .permissions(all_but_umask(0o777))
         .tempdir_in(parent)
         .map_err(Error::io("write into", parent))?;
     fill(temporary.path())?;
     sync_tree(temporary.path())?;
-    allow_entering(temporary.path()).map_err(Error::io("write", path))?;
     match path.exists() {
         true => replace(temporary.path(), path)?,
         false => fs::rename(temporary.path(), path).map_err(Error::io("write", path))?,
@@ -189,17 +190,10 @@ fn sync_tree(folder: &Path) -> Result<()> {
     sync_folder(folder)
 }
 
-/// Temporary files are private; results are as readable as any other new file.
+/// Temporary files would be private otherwise. The system takes from these what the umask forbids.
 #[cfg(unix)]
-fn allow_reading(file: &File) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    file.set_permissions(fs::Permissions::from_mode(0o644))
-}
-
-#[cfg(unix)]
-fn allow_entering(folder: &Path) -> std::io::Result<()> {
-    use std::os::unix::fs::PermissionsExt;
-    fs::set_permissions(folder, fs::Permissions::from_mode(0o755))
+fn all_but_umask(mode: u32) -> fs::Permissions {
+    std::os::unix::fs::PermissionsExt::from_mode(mode)
 }
 
 #[cfg(test)]

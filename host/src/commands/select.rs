@@ -63,7 +63,8 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
     table.insert(0, scores);
     let history = History { table: &table, selections: &[] };
     let budget = Budget::Samples(args.budget as usize);
-    let picks = pick(lender, history, diversity.as_mut(), &candidates, budget, None)?;
+    let ties = config.selection.ties;
+    let picks = pick(lender, history, diversity.as_mut(), &candidates, budget, ties, None)?;
     let selection = Selection {
         epoch: 0,
         budget: args.budget,

@@ -3,7 +3,7 @@
 use crate::cli::Train;
 use crate::progress::Screen;
 use crate::training::{Origin, Training, announce, warn_of_texts};
-use crate::wiring::{self, Choosers};
+use crate::wiring::{self, Choosers, Texts};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::run::{Inputs, Lender};
 use iterit_core::run_directory::RunDirectory;
@@ -33,14 +33,15 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
 
 fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<()> {
     // Everything that can be wrong is looked at before anything is written.
-    let (choosers, (corpus, held_out)) =
-        Error::both(Choosers::find(config, screen), wiring::corpora(config, screen))?;
+    let (choosers, texts) =
+        Error::both(Choosers::find(config, screen), wiring::texts(config, screen))?;
+    let Texts { corpus, held_out, sha256: read } = texts;
     budget(config.selection.ratio, corpus.num_samples())?;
     let threads = wiring::threads();
     let models = wiring::models(config, &corpus, threads, screen)?;
     choosers.require(&models.offered(&corpus))?;
-    let parts = wiring::parts(config, &choosers)?;
-    let sha256 = wiring::hashes(&parts)?;
+    let parts = wiring::parts(config, &choosers, &read)?;
+    let sha256 = wiring::hashes(&parts, &read)?;
     let contents = wiring::contents(&parts, &sha256, &corpus);
     let origin = Origin {
         plugins: choosers.records(),

@@ -5,7 +5,7 @@ use super::inputs::inputs;
 use super::shared_scores::SharedScores;
 use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
-use crate::wiring;
+use crate::wiring::{self, Texts};
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
 use iterit_core::config::{Config, budget};
 use iterit_core::corpus::Corpus;
@@ -65,13 +65,13 @@ impl<'a> Experiment<'a> {
         let config = plan.config()?;
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
-        let ((), (corpus, held_out)) =
-            Error::both(faults.told(), wiring::whole_corpora(&config, screen))?;
+        let ((), texts) = Error::both(faults.told(), wiring::whole_texts(&config, screen))?;
+        let Texts { corpus, held_out, sha256: read } = texts;
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
         let models = wiring::models(&config, &corpus, threads, screen)?;
-        let parts = inputs(&config, &arms)?;
-        let sha256 = wiring::hashes(&parts)?;
+        let parts = inputs(&config, &arms, &read)?;
+        let sha256 = wiring::hashes(&parts, &read)?;
         let device = models.ask(|learner| learner.facts()).device;
         let mut experiment = Self {
             plan,
@@ -275,8 +275,8 @@ impl<'a> Experiment<'a> {
         let corpus = drawn.as_ref().unwrap_or(&self.corpus);
         let models = wiring::models(&config, corpus, self.threads, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
-        let contents =
-            wiring::contents(&wiring::parts(&config, &choosers)?, &self.sha256, &self.corpus);
+        let parts = wiring::parts(&config, &choosers, &self.sha256)?;
+        let contents = wiring::contents(&parts, &self.sha256, &self.corpus);
         let identity = wiring::identity(&config, &choosers, contents);
         let records = choosers.records();
         let mut plugins = choosers.open(&config)?;

@@ -5,10 +5,15 @@ use crate::wiring::{self, Part};
 use iterit_core::Result;
 use iterit_core::compare::OF_ARM;
 use iterit_core::config::Config;
+use std::collections::BTreeMap;
 
 /// Data and models, which all arms share; each arm's plugins, and the files that their options name.
-pub(super) fn inputs(config: &Config, arms: &[CheckedArm<'_>]) -> Result<Vec<Part>> {
-    let mut parts = wiring::data_parts(config)?;
+pub(super) fn inputs(
+    config: &Config,
+    arms: &[CheckedArm<'_>],
+    read: &BTreeMap<String, String>,
+) -> Result<Vec<Part>> {
+    let mut parts = wiring::data_parts(config, read);
     parts.extend(wiring::model_parts(config)?);
     for CheckedArm { arm, config, choosers } in arms {
         let of_arm = wiring::plugin_parts(config, choosers).into_iter();

@@ -34,9 +34,9 @@ impl SharedScores {
     ) -> Result<Self> {
         let own = std::env::current_exe().map_err(Error::io("find", "this program"))?;
         let encoder = corpus.encoder().expect("a comparison has a tokenizer");
-        let data = wiring::hashes(&wiring::data_parts(config)?)?;
+        let data = wiring::hashes(&wiring::data_parts(config, inputs), inputs)?;
         let common = ScoreCacheKey {
-            model: wiring::hashes(&wiring::model_parts(config)?)?,
+            model: wiring::hashes(&wiring::model_parts(config)?, inputs)?,
             data: data.into_values().collect(),
             template: encoder.template().source().to_owned(),
             scorer: String::new(),

@@ -23,7 +23,7 @@ const SDK: &[Source] = embedded!("sdk":
     "abi/Cargo.toml", "abi/src/lib.rs", "abi/src/code.rs", "abi/src/data.rs", "abi/src/host.rs",
     "abi/src/root.rs", "abi/src/scorer.rs",
     "src/lib.rs", "src/error.rs", "src/sample.rs", "src/score.rs", "src/services.rs",
-    "src/traits.rs", "src/check.rs", "src/manifest.rs", "src/options.rs", "src/export.rs",
+    "src/tapped.rs", "src/traits.rs", "src/check.rs", "src/manifest.rs", "src/options.rs", "src/export.rs",
     "src/adapter/mod.rs", "src/adapter/guard.rs", "src/adapter/convert.rs", "src/adapter/lent.rs",
     "src/adapter/remote.rs", "src/adapter/plugin.rs", "src/adapter/handle.rs",
     "src/testkit/mod.rs", "src/testkit/fake_host.rs", "src/testkit/through_abi.rs",
@@ -157,15 +157,18 @@ fn lib_rs(name: &str, kind: PluginKind) -> String {
 }
 
 fn write_whole(parent: &Path, folder: &Path, files: &[(PathBuf, String)]) -> io::Result<()> {
-    let unfinished = tempfile::Builder::new().prefix(".iterit-new-").tempdir_in(parent)?;
+    // Without these a temporary folder would be private; the umask takes its part from them.
+    let permissions = std::os::unix::fs::PermissionsExt::from_mode(0o777);
+    let unfinished = tempfile::Builder::new()
+        .prefix(".iterit-new-")
+        .permissions(permissions)
+        .tempdir_in(parent)?;
     for (path, text) in files {
         let path = unfinished.path().join(path);
         fs::create_dir_all(path.parent().expect("a file is in a folder"))?;
         fs::write(path, text)?;
     }
-    let unfinished = unfinished.keep();
-    fs::set_permissions(&unfinished, std::os::unix::fs::PermissionsExt::from_mode(0o755))?;
-    fs::rename(unfinished, folder)
+    fs::rename(unfinished.keep(), folder)
 }
 
 #[cfg(test)]

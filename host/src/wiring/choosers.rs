@@ -84,6 +84,14 @@ impl Choosers {
                 "`selection.weights.{name}`: no plugin `{name}` is in use\nhint: name it in --plugins"
             ));
         }
+        // Its file names samples by their positions in the data; drawn, they have others.
+        if config.data.pool.is_some_and(|share| share < 1.0) && !unused("scores") {
+            faults.push(
+                "`data.pool` draws a part of the samples, and plugin `scores` reads scores by their \
+                 positions among all\nhint: --set data.pool=1, in a comparison compare.pool=1"
+                    .to_owned(),
+            );
+        }
         let mut idle = config.plugins.keys().filter(|name| unused(name)).peekable();
         if idle.peek().is_some() {
             let offered = search_path.offers().into_iter().map(|found| found.scorer.name);
@@ -101,6 +109,11 @@ impl Choosers {
 
     fn of(&self, kind: PluginKind) -> impl Iterator<Item = &Found> {
         self.found.iter().filter(move |found| found.kind() == kind)
+    }
+
+    /// Whether there is a diversity scorer, and it needs nothing but texts.
+    pub(crate) fn compare_texts(&self) -> bool {
+        self.of(PluginKind::Diversity).any(|found| found.scorer.services.is_empty())
     }
 
     /// Whether there is none.

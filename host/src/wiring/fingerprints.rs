@@ -17,15 +17,19 @@ pub(crate) type Part = (String, PathBuf);
 
 /// Data, models, plugins, and the files that the options of these plugins name. The template is
 /// known by its text, see [`contents`].
-pub(crate) fn parts(config: &Config, choosers: &Choosers) -> Result<Vec<Part>> {
-    let mut parts = data_parts(config)?;
+pub(crate) fn parts(
+    config: &Config,
+    choosers: &Choosers,
+    read: &BTreeMap<String, String>,
+) -> Result<Vec<Part>> {
+    let mut parts = data_parts(config, read);
     parts.extend(model_parts(config)?);
     parts.extend(plugin_parts(config, choosers));
     Ok(parts)
 }
 
-/// The files of samples.
-pub(crate) fn data_parts(config: &Config) -> Result<Vec<Part>> {
+/// The files of samples; of a folder those among `read`, by path.
+pub(crate) fn data_parts(config: &Config, read: &BTreeMap<String, String>) -> Vec<Part> {
     let data = &config.data;
     let keys = [("path", &data.path), ("eval_path", &data.eval_path)];
     let keys = keys.into_iter().chain([("target_path", &data.target_path)]);
@@ -33,13 +37,18 @@ pub(crate) fn data_parts(config: &Config) -> Result<Vec<Part>> {
     for (key, paths) in keys {
         for (index, path) in paths.iter().enumerate() {
             let part = format!("data.{key}[{index}]");
-            match path.is_dir() {
-                true => whole_folder(&part, path, &mut parts)?,
-                false => parts.push((part, path.clone())),
+            if !path.is_dir() {
+                parts.push((part, path.clone()));
+                continue;
+            }
+            for file in read.keys().map(Path::new) {
+                if let Ok(relative) = file.strip_prefix(path) {
+                    parts.push((format!("{part}/{}", relative.display()), file.to_owned()));
+                }
             }
         }
     }
-    Ok(parts)
+    parts
 }
 
 /// Weights, configuration, tokenizer and templates of the model, and of the proxy: what lies in their
@@ -112,14 +121,17 @@ fn whole_folder(part: &str, folder: &Path, parts: &mut Vec<Part>) -> Result<()> 
     Ok(())
 }
 
-/// The sha256 of files, by path; each is read once.
+/// The sha256 of files, by path; each is read once, and those of `known` not at all: a pipe could not
+/// be, and a file may have changed since.
 pub(crate) fn hashes<'a>(
     parts: impl IntoIterator<Item = &'a Part>,
+    known: &BTreeMap<String, String>,
 ) -> Result<BTreeMap<String, String>> {
     let mut hashes = BTreeMap::new();
     for (_, path) in parts {
         if let Entry::Vacant(hash) = hashes.entry(path.display().to_string()) {
-            hash.insert(sha256(path)?);
+            let known = known.get(hash.key()).cloned();
+            hash.insert(known.map_or_else(|| sha256(path), Ok)?);
         }
     }
     Ok(hashes)

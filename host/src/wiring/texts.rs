@@ -1,53 +1,53 @@
 //! Data files, tokenizer and template become corpora.
 
 use super::PROXY;
-use iterit_core::config::Config;
+use super::reading::{AllRows, Reading};
+use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
-use iterit_core::dataset::{self, Drawn, Row};
+use iterit_core::dataset::{Drawn, Row};
+use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::observer::{Observer, Phase};
+use iterit_core::sdk::LogLevel;
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Error, Result, Sample};
-use std::path::{Path, PathBuf};
+use std::collections::BTreeMap;
+use std::path::Path;
 use std::sync::Arc;
+
+/// What a run works on.
+pub(crate) struct Texts {
+    /// What is trained on.
+    pub(crate) corpus: Corpus,
+    /// What the model is measured by, where there is such data.
+    pub(crate) held_out: Option<Corpus>,
+    /// The sha256 of the data as it was read, by path.
+    pub(crate) sha256: BTreeMap<String, String>,
+}
 
 /// What is trained on, and what the model is measured by where there is such data. Of the first the
 /// seed draws its share.
-pub(crate) fn corpora(
-    config: &Config,
-    observer: &dyn Observer,
-) -> Result<(Corpus, Option<Corpus>)> {
-    encoded(config, config.data.pool.filter(|share| *share < 1.0), observer)
+pub(crate) fn texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
+    let mut texts = whole_texts(config, observer)?;
+    if let Some(share) = config.data.pool.filter(|share| *share < 1.0) {
+        let num_samples = texts.corpus.samples().len();
+        texts.corpus = texts.corpus.draw(Drawn::new(num_samples, share, config.seed));
+    }
+    Ok(texts)
 }
 
 /// The same before any draw.
-pub(crate) fn whole_corpora(
-    config: &Config,
-    observer: &dyn Observer,
-) -> Result<(Corpus, Option<Corpus>)> {
-    encoded(config, None, observer)
-}
-
-fn encoded(
-    config: &Config,
-    share: Option<f64>,
-    observer: &dyn Observer,
-) -> Result<(Corpus, Option<Corpus>)> {
-    let data = Error::both(rows(config, observer), target_rows(config, observer));
-    let (((rows, held_out), targets), encoder) =
-        Error::both(data, model_encoder(config, observer))?;
-    let drawn = share.map(|share| Drawn::new(rows.len(), share, config.seed));
-    let rows = match &drawn {
-        Some(drawn) => drawn.take(&rows),
-        None => rows,
-    };
-    let training = encode(rows, targets, &encoder, observer)?.known_as(drawn);
+pub(crate) fn whole_texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
+    let mut reading = Reading::new(config, Some(observer));
+    let (rows, encoder) = Error::both(reading.all(), model_encoder(config, observer))?;
+    let AllRows { training, held_out, targets } = rows;
+    let corpus = encode_what_fits(config, training, targets, &encoder, observer)?;
     let held_out = match held_out {
-        Some(rows) => Some(encode(rows, Vec::new(), &encoder, observer)?),
+        Some(rows) => Some(encode_what_fits(config, rows, Vec::new(), &encoder, observer)?),
         None => None,
     };
-    Ok((training, held_out))
+    Ok(Texts { corpus, held_out, sha256: reading.sha256 })
 }
 
 /// The data alone, as one corpus.
@@ -56,11 +56,11 @@ pub(crate) fn corpus(
     limit: Option<usize>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let rows = load(config, &config.data.path, observer);
-    let data = Error::both(rows, target_rows(config, observer));
+    let mut reading = Reading::new(config, Some(observer));
+    let data = Error::both(reading.training(), reading.targets());
     let ((mut rows, targets), encoder) = Error::both(data, model_encoder(config, observer))?;
     rows.truncate(limit.unwrap_or(usize::MAX));
-    encode(rows, targets, &encoder, observer)
+    encode_what_fits(config, rows, targets, &encoder, observer)
 }
 
 /// The samples of a corpus in the tokens of the proxy model, which may be of another family; its
@@ -86,18 +86,29 @@ fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Res
     };
     let tokenizer = Tokenizer::open(folder)?;
     super::warn_once(PROXY, tokenizer.warnings(), observer);
-    let positions = tokenizer.max_position_embeddings().unwrap_or(usize::MAX);
-    let max_length = config.model.max_length.map(|length| length.min(positions));
-    Encoder::new(tokenizer, template, EncoderOptions { max_length, ..options(config) })
+    let limits = iterit_torch::limits(folder)?;
+    let max_length = config.model.max_length.map(|length| length.min(limits.positions));
+    Encoder::new(
+        tokenizer,
+        template,
+        EncoderOptions { max_length, ..options(config, Some(limits)) },
+    )
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
 /// or the model's where one is named.
 pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Corpus> {
-    let rows = load(config, &config.data.path, observer)?;
+    if config.data.too_long == TooLong::Drop {
+        return Err(Error::config(
+            "`data.too_long` is \"drop\", and without a tokenizer no text is known to be too long\n\
+             hint: --set data.too_long=cut, or drop those rows from the data",
+        ));
+    }
+    let mut reading = Reading::new(config, Some(observer));
+    let rows = reading.training()?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
-        (None, Some(model)) => encoder(config, model)?.target_end().to_owned(),
+        (None, Some(model)) => encoder(config, model, None)?.target_end().to_owned(),
         (None, None) => {
             return Err(Error::config(
                 "`data.eos_text` is not set, so it is unknown what ends a response in training\n\
@@ -105,68 +116,37 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
             ));
         }
     };
-    Ok(Corpus::bare(rows, target_rows(config, observer)?, end, config.data.turns))
+    Ok(Corpus::bare(rows, reading.targets()?, end, config.data.turns))
 }
 
 /// The samples to choose from, before any draw. Pages show them, long after their files were
 /// spoken of.
 pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
-    let mut dataset = dataset::load(&config.data.path, config.data.format)?;
-    if config.data.eval_path.is_empty() && config.data.eval_fraction > 0.0 {
-        (dataset.rows, _) = dataset::hold_out(dataset.rows, config.data.eval_fraction)?;
+    let (rows, _) = Reading::new(config, None).parted()?;
+    if config.data.too_long == TooLong::Cut {
+        return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
     }
-    Ok(dataset.samples())
-}
-
-fn rows(config: &Config, observer: &dyn Observer) -> Result<(Vec<Row>, Option<Vec<Row>>)> {
-    let rows = load(config, &config.data.path, observer)?;
-    if !config.data.eval_path.is_empty() {
-        let held_out = load(config, &config.data.eval_path, observer)?;
-        return Ok((rows, Some(held_out)));
-    }
-    if config.data.eval_fraction > 0.0 {
-        let (rows, held_out) = dataset::hold_out(rows, config.data.eval_fraction)?;
-        return Ok((rows, Some(held_out)));
-    }
-    Ok((rows, None))
-}
-
-fn target_rows(config: &Config, observer: &dyn Observer) -> Result<Vec<Row>> {
-    match config.data.target_path.is_empty() {
-        true => Ok(Vec::new()),
-        false => load(config, &config.data.target_path, observer),
-    }
-}
-
-/// The rows of some files; what is to be said of these is said.
-fn load(config: &Config, paths: &[PathBuf], observer: &dyn Observer) -> Result<Vec<Row>> {
-    let mut dataset = dataset::load(paths, config.data.format)?;
-    if let Some(system) = &config.data.system {
-        for row in &mut dataset.rows {
-            row.conversation.put_own_system(system);
-        }
-    }
-    for note in &dataset.notes {
-        observer.say(note.level, "", &note.message);
-    }
-    Ok(dataset.rows)
+    let encoder = Arc::new(encoder(config, config.model_path()?)?);
+    let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
+    Ok(corpus.without_cut()?.0.samples().to_vec())
 }
 
 /// Tokenizer and template of the model to be trained.
 fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
-    let encoder = encoder(config, config.model_path()?)?;
+    let model = config.model_path()?;
+    let encoder = encoder(config, model, Some(iterit_torch::limits(model)?))?;
     super::warn_once("", encoder.tokenizer().warnings(), observer);
     Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
-fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
+fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result<Encoder> {
     let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options(config))
+    Encoder::new(tokenizer, template, options(config, limits))
 }
 
-fn options(config: &Config) -> EncoderOptions {
+fn options(config: &Config, limits: Option<ModelLimits>) -> EncoderOptions {
     EncoderOptions {
         rules: config.data.texts,
         turns: config.data.turns,
@@ -174,7 +154,31 @@ fn options(config: &Config) -> EncoderOptions {
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
+        limits,
     }
+}
+
+/// As `data.too_long` has it.
+fn encode_what_fits(
+    config: &Config,
+    rows: Vec<Row>,
+    targets: Vec<Row>,
+    encoder: &Arc<Encoder>,
+    observer: &dyn Observer,
+) -> Result<Corpus> {
+    let corpus = encode(rows, targets, encoder, observer)?;
+    if config.data.too_long == TooLong::Cut {
+        return Ok(corpus);
+    }
+    let (corpus, num_dropped) = corpus.without_cut()?;
+    if num_dropped > 0 {
+        let length = encoder.max_length();
+        let told = format!(
+            "{num_dropped} samples are left out, since their texts are longer than {length} tokens"
+        );
+        observer.say(LogLevel::Warn, "", &told);
+    }
+    Ok(corpus)
 }
 
 fn encode(

@@ -53,12 +53,12 @@ impl DecayedRows {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::words::WordTexts;
+    use crate::texts::NumberedTexts;
 
     fn rows(texts: &[&str], decay: f64) -> DecayedRows {
-        let mut words = WordTexts::default();
-        words.push(&texts.iter().map(ToString::to_string).collect::<Vec<_>>(), 1);
-        DecayedRows::new(Tfidf::fit(&words, 1), decay)
+        let mut terms = NumberedTexts::default();
+        terms.push(&texts.iter().map(ToString::to_string).collect::<Vec<_>>(), 1);
+        DecayedRows::new(Tfidf::fit(&terms, 1), decay)
     }
 
     #[test]

@@ -1,22 +1,30 @@
 //! The `diversity` plugin: how much a response adds to those already picked, by the TF-IDF weight
 //! of the words, bigrams and trigrams that no pick holds yet.
 //!
-//! It knows nothing of complexity or of how the host picks. `words` → `ngrams` → `tfidf` → `decay`.
+//! It knows nothing of complexity or of how the host picks. `analyzer` → `texts` → `ngrams` → `tfidf`
+//! → `decay`.
 
 mod parallel;
 
 pub mod words;
+
+pub mod analyzer;
+pub mod texts;
+
+mod fit;
 
 mod ngrams;
 pub mod tfidf;
 
 pub mod decay;
 
+use analyzer::Analyzer;
 use decay::DecayedRows;
+use fit::Fit;
 use iterit_sdk::{DiversityScorer, Error, Host, Plugin, Result, SampleId};
 use serde::{Deserialize, Serialize};
+use texts::NumberedTexts;
 use tfidf::Tfidf;
-use words::WordTexts;
 
 /// How many texts are asked for at once: enough to keep threads busy, few enough to stay small.
 const TEXTS_AT_ONCE: usize = 4096;
@@ -27,18 +35,23 @@ const TEXTS_AT_ONCE: usize = 4096;
 pub struct Options {
     /// What a pick leaves of the weight of each n-gram it holds; from 0, and 1 for no decay.
     pub decay: f64,
+    /// What n-grams are made of: `word`, as published; `char_wb`, characters; `unicode`, words in any
+    /// script.
+    pub analyzer: Analyzer,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { decay: 0.1 }
+        Self { decay: 0.1, analyzer: Analyzer::Word }
     }
 }
 
 /// Diversity of the training targets by decayed TF-IDF.
 #[derive(Debug)]
 pub struct Diversity {
-    decay: f64,
+    options: Options,
+    /// What to tell of the texts is told once.
+    is_told: bool,
     threads: usize,
     rows: DecayedRows,
 }
@@ -53,20 +66,29 @@ impl Plugin for Diversity {
                 "`decay` is {decay}, expected a number from 0 to 1"
             )));
         }
-        Ok(Self { decay, threads: 1, rows: DecayedRows::default() })
+        Ok(Self { options, is_told: false, threads: 1, rows: DecayedRows::default() })
     }
 }
 
 impl DiversityScorer for Diversity {
     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
         self.threads = host.threads();
-        let mut texts = WordTexts::default();
+        let (mut texts, mut fit) = (NumberedTexts::new(self.options.analyzer), Fit::default());
         for ids in candidates.chunks(TEXTS_AT_ONCE) {
             host.check_cancelled()?;
-            texts.push(&host.training_targets(ids)?, self.threads);
+            let targets = host.training_targets(ids)?;
+            texts.push(&targets, self.threads);
+            fit.push(&targets);
             host.progress(texts.len() as u64, candidates.len() as u64);
         }
-        self.rows = DecayedRows::new(Tfidf::fit(&texts, self.threads), self.decay);
+        if self.options.analyzer == Analyzer::Word
+            && !self.is_told
+            && let Some(warning) = fit.warning(&texts)
+        {
+            host.warn(warning);
+            self.is_told = true;
+        }
+        self.rows = DecayedRows::new(Tfidf::fit(&texts, self.threads), self.options.decay);
         host.check_cancelled()
     }
 
@@ -120,11 +142,13 @@ mod tests {
 
     iterit_sdk::conformance!(diversity_conforms: diversity Diversity);
     iterit_sdk::conformance!(diversity_without_decay_conforms: diversity Diversity, options: r#"{"decay": 1.0}"#);
+    iterit_sdk::conformance!(diversity_of_characters_conforms: diversity Diversity, options: r#"{"analyzer": "char_wb"}"#);
+    iterit_sdk::conformance!(diversity_of_any_script_conforms: diversity Diversity, options: r#"{"analyzer": "unicode"}"#);
 
     #[test]
     fn a_decay_beyond_its_range_is_refused() {
         for decay in [-0.1, 1.1, f64::NAN] {
-            let error = Diversity::new(Options { decay }).unwrap_err();
+            let error = Diversity::new(Options { decay, ..Options::default() }).unwrap_err();
             assert!(error.message().ends_with("expected a number from 0 to 1"), "{error}");
         }
     }

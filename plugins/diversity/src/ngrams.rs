@@ -1,16 +1,16 @@
-//! Names every distinct run of two or three words by a number, without ever making its text.
+//! Names every distinct run of two or three terms by a number, without ever making its text.
 //!
-//! A bigram is a pair of word numbers, a trigram the pair of its leading bigram's number and its
-//! last word's, so that each is one `u64`. In threads, an n-gram is first named by the place where
+//! A bigram is a pair of term numbers, a trigram the pair of its leading bigram's number and its
+//! last term's, so that each is one `u64`. In threads, an n-gram is first named by the place where
 //! it first occurs, which no order of work can change; places are then numbered in order.
 
 use crate::parallel::in_threads;
-use crate::words::WordTexts;
+use crate::texts::NumberedTexts;
 use std::collections::HashMap;
 use std::hash::{BuildHasherDefault, Hasher};
 use std::sync::atomic::{AtomicU32, Ordering::Relaxed};
 
-/// Stands where no n-gram starts because the text ends too soon.
+/// Stands where no n-gram starts because the run ends too soon.
 pub(crate) const NONE: u32 = u32::MAX;
 
 /// The number of the n-gram that starts at each place of the texts, [`NONE`] where none does, and
@@ -18,7 +18,7 @@ pub(crate) const NONE: u32 = u32::MAX;
 ///
 /// `shorter` holds the number of the (n − 1)-gram that starts at each place.
 pub(crate) fn number_ngrams(
-    texts: &WordTexts,
+    texts: &NumberedTexts,
     shorter: &[u32],
     n: usize,
     base: u32,
@@ -39,19 +39,19 @@ pub(crate) fn number_ngrams(
 }
 
 /// For each place, where the n-gram that starts there first occurs.
-fn first_places(texts: &WordTexts, shorter: &[u32], n: usize, threads: usize) -> Vec<u32> {
-    let words = texts.words();
-    assert!(words.len() < NONE as usize, "fewer than 2^32 words in the candidates");
-    let places: Vec<AtomicU32> = words.iter().map(|_| AtomicU32::new(NONE)).collect();
+fn first_places(texts: &NumberedTexts, shorter: &[u32], n: usize, threads: usize) -> Vec<u32> {
+    let terms = texts.terms();
+    assert!(terms.len() < NONE as usize, "fewer than 2^32 terms in the candidates");
+    let places: Vec<AtomicU32> = terms.iter().map(|_| AtomicU32::new(NONE)).collect();
     // Every thread walks all places in order and keeps to the n-grams of its own shard.
     let shards = threads.max(1);
     in_threads((0..shards).map(|shard| {
         let places = &places;
         move || {
             let mut first = HashMap::<u64, u32, BuildHasherDefault<PairHasher>>::default();
-            for text in texts.texts() {
-                for place in text.start..(text.end + 1).saturating_sub(n) {
-                    let pair = pack(shorter[place], words[place + n - 1]);
+            for run in texts.runs() {
+                for place in run.start..(run.end + 1).saturating_sub(n) {
+                    let pair = pack(shorter[place], terms[place + n - 1]);
                     if (scramble(pair) >> 32) as usize % shards == shard {
                         let first = *first.entry(pair).or_insert(place as u32);
                         places[place].store(first, Relaxed);
@@ -100,9 +100,9 @@ mod tests {
     fn ngrams_are_numbered_by_first_occurrence_whatever_the_threads() {
         let texts = ["aa bb aa bb", "cc", "", "bb aa bb", "aa bb cc"].map(String::from);
         for threads in [1, 2, 7] {
-            let mut all = WordTexts::default();
+            let mut all = NumberedTexts::default();
             all.push(&texts, threads);
-            let (bigrams, next) = number_ngrams(&all, all.words(), 2, 10, threads);
+            let (bigrams, next) = number_ngrams(&all, all.terms(), 2, 10, threads);
             assert_eq!(bigrams, [10, 11, 10, NONE, NONE, 11, 10, NONE, 10, 12, NONE]);
             assert_eq!(next, 13);
             let (trigrams, next) = number_ngrams(&all, &bigrams, 3, next, threads);

@@ -1,4 +1,4 @@
-//! TF-IDF over words, bigrams and trigrams, as scikit-learn's
+//! TF-IDF over terms and runs of two and three of them, as scikit-learn's
 //! `TfidfVectorizer(ngram_range=(1, 3))` gives it in float64.
 //!
 //! With n texts, df(c) of them holding n-gram c, and tf(i, c) occurrences of c in text i:
@@ -10,11 +10,11 @@
 
 use crate::ngrams::{NONE, number_ngrams};
 use crate::parallel::{for_pieces_mut, map_pieces};
-use crate::words::WordTexts;
+use crate::texts::NumberedTexts;
 
 /// The matrix: one row a text, one column a distinct n-gram.
 ///
-/// Columns are numbered by first occurrence: all words, then all bigrams, then all trigrams.
+/// Columns are numbered by first occurrence: all terms, then all bigrams, then all trigrams.
 #[derive(Debug, Default)]
 pub struct Tfidf {
     /// The columns of all rows, each row sorted. A column stands in a row as often as the n-gram
@@ -24,13 +24,13 @@ pub struct Tfidf {
     ends: Vec<usize>,
     /// idf of each column.
     idf: Vec<f64>,
-    /// ‖tf · idf‖₂ of each row; 0 for a text without a word.
+    /// ‖tf · idf‖₂ of each row; 0 for a text without a term.
     norms: Vec<f64>,
 }
 
 impl Tfidf {
-    /// Fits and transforms the texts. Linear in their words but for sorting each row.
-    pub fn fit(texts: &WordTexts, threads: usize) -> Self {
+    /// Fits and transforms the texts. Linear in their terms but for sorting each row.
+    pub fn fit(texts: &NumberedTexts, threads: usize) -> Self {
         let (columns, ends, num_columns) = count_ngrams(texts, threads);
         let mut matrix = Self { columns, ends, idf: Vec::new(), norms: Vec::new() };
         matrix.idf = matrix.inverse_document_frequencies(num_columns);
@@ -72,7 +72,7 @@ impl Tfidf {
     }
 
     /// The sum of one row with other values in place of idf: Σ_c tf(row, c) · values(c) / norm(row).
-    /// A row without a word sums to 0.
+    /// A row without a term sums to 0.
     pub fn row_sum(&self, row: usize, values: &[f64]) -> f64 {
         let columns = self.columns(row);
         if columns.is_empty() {
@@ -108,15 +108,15 @@ fn inverse_document_frequency(num_texts: usize, document_frequency: u32) -> f64 
 }
 
 /// The sorted columns of all rows, where each row ends, and how many columns there are.
-fn count_ngrams(texts: &WordTexts, threads: usize) -> (Vec<u32>, Vec<usize>, usize) {
-    let words = texts.words();
-    let first_bigram = u32::try_from(texts.num_distinct()).expect("fewer than 2^32 words");
-    let (bigrams, first_trigram) = number_ngrams(texts, words, 2, first_bigram, threads);
+fn count_ngrams(texts: &NumberedTexts, threads: usize) -> (Vec<u32>, Vec<usize>, usize) {
+    let terms = texts.terms();
+    let first_bigram = u32::try_from(texts.num_distinct()).expect("fewer than 2^32 terms");
+    let (bigrams, first_trigram) = number_ngrams(texts, terms, 2, first_bigram, threads);
     let (trigrams, num_columns) = number_ngrams(texts, &bigrams, 3, first_trigram, threads);
 
-    let (mut columns, mut ends) = (Vec::with_capacity(3 * words.len()), Vec::new());
+    let (mut columns, mut ends) = (Vec::with_capacity(3 * terms.len()), Vec::new());
     for text in texts.texts() {
-        for numbers in [words, &bigrams, &trigrams] {
+        for numbers in [terms, &bigrams, &trigrams] {
             columns.extend(numbers[text.clone()].iter().filter(|&&number| number != NONE));
         }
         ends.push(columns.len());

@@ -1,5 +1,6 @@
 //! Every key of the configuration: its name, what its value must be, and where it goes. Keys with
-//! free names, `plugins.NAME.KEY` and `selection.weights.NAME`, are not in the list.
+//! free names, `plugins.NAME.KEY`, `selection.weights.NAME`, `data.fields.NAME` and
+//! `data.sources.NAME`, are not in the list.
 
 use super::Config;
 use crate::nearest::nearest;
@@ -61,8 +62,19 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "data.format",
-        expected: "\"auto\", \"alpaca\", \"messages\", \"sharegpt\" or \"prompt-completion\"",
+        expected: "\"auto\", \"alpaca\", \"messages\", \"sharegpt\", \"prompt-completion\" or \
+                   \"preference\"",
         put: |c, v| put(&mut c.data.format, v, |_| true),
+    },
+    Key {
+        name: "data.skip_bad",
+        expected: "a number of rows, 0 or more",
+        put: |c, v| put(&mut c.data.skip_bad, v, |_| true),
+    },
+    Key {
+        name: "data.too_long",
+        expected: "\"cut\" or \"drop\"",
+        put: |c, v| put(&mut c.data.too_long, v, |_| true),
     },
     Key {
         name: "data.template",
@@ -110,6 +122,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.data.eval_fraction, v, |f| (0.0..1.0).contains(f)),
     },
     Key {
+        name: "data.eval_split",
+        expected: "\"last\" or \"hash\"",
+        put: |c, v| put(&mut c.data.eval_split, v, |_| true),
+    },
+    Key {
         name: "data.pool",
         expected: "a share of the samples, above 0 and up to 1",
         put: |c, v| put(&mut c.data.pool, v, |p| p.is_some_and(|p| p > 0.0 && p <= 1.0)),
@@ -128,6 +145,11 @@ pub(super) const KEYS: &[Key] = &[
         name: "selection.budget",
         expected: "\"samples\" or \"tokens\"",
         put: |c, v| put(&mut c.selection.budget, v, |_| true),
+    },
+    Key {
+        name: "selection.ties",
+        expected: "\"complexity\" or \"input\"",
+        put: |c, v| put(&mut c.selection.ties, v, |_| true),
     },
     Key {
         name: "selection.plugin_path",
@@ -262,6 +284,10 @@ pub(super) enum Place<'a> {
     Section,
     /// `selection.weights.NAME`
     Weight(&'a str),
+    /// `data.fields.NAME`
+    Field(&'a str),
+    /// `data.sources.NAME`
+    Source(&'a str),
     /// `plugins.NAME.PATH`, the path not empty.
     Plugin(&'a str, Vec<&'a str>),
     /// Nothing.
@@ -289,6 +315,10 @@ pub(super) fn place(name: &str) -> Place<'_> {
         ["plugins"] | ["plugins", _] | ["selection", "weights"] => Place::Section,
         ["plugins", plugin, ref path @ ..] => Place::Plugin(plugin, path.to_vec()),
         ["selection", "weights", scorer] => Place::Weight(scorer),
+        ["data", "fields" | "sources"] => Place::Section,
+        ["data", "fields", field] => Place::Field(field),
+        // A file's name may have dots.
+        ["data", "sources", ..] => Place::Source(&name["data.sources.".len()..]),
         _ if KEYS.iter().any(|key| is_below(key.name, name)) => Place::Section,
         _ => Place::Unknown,
     }

@@ -19,7 +19,7 @@ mod resolve;
 
 pub use budget::budget;
 pub use by_key::{OnResume, on_resume};
-pub use data::DataConfig;
+pub use data::{DataConfig, TooLong};
 pub use model::{AddedTokens, Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
 pub use selection::{BudgetUnit, SelectionConfig};

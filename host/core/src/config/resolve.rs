@@ -19,6 +19,8 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
     let outcome = match (keys::place(&name), value) {
         (Place::Key(key), value) => put(config, key, value, bare),
         (Place::Weight(scorer), value) => put_weight(config, scorer, value),
+        (Place::Field(field), value) => put_field(config, field, value),
+        (Place::Source(source), value) => put_source(config, source, value),
         (Place::Plugin(plugin, path), value) => {
             insert(config.plugins.entry(plugin.to_owned()).or_default(), &path, value);
             Ok(())
@@ -72,6 +74,29 @@ fn put_weight(config: &mut Config, scorer: &str, value: Value) -> Result<(), Str
         }
         _ => Err(format!(
             "`selection.weights.{scorer}` is {value}, expected a finite number, 0 or more"
+        )),
+    }
+}
+
+fn put_field(config: &mut Config, field: &str, value: Value) -> Result<(), String> {
+    match value {
+        Value::String(name) if !name.is_empty() => {
+            config.data.fields.insert(field.to_owned(), name);
+            Ok(())
+        }
+        value => Err(format!("`data.fields.{field}` is {value}, expected the name of a field")),
+    }
+}
+
+fn put_source(config: &mut Config, source: &str, value: Value) -> Result<(), String> {
+    match value.clone().try_into::<f64>() {
+        Ok(share) if share > 0.0 && share.is_finite() => {
+            config.data.sources.insert(source.to_owned(), share);
+            Ok(())
+        }
+        _ => Err(format!(
+            "`data.sources.{source}` is {value}, expected a share above 0 and up to 1, or a count \
+             above 1"
         )),
     }
 }

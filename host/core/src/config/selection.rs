@@ -1,5 +1,6 @@
 //! `[selection]`: which plugins choose, and how many samples.
 
+use crate::greedy::Ties;
 use serde::{Deserialize, Serialize};
 use std::collections::BTreeMap;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct SelectionConfig {
     pub ratio: f64,
     /// What the ratio is of.
     pub budget: BudgetUnit,
+    /// What decides between picks that add nothing.
+    pub ties: Ties,
     /// Folders searched for plugins before the others.
     pub plugin_path: Vec<PathBuf>,
     /// Seconds without a sign of life after which a plugin counts as hung and the run is ended; 0
@@ -39,6 +42,7 @@ impl Default for SelectionConfig {
             plugins: ["ifd", "diversity", "iterative"].map(String::from).to_vec(),
             ratio: 0.05,
             budget: BudgetUnit::default(),
+            ties: Ties::default(),
             plugin_path: Vec::new(),
             plugin_timeout: 600,
             weights: BTreeMap::new(),

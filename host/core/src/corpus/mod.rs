@@ -1,9 +1,11 @@
 //! All samples of a run with their tokens: what is trained on first, then the target samples.
 
+mod audit;
 mod build;
 mod dump;
 mod report;
 
+pub use audit::TextAudit;
 pub use dump::dump;
 pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
@@ -67,6 +69,38 @@ impl Corpus {
             Box::new(TextReport::new(&encoder, &rows[..num_samples], &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
         Ok(Self { rows, samples, num_samples, drawn: None, texts })
+    }
+
+    /// The corpus without samples whose training text the window cuts, and how many those were. The ids
+    /// of the others close up.
+    ///
+    /// # Errors
+    /// Where none is left to train on.
+    pub fn without_cut(self) -> Result<(Self, usize)> {
+        assert!(self.drawn.is_none(), "texts are left out before samples are drawn");
+        let Self {
+            rows, num_samples, texts: CorpusTexts::Encoded { encoder, encoded, .. }, ..
+        } = self
+        else {
+            return Ok((self, 0));
+        };
+        let is_whole = |encoded: &EncodedSample| encoded.truncated.training == 0;
+        let left = encoded[..num_samples].iter().filter(|it| is_whole(it)).count();
+        if left == 0 {
+            return Err(Error::Text(format!(
+                "every training text is longer than {} tokens, so `data.too_long = \"drop\"` leaves \
+                 none\nhint: raise model.max_length",
+                encoder.max_length()
+            )));
+        }
+        let num_all = encoded.len();
+        let (rows, encoded): (Vec<Row>, Vec<EncodedSample>) =
+            rows.into_iter().zip(encoded).filter(|(_, it)| is_whole(it)).unzip();
+        let num_dropped = num_all - encoded.len();
+        let report = Box::new(TextReport::new(&encoder, &rows[..left], &encoded[..left]));
+        let texts = CorpusTexts::Encoded { encoder, encoded, report };
+        let samples = samples_of(&rows);
+        Ok((Self { rows, samples, num_samples: left, drawn: None, texts }, num_dropped))
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends what is trained on.

@@ -1,28 +1,65 @@
-//! Files of instruction data become rows: JSON arrays and JSON Lines, plain or packed, in the
-//! layouts people keep such data in.
+//! Files of instruction data become rows, whatever holds them and in the layouts people keep such data
+//! in.
 //!
 //! A row that cannot be read is an error that names the file, the row (counted from 0, as sample ids
-//! are) and the field; several are reported at once. No row is skipped.
+//! are) and the field; several are reported at once, those of several files too. No row is skipped
+//! but those that the user allows to be bad, and these are told.
 
 mod drawn;
-mod fields;
+mod near_duplicates;
+
+mod card;
+mod folder;
+
+mod field_names;
 mod format;
+
 mod reader;
-mod row;
+
+mod fault;
 mod turns;
 
+mod row;
+
+mod fields;
+mod file;
+mod hold_out;
+mod source;
+
 pub use drawn::Drawn;
+pub use field_names::FieldNames;
+pub use folder::Purpose;
 pub use format::DataFormat;
+pub use hold_out::{EvalSplit, hold_out};
+pub use near_duplicates::{Repeat, repeats};
 pub use row::Row;
+pub use source::{SOURCE_FIELDS, Source};
 
 use crate::{Error, Result};
-use fields::Fields;
 use iterit_sdk::{LogLevel, Sample};
-use serde_json::Value;
+use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-/// Faults shown before the rest is only counted.
-const SHOWN_FAULTS: usize = 5;
+/// How files are read.
+#[derive(Debug, Clone, PartialEq, Default)]
+pub struct ReadOptions {
+    /// What a row looks like.
+    pub format: DataFormat,
+    /// What the rows are for.
+    pub purpose: Purpose,
+    /// What the files call the fields of that layout.
+    pub fields: FieldNames,
+    /// Rows that may be bad before reading fails, in all files together.
+    pub skip_bad: usize,
+    /// By source, how many of its rows are kept: up to 1 a share of them, above 1 a count.
+    pub sources: BTreeMap<String, f64>,
+}
+
+impl From<DataFormat> for ReadOptions {
+    fn from(format: DataFormat) -> Self {
+        Self { format, ..Self::default() }
+    }
+}
 
 /// What some files hold.
 #[derive(Debug, Clone, Default)]
@@ -31,6 +68,10 @@ pub struct Dataset {
     pub rows: Vec<Row>,
     /// What is to be said of the files.
     pub notes: Vec<Note>,
+    /// Where the rows came from, in order.
+    pub sources: Vec<Source>,
+    /// The sha256 of the bytes that were read, by path.
+    pub sha256: BTreeMap<String, String>,
 }
 
 /// Something a person should know of a file.
@@ -42,6 +83,12 @@ pub struct Note {
     pub message: String,
 }
 
+impl Note {
+    fn of(level: LogLevel, path: &Path, message: &str) -> Self {
+        Self { level, message: format!("`{}`: {message}", path.display()) }
+    }
+}
+
 impl Dataset {
     /// The rows as plugins and pages see them.
     pub fn samples(&self) -> Vec<Sample> {
@@ -49,101 +96,47 @@ impl Dataset {
     }
 }
 
-/// The rows of some files, in order; ids run through all of them.
+/// The rows of some files and folders, in order; ids run through all of them.
 ///
 /// # Errors
-/// No file, one that cannot be read, one without samples, or rows that are not what they should be.
-pub fn load(paths: &[PathBuf], format: DataFormat) -> Result<Dataset> {
+/// No path, one that cannot be read, one without samples, rows that are not what they should be; those
+/// of all paths together.
+pub fn load(paths: &[PathBuf], options: impl Into<ReadOptions>) -> Result<Dataset> {
+    let options = options.into();
     if paths.is_empty() {
         return Err(Error::config(
             "`data.path` is not set\nhint: give it with --data FILE or in the configuration",
         ));
     }
+    let names = source::names(paths);
+    source::check_known(&names, &options)?;
     let mut dataset = Dataset::default();
-    for path in paths {
-        load_file(path, format, &mut dataset)?;
+    let mut bad = file::BadRows::allowed(options.skip_bad);
+    let mut faults = Vec::new();
+    for (path, name) in paths.iter().zip(&names) {
+        let before = dataset.rows.len();
+        match load_path(path, &options, &mut bad, &mut dataset) {
+            Ok(()) => source::end(name, before, paths.len(), &options, &mut dataset),
+            Err(error) => faults.push(error),
+        }
     }
+    match faults.len() {
+        0 => {}
+        1 => return Err(faults.remove(0)),
+        _ => return Err(Error::Several(faults)),
+    }
+    dataset.notes.extend(bad.note());
     Ok(dataset)
 }
 
-/// Parts the last rows from those before them, for evaluation: ⌊n · `fraction`⌋ of them, at
-/// least one. The last ones, so that the ids of the others stay their positions in the input.
-///
-/// # Errors
-/// Where nothing would be left to train on.
-pub fn hold_out(mut rows: Vec<Row>, fraction: f64) -> Result<(Vec<Row>, Vec<Row>)> {
-    let num_held = ((rows.len() as f64 * fraction) as usize).max(1);
-    if num_held >= rows.len() {
-        return Err(Error::config(format!(
-            "`data.eval_fraction` is {fraction}: {num_held} of {} samples, expected to leave some \
-             to train on",
-            rows.len()
-        )));
-    }
-    let held = rows.split_off(rows.len() - num_held);
-    Ok((rows, held))
-}
-
-fn load_file(path: &Path, format: DataFormat, dataset: &mut Dataset) -> Result<()> {
-    let mut file = FileReader {
-        format,
-        num_rows: 0,
-        faults: Vec::new(),
-        num_faults: 0,
-        fields: Fields::default(),
-        rows: &mut dataset.rows,
-    };
-    let read = reader::rows(path, &mut |place, row| file.take(place, row));
-    let FileReader { num_rows, faults, num_faults, fields, .. } = file;
-    dataset.notes.extend(fields.notes(path));
-    let mut lines = faults;
-    match read {
-        Ok(()) if num_rows == 0 => return Err(Error::file(path, "no sample in it, expected some")),
-        Ok(()) if num_faults == 0 => return Ok(()),
-        Ok(()) => {}
-        Err(reader::Failure::Io(error)) => return Err(Error::io("read", path)(error)),
-        Err(reader::Failure::Content(message)) if num_faults == 0 => {
-            return Err(Error::file(path, message));
-        }
-        Err(reader::Failure::Content(message)) => lines.push(message),
-    }
-    if num_faults > SHOWN_FAULTS {
-        lines.push(format!("and {} more", num_faults - SHOWN_FAULTS));
-    }
-    let total = format!("{num_faults} of {num_rows} rows cannot be read");
-    Err(Error::file(path, format!("{total}\n  {}", lines.join("\n  "))))
-}
-
-/// Gathers the rows of one file.
-struct FileReader<'a> {
-    format: DataFormat,
-    num_rows: usize,
-    faults: Vec<String>,
-    num_faults: usize,
-    fields: Fields,
-    rows: &'a mut Vec<Row>,
-}
-
-impl FileReader<'_> {
-    fn take(&mut self, place: &str, row: Result<Value, String>) {
-        self.num_rows += 1;
-        let row = row.and_then(row::object).and_then(|fields| {
-            if self.format == DataFormat::Auto {
-                self.format = DataFormat::detect(&fields)?;
-            }
-            row::row(fields, self.format)
-        });
-        match row {
-            Ok(row) => {
-                self.fields.see(&row);
-                self.rows.push(row);
-            }
-            Err(fault) => {
-                self.num_faults += 1;
-                if self.num_faults <= SHOWN_FAULTS {
-                    self.faults.push(format!("{place}: {fault}"));
-                }
-            }
-        }
-    }
+fn load_path(
+    path: &Path,
+    options: &ReadOptions,
+    bad: &mut file::BadRows,
+    dataset: &mut Dataset,
+) -> Result<()> {
+    let files = folder::files(path, options.purpose)?;
+    let note = files.note.as_deref().map(|note| Note::of(LogLevel::Info, path, note));
+    dataset.notes.extend(note);
+    files.paths.iter().try_for_each(|file| file::load(file, options, bad, dataset))
 }

@@ -1,6 +1,7 @@
 //! One row becomes one conversation.
 
 use super::DataFormat;
+use super::fault::{fault, kind};
 use super::turns;
 use crate::conversation::{Conversation, Message, SystemTurn};
 use iterit_sdk::{Sample, SampleId};
@@ -51,9 +52,10 @@ pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row,
     let mut parts = Parts { fields, faults: Vec::new() };
     let messages = match format {
         DataFormat::Alpaca | DataFormat::Auto => parts.alpaca(),
-        DataFormat::Messages => parts.conversation("messages"),
+        DataFormat::Messages => parts.conversation(parts.first_of(["messages", "conversation"])),
         DataFormat::ShareGpt => parts.conversation("conversations"),
         DataFormat::PromptCompletion => parts.prompt_completion(),
+        DataFormat::Preference => parts.preference(),
     };
     let (tools, system) = (parts.tools(), parts.system());
     let Parts { fields: metadata, faults } = parts;
@@ -96,7 +98,7 @@ impl Parts {
             Some(last) if !input.is_empty() => last.append(&format!("\nInput: {input}")),
             _ => {}
         }
-        let output = self.text("output");
+        let output = self.text(self.first_of(["output", "response"]));
         messages.push(Message::new("assistant", output));
         messages
     }
@@ -141,13 +143,17 @@ impl Parts {
     /// The last turn of the assistant that may be learnt is the response; what follows it is left
     /// out.
     fn conversation(&mut self, name: &str) -> Vec<Message> {
-        let mut messages = match self.fields.shift_remove(name) {
+        let messages = match self.fields.shift_remove(name) {
             Some(Value::Array(list)) => turns::read(name, list, &mut self.faults),
             other => {
                 self.fault(name, other.as_ref(), "a list of turns");
                 return Vec::new();
             }
         };
+        self.up_to_response(name, messages)
+    }
+
+    fn up_to_response(&mut self, name: &str, mut messages: Vec<Message>) -> Vec<Message> {
         let is_learnt = |it: &Message| it.is_assistant() && it.is_trained();
         match messages.iter().rposition(is_learnt) {
             Some(last) => messages.truncate(last + 1),
@@ -161,10 +167,56 @@ impl Parts {
     }
 
     fn prompt_completion(&mut self) -> Vec<Message> {
-        let prompt = self.text("prompt");
-        let has_completion = self.fields.contains_key("completion");
-        let response = self.text(if has_completion { "completion" } else { "response" });
-        vec![Message::new("user", prompt), Message::new("assistant", response)]
+        if self.fields.get("label") == Some(&Value::Bool(false)) {
+            self.faults.push(
+                "`label` is false, so the completion is one that is not wanted, expected true or no \
+                 such field"
+                    .into(),
+            );
+        }
+        let mut messages = self.said("prompt", "user");
+        let name = self.first_of(["completion", "response"]);
+        let completion = self.said(name, "assistant");
+        messages.extend(self.up_to_response(name, completion));
+        messages
+    }
+
+    /// The chosen side behind its prompt, which it may hold itself.
+    fn preference(&mut self) -> Vec<Message> {
+        let chosen = self.said("chosen", "assistant");
+        let chosen = self.up_to_response("chosen", chosen);
+        if chosen.iter().any(|message| message.role() == "user") {
+            self.fields.shift_remove("prompt");
+            return chosen;
+        }
+        let names = ["prompt", "conversations", "messages", "instruction", "question"];
+        let name = self.first_of(names);
+        let mut messages = self.said(name, "user");
+        let input = if name == "instruction" { self.input() } else { String::new() };
+        if let Some(last) = messages.last_mut().filter(|_| !input.is_empty()) {
+            last.append(&format!("\nInput: {input}"));
+        }
+        messages.extend(chosen);
+        messages
+    }
+
+    /// The first of these fields that is there, or else the first.
+    fn first_of<const N: usize>(&self, names: [&'static str; N]) -> &'static str {
+        let is_there = |name: &&str| self.fields.get(*name).is_some_and(|value| !value.is_null());
+        names.into_iter().find(is_there).unwrap_or(names[0])
+    }
+
+    /// A text that somebody says, one turn, or a list of turns.
+    fn said(&mut self, name: &str, role: &str) -> Vec<Message> {
+        match self.fields.shift_remove(name) {
+            Some(Value::String(text)) => vec![Message::new(role, text)],
+            Some(turn @ Value::Object(_)) => turns::read(name, vec![turn], &mut self.faults),
+            Some(Value::Array(list)) => turns::read(name, list, &mut self.faults),
+            other => {
+                self.fault(name, other.as_ref(), "a string or a list of turns");
+                Vec::new()
+            }
+        }
     }
 
     /// A system text that stands in a field of its own.
@@ -220,24 +272,5 @@ impl Parts {
 
     fn fault(&mut self, field: &str, found: Option<&Value>, expected: &str) {
         self.faults.push(fault(field, found, expected));
-    }
-}
-
-/// What is wrong with a field.
-pub(super) fn fault(field: &str, found: Option<&Value>, expected: &str) -> String {
-    let found = found.map_or_else(|| "missing".to_owned(), kind);
-    format!("`{field}` is {found}, expected {expected}")
-}
-
-/// What a value is, for messages; long ones by their type alone.
-fn kind(value: &Value) -> String {
-    match value {
-        Value::Null => "null".into(),
-        Value::Bool(value) => value.to_string(),
-        Value::Number(number) => format!("the number {number}"),
-        Value::String(text) if text.len() <= 20 => format!("\"{text}\""),
-        Value::String(_) => "a string".into(),
-        Value::Array(_) => "a list".into(),
-        Value::Object(_) => "an object".into(),
     }
 }

@@ -1,7 +1,7 @@
 //! A list of turns becomes messages. Names that other layouts use for the same thing become the ones
 //! chat templates read; every other field stays as it is.
 
-use super::row::fault;
+use super::fault::fault;
 use crate::conversation::Message;
 use serde_json::{Map, Value};
 
@@ -54,8 +54,10 @@ fn renamed(turn: Map<String, Value>) -> Map<String, Value> {
         .map(|(field, value)| (name(field), value))
         .filter(|(field, value)| field == "content" || !value.is_null())
         .map(|(field, value)| match (field.as_str(), value.as_str()) {
-            ("role", Some("human")) => (field, "user".into()),
-            ("role", Some("gpt")) => (field, "assistant".into()),
+            ("role", Some("human" | "prompter")) => (field, "user".into()),
+            ("role", Some("gpt" | "chatgpt" | "bing" | "bard" | "bot")) => {
+                (field, "assistant".into())
+            }
             _ => (field, value),
         })
         .collect()

@@ -1,12 +1,10 @@
 //! What the picks are made of, beside the pool they were taken from: lengths, sources, duplicates.
 
+use crate::dataset::SOURCE_FIELDS;
 use crate::statistics::summary::{mean, quantile, sorted_finite};
 use crate::{Sample, SampleId};
 use serde::{Deserialize, Serialize};
 use std::collections::HashMap;
-
-/// The metadata fields that say where a row came from, in order of preference.
-pub const SOURCE_FIELDS: [&str; 5] = ["source", "dataset", "category", "task", "type"];
 
 /// Beyond this many sources the smallest are counted together.
 const MOST_SOURCES: usize = 12;

@@ -107,6 +107,7 @@ impl Run<'_> {
             self.plugins.diversity.as_mut(),
             &eligible,
             enough,
+            self.options.ties,
             Some(self.state.epoch),
         )?;
         let selected = picks.candidates.iter().map(|&place| eligible[place].id).collect();

@@ -228,7 +228,8 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 
 fn options() -> RunOptions {
     let train = TrainConfig { epochs: 3, batch: 4, ..TrainConfig::default() };
-    RunOptions { budget: 10, tokens: None, train, save_every: 0, keep: 2 }
+    let ties = Ties::default();
+    RunOptions { budget: 10, tokens: None, ties, train, save_every: 0, keep: 2 }
 }
 
 fn manifest() -> RunManifest {

@@ -1,0 +1,138 @@
+//! `NaN`, `Infinity` and `-Infinity` read as null. JSON knows none of them, yet Python's `json.dumps`
+//! writes them unless told not to, and a score nobody reads must not cost a file.
+
+use std::borrow::Cow;
+use std::io::{self, Read};
+
+/// A text of JSON in which every such word outside a string is `null`.
+pub(super) fn as_null(text: &[u8]) -> Cow<'_, [u8]> {
+    // None of the words can be told from a string's content without looking at all of it, but where
+    // neither letter is there, neither is a word.
+    if !text.windows(2).any(|pair| pair == b"Na" || pair == b"In") {
+        return Cow::Borrowed(text);
+    }
+    let mut words = Words::default();
+    let mut out = Vec::with_capacity(text.len() + 16);
+    words.take(text, &mut out);
+    words.end(&mut out);
+    Cow::Owned(out)
+}
+
+/// A source of JSON in which every such word outside a string is `null`.
+pub(super) struct AsNull<R> {
+    source: R,
+    words: Words,
+    /// What has been read of the source and not yet been handed on, from `place` on.
+    ready: Vec<u8>,
+    place: usize,
+}
+
+impl<R: Read> AsNull<R> {
+    pub(super) fn new(source: R) -> Self {
+        Self { source, words: Words::default(), ready: Vec::new(), place: 0 }
+    }
+}
+
+impl<R: Read> Read for AsNull<R> {
+    fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+        while self.place == self.ready.len() {
+            self.ready.clear();
+            self.place = 0;
+            let count = self.source.read(buffer)?;
+            if count == 0 {
+                self.words.end(&mut self.ready);
+                if self.ready.is_empty() {
+                    return Ok(0);
+                }
+            }
+            self.words.take(&buffer[..count], &mut self.ready);
+        }
+        let count = buffer.len().min(self.ready.len() - self.place);
+        buffer[..count].copy_from_slice(&self.ready[self.place..][..count]);
+        self.place += count;
+        Ok(count)
+    }
+}
+
+/// Cuts JSON into strings, words and the rest.
+#[derive(Default)]
+struct Words {
+    inside: Inside,
+    /// The word begun last, of letters and signs.
+    word: Vec<u8>,
+}
+
+#[derive(Default, PartialEq)]
+enum Inside {
+    #[default]
+    Nothing,
+    String,
+    /// Behind a backslash in a string.
+    Escape,
+}
+
+impl Words {
+    fn take(&mut self, text: &[u8], out: &mut Vec<u8>) {
+        for &byte in text {
+            match (&self.inside, byte) {
+                (Inside::Nothing, b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'+') => {
+                    self.word.push(byte);
+                    continue;
+                }
+                (Inside::Nothing, b'"') => self.inside = Inside::String,
+                (Inside::String, b'"') => self.inside = Inside::Nothing,
+                (Inside::String, b'\\') => self.inside = Inside::Escape,
+                (Inside::Escape, _) => self.inside = Inside::String,
+                _ => {}
+            }
+            self.end(out);
+            out.push(byte);
+        }
+    }
+
+    /// Hands on the word begun last.
+    fn end(&mut self, out: &mut Vec<u8>) {
+        match self.word.as_slice() {
+            [] => return,
+            b"NaN" | b"Infinity" | b"-Infinity" => out.extend(b"null"),
+            word => out.extend(word),
+        }
+        self.word.clear();
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn check(text: &str, expected: &str) {
+        assert_eq!(as_null(text.as_bytes()), expected.as_bytes());
+        for grain in [1, 2, 3, 64] {
+            let mut read = AsNull::new(Slow { text: text.as_bytes(), grain });
+            let mut found = String::new();
+            read.read_to_string(&mut found).unwrap();
+            assert_eq!(found, expected, "{grain} bytes at a time");
+        }
+    }
+
+    struct Slow<'a> {
+        text: &'a [u8],
+        grain: usize,
+    }
+
+    impl Read for Slow<'_> {
+        fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
+            let length = self.grain.min(buffer.len());
+            self.text.read(&mut buffer[..length])
+        }
+    }
+
+    #[test]
+    fn only_whole_words_outside_strings_are_changed() {
+        check(r#"{"a": NaN, "b":[-Infinity,Infinity]}"#, r#"{"a": null, "b":[null,null]}"#);
+        check(r#"{"NaN": "NaN \" NaN", "x": NaN}"#, r#"{"NaN": "NaN \" NaN", "x": null}"#);
+        check(r#"["\\", NaN]"#, r#"["\\", null]"#);
+        check("[1e-5, -1, true, NaNs, Nan]", "[1e-5, -1, true, NaNs, Nan]");
+        check("NaN", "null");
+    }
+}
