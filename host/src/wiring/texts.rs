@@ -126,7 +126,8 @@ pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
     if config.data.too_long == TooLong::Cut {
         return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
     }
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
+    let model = config.model_path()?;
+    let encoder = Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?);
     let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
     Ok(corpus.without_cut()?.0.samples().to_vec())
 }
