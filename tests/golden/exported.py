@@ -2,20 +2,22 @@
 
     python tests/golden/exported.py HOST NEXT_LOGITS        (`cargo xtask oracle` runs it)
 
-Every model of models/ and the demo's is trained for a few steps by the host and exported. Then
+Every model of models/ and architectures/ and the demo's is trained for a few steps by the host and exported. Then
 transformers scores some samples with the exported folder, and so does the host; and the logits
 behind some of their prefixes are compared, those of the host's models by the example `next_logits`.
 """
 
 import json
+import shutil
 import subprocess
 import sys
 import tempfile
 from pathlib import Path
 
+import architectures
 import ifd
 import torch
-from transformers import AutoModelForCausalLM, GenerationConfig
+from transformers import AutoConfig, GenerationConfig
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data" / "demo"
@@ -28,9 +30,19 @@ def main():
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "rows.json"
         data.write_text(json.dumps(rows))
+        models += [whole(folder, Path(scratch)) for folder in sorted(architectures.HERE.iterdir())]
         for model in models:
             exported, loaded = check(host, model, data, rows, Path(scratch) / model.name)
             check_logits(next_logits, exported, loaded, rows)
+
+
+def whole(folder, scratch):
+    """A checkpoint of architectures/ with the tokenizer it lacks."""
+    model = scratch / "models" / folder.name
+    model.mkdir(parents=True)
+    for file in [folder / "config.json", folder / "model.safetensors", *(HERE / "models/llama-tied").glob("tokenizer*")]:
+        shutil.copy(file, model)
+    return model
 
 
 def check(host, model, data, rows, out):
@@ -43,7 +55,8 @@ def check(host, model, data, rows, out):
         "--set", "model.dtype=float32")
 
     tokenizer = ifd.tokenizer_of(exported)
-    loaded, loading = AutoModelForCausalLM.from_pretrained(exported, dtype=torch.float32, output_loading_info=True)
+    auto = architectures.auto(AutoConfig.from_pretrained(exported))
+    loaded, loading = auto.from_pretrained(exported, dtype=torch.float32, output_loading_info=True)
     left = {key: value for key, value in loading.items() if value}
     assert not left, f"{model.name}: {left}"
     worst = 0.0

@@ -90,7 +90,7 @@ fn folder(tokenizer: Value) -> TempDir {
         })
         .collect();
     let folder = of_tokenizer(whole, ["<s>", "</s>"]);
-    let config = json!({"eos_token_id": 1, "max_position_embeddings": 64});
+    let config = json!({"eos_token_id": 1});
     fs::write(folder.path().join("config.json"), config.to_string()).expect("a file");
     folder
 }

@@ -7,7 +7,7 @@ use iterit_core::Result;
 use iterit_core::conversation::{Conversation, Message};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, DataFormat, Row};
-use iterit_core::learner::Unwatched;
+use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::span::{EncodedSample, Encoder, EncoderOptions, TargetEnd, TextRules, Turns};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
@@ -217,7 +217,8 @@ fn what_an_encoder_refuses() {
             Ok(_) => panic!("{template} was accepted"),
             Err(error) => error.to_string(),
         };
-    let long = EncoderOptions { max_length: Some(65), ..Default::default() };
+    let limits = Some(ModelLimits { positions: 64, window: None, vocabulary: usize::MAX });
+    let long = EncoderOptions { max_length: Some(65), limits, ..Default::default() };
     let error = refused("chatml", long);
     assert!(
         error.starts_with("`model.max_length` is 65, but the model has 64 positions"),

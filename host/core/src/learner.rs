@@ -27,6 +27,18 @@ pub struct ModelFacts {
     pub resident_bytes: u64,
 }
 
+/// What a model's sequences must keep within, as its architecture says.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct ModelLimits {
+    /// The longest sequence.
+    pub positions: usize,
+    /// The narrowest window a layer has. No limit of length: a longer sequence's far tokens are not seen
+    /// in that layer.
+    pub window: Option<usize>,
+    /// Token ids are below it.
+    pub vocabulary: usize,
+}
+
 /// How one optimizer step is made.
 #[derive(Debug, Clone, Copy, PartialEq)]
 pub struct StepOptions {

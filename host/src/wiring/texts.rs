@@ -5,7 +5,7 @@ use super::reading::{AllRows, Reading};
 use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{Drawn, Row};
-use iterit_core::learner::Unwatched;
+use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::sdk::LogLevel;
 use iterit_core::span::{Encoder, EncoderOptions};
@@ -86,9 +86,13 @@ fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Res
     };
     let tokenizer = Tokenizer::open(folder)?;
     super::warn_once(PROXY, tokenizer.warnings(), observer);
-    let positions = tokenizer.max_position_embeddings().unwrap_or(usize::MAX);
-    let max_length = config.model.max_length.map(|length| length.min(positions));
-    Encoder::new(tokenizer, template, EncoderOptions { max_length, ..options(config) })
+    let limits = iterit_torch::limits(folder)?;
+    let max_length = config.model.max_length.map(|length| length.min(limits.positions));
+    Encoder::new(
+        tokenizer,
+        template,
+        EncoderOptions { max_length, ..options(config, Some(limits)) },
+    )
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -104,7 +108,7 @@ pub(crate) fn bare_corpus(config: &Config, observer: &dyn Observer) -> Result<Co
     let rows = reading.training()?;
     let end = match (&config.data.eos_text, &config.model.path) {
         (Some(text), _) => text.clone(),
-        (None, Some(model)) => encoder(config, model)?.target_end().to_owned(),
+        (None, Some(model)) => encoder(config, model, None)?.target_end().to_owned(),
         (None, None) => {
             return Err(Error::config(
                 "`data.eos_text` is not set, so it is unknown what ends a response in training\n\
@@ -122,26 +126,28 @@ pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
     if config.data.too_long == TooLong::Cut {
         return Ok((0..).zip(&rows).map(|(id, row)| row.sample(id)).collect());
     }
-    let encoder = Arc::new(encoder(config, config.model_path()?)?);
+    let model = config.model_path()?;
+    let encoder = Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?);
     let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
     Ok(corpus.without_cut()?.0.samples().to_vec())
 }
 
 /// Tokenizer and template of the model to be trained.
 fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder>> {
-    let encoder = encoder(config, config.model_path()?)?;
+    let model = config.model_path()?;
+    let encoder = encoder(config, model, Some(iterit_torch::limits(model)?))?;
     super::warn_once("", encoder.tokenizer().warnings(), observer);
     Ok(Arc::new(encoder))
 }
 
 /// Tokenizer and template of a model folder, under the configuration's choices.
-fn encoder(config: &Config, model: &Path) -> Result<Encoder> {
+fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result<Encoder> {
     let tokenizer = Tokenizer::open(model)?;
     let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
-    Encoder::new(tokenizer, template, options(config))
+    Encoder::new(tokenizer, template, options(config, limits))
 }
 
-fn options(config: &Config) -> EncoderOptions {
+fn options(config: &Config, limits: Option<ModelLimits>) -> EncoderOptions {
     EncoderOptions {
         rules: config.data.texts,
         turns: config.data.turns,
@@ -149,6 +155,7 @@ fn options(config: &Config) -> EncoderOptions {
         eos_text: config.data.eos_text.clone(),
         target_end: config.train.target_end,
         max_length: config.model.max_length,
+        limits,
     }
 }
 

@@ -6,12 +6,8 @@
 //!
 //! N rows, D features, V tokens in the vocabulary.
 
+use crate::layers::head::Head;
 use tch::{Kind, Tensor};
-
-/// Logits in f32 whatever the hidden states are. // [N, D], [V, D] -> [N, V]
-pub(crate) fn logits(hidden: &Tensor, head: &Tensor) -> Tensor {
-    hidden.linear(head, None::<&Tensor>).to_kind(Kind::Float)
-}
 
 /// −log p(target), nats. // [N, V], [N] -> [N]
 pub(crate) fn token_nll(logits: &Tensor, targets: &Tensor) -> Tensor {
@@ -46,8 +42,8 @@ pub(crate) struct Gradients {
 /// Losses of `hidden` under `head` and the gradient of Σ weight · loss, chunk by chunk:
 /// ∂/∂logits = weight · (softmax − onehot(target)). Keeps no graph.
 pub(crate) fn gradients(
-    hidden: &Tensor,  // [N, D]
-    head: &Tensor,    // [V, D]
+    hidden: &Tensor, // [N, D]
+    head: &Head,
     targets: &Tensor, // [N]
     weights: &Tensor, // [N], f32
     rows_at_once: i64,
@@ -56,21 +52,23 @@ pub(crate) fn gradients(
     let num_rows = hidden.size()[0];
     let mut losses = Vec::new();
     let mut hidden_gradients = Vec::new();
-    let mut head_gradient = head.zeros_like();
+    let head = head.detach();
+    let mut head_gradient = head.weight.zeros_like();
     for start in (0..num_rows).step_by(rows_at_once as usize) {
         let length = rows_at_once.min(num_rows - start);
         let chunk = |x: &Tensor| x.narrow(0, start, length);
         let (hidden, targets) = (chunk(hidden), chunk(targets).unsqueeze(1));
 
-        let mut log_p = logits(&hidden, head).log_softmax(1, Kind::Float); // [n, V]
+        let logits = head.logits(&hidden); // [n, V]
+        let mut log_p = logits.log_softmax(1, Kind::Float);
         losses.push(-log_p.gather(1, &targets, false).squeeze_dim(1));
 
         let mut gradient = log_p.exp_();
         let minus_one = Tensor::full([length, 1], -1.0, (Kind::Float, hidden.device()));
         let _ = gradient.scatter_add_(1, &targets, &minus_one);
         gradient *= chunk(weights).unsqueeze(1);
-        let gradient = gradient.to_kind(hidden.kind()); // [n, V]
-        hidden_gradients.push(gradient.matmul(head)); // [n, D]
+        let gradient = head.back(gradient, &logits).to_kind(hidden.kind()); // [n, V]
+        hidden_gradients.push(gradient.matmul(&head.weight)); // [n, D]
         let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
     }
     Gradients {
@@ -83,12 +81,13 @@ pub(crate) fn gradients(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::layers::head::LogitShape;
     use tch::Device;
 
     const ROWS: i64 = 23;
     const VOCABULARY: i64 = 37;
 
-    fn example() -> (Tensor, Tensor, Tensor, Tensor) {
+    fn example() -> (Tensor, Head, Tensor, Tensor) {
         let wave = |rows: i64, columns: i64, step: f64| {
             let numbers = Tensor::arange(rows * columns, (Kind::Double, Device::Cpu)) * step;
             (numbers.sin() * 2.0).to_kind(Kind::Float).view([rows, columns])
@@ -96,7 +95,8 @@ mod tests {
         let targets: Vec<i64> = (0..ROWS).map(|row| (row * 11) % VOCABULARY).collect();
         let weights: Vec<f32> = (0..ROWS).map(|row| 0.01 + row as f32 * 0.003).collect();
         let (targets, weights) = (Tensor::from_slice(&targets), Tensor::from_slice(&weights));
-        (wave(ROWS, 8, 0.7), wave(VOCABULARY, 8, 1.3), targets, weights)
+        let head = Head { weight: wave(VOCABULARY, 8, 1.3), shape: LogitShape::default() };
+        (wave(ROWS, 8, 0.7), head, targets, weights)
     }
 
     fn distance(a: &Tensor, b: &Tensor) -> f64 {
@@ -104,8 +104,9 @@ mod tests {
     }
 
     /// Probabilities in f64, row by row.
-    fn probabilities(hidden: &Tensor, head: &Tensor) -> Vec<Vec<f64>> {
-        let logits = hidden.to_kind(Kind::Double).matmul(&head.to_kind(Kind::Double).tr());
+    fn probabilities(hidden: &Tensor, head: &Head) -> Vec<Vec<f64>> {
+        let weight = head.weight.to_kind(Kind::Double);
+        let logits = hidden.to_kind(Kind::Double).matmul(&weight.tr());
         let rows = Vec::<Vec<f64>>::try_from(logits).unwrap();
         rows.iter()
             .map(|row| {
@@ -118,7 +119,7 @@ mod tests {
     #[test]
     fn losses_and_statistics_agree_with_their_formulas() {
         let (hidden, head, targets, _) = example();
-        let logits = logits(&hidden, &head);
+        let logits = head.logits(&hidden);
         let nll = Vec::<f64>::try_from(token_nll(&logits, &targets).to_kind(Kind::Double)).unwrap();
         let entropies = Vec::<f64>::try_from(entropy(&logits).to_kind(Kind::Double)).unwrap();
         let margins = Vec::<f64>::try_from(margin(&logits).to_kind(Kind::Double)).unwrap();
@@ -135,17 +136,26 @@ mod tests {
 
     #[test]
     fn gradients_in_chunks_are_those_of_the_whole() {
-        let (hidden, head, targets, weights) = example();
-        let leaf = |x: &Tensor| x.to_kind(Kind::Double).set_requires_grad(true);
-        let (hidden_leaf, head_leaf) = (leaf(&hidden), leaf(&head));
-        let log_p = hidden_leaf.matmul(&head_leaf.tr()).log_softmax(1, Kind::Double);
-        let losses = -log_p.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
-        (&losses * &weights).sum(Kind::Double).backward();
-        for rows_at_once in [1, 5, 23, 100] {
-            let got = gradients(&hidden, &head, &targets, &weights, rows_at_once);
-            assert!(distance(&got.losses, &losses.detach()) < 1e-5);
-            assert!(distance(&got.hidden, &hidden_leaf.grad()) < 1e-6);
-            assert!(distance(&got.head, &head_leaf.grad()) < 1e-6);
+        for shape in [
+            LogitShape::default(),
+            LogitShape { scale: Some(0.4), softcap: None },
+            LogitShape { scale: Some(1.5), softcap: Some(3.0) },
+        ] {
+            let (hidden, head, targets, weights) = example();
+            let head = Head { shape, ..head };
+            let leaf = |x: &Tensor| x.to_kind(Kind::Double).set_requires_grad(true);
+            let (hidden_leaf, head_leaf) = (leaf(&hidden), leaf(&head.weight));
+            let z = hidden_leaf.matmul(&head_leaf.tr()) * shape.scale.unwrap_or(1.0);
+            let logits = shape.softcap.map_or(z.shallow_clone(), |cap| (z / cap).tanh() * cap);
+            let log_p = logits.log_softmax(1, Kind::Double);
+            let losses = -log_p.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
+            (&losses * &weights).sum(Kind::Double).backward();
+            for rows_at_once in [1, 5, 23, 100] {
+                let got = gradients(&hidden, &head, &targets, &weights, rows_at_once);
+                assert!(distance(&got.losses, &losses.detach()) < 1e-5, "{shape:?}");
+                assert!(distance(&got.hidden, &hidden_leaf.grad()) < 1e-6, "{shape:?}");
+                assert!(distance(&got.head, &head_leaf.grad()) < 1e-6, "{shape:?}");
+            }
         }
     }
 }

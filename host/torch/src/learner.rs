@@ -6,9 +6,8 @@ use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
 use crate::guard::guarded;
-use crate::layers::rope::Rotations;
-use crate::models;
-use crate::models::decoder::{self, DecoderShape, Embeddings};
+use crate::models::place::Positions;
+use crate::models::shape::{DecoderShape, Embeddings};
 use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
 use crate::parameters::Parameters;
@@ -16,8 +15,10 @@ use crate::precision::Precision;
 use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Activations, Losses, Trainer};
-use crate::{checkpoint, weights};
-use iterit_core::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Watch};
+use crate::{checkpoint, models, weights};
+use iterit_core::learner::{
+    Learner, ModelFacts, ModelLimits, Sequence, StepOptions, StepOutcome, Watch,
+};
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, whole_file};
 use serde_json::json;
@@ -80,10 +81,20 @@ pub struct TorchLearner {
     /// Made by the first step.
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
-    rotations: Rotations,
+    positions: Positions,
     /// What its folder has beyond it, for the export.
     extra: Extra,
     remarks: Vec<String>,
+}
+
+/// What the sequences of a model folder must keep within; looks at its `config.json` alone.
+///
+/// # Errors
+/// A file that is not there or not right, or an architecture that is not supported.
+pub fn limits(folder: &Path) -> Result<ModelLimits> {
+    let path = folder.join("config.json");
+    let shape = models::shape(&Config::read(&path)?);
+    Ok(shape.map_err(|fault| Error::file(&path, fault))?.limits())
 }
 
 /// What suits a CPU: small enough to stay near the caches.
@@ -106,16 +117,17 @@ impl TorchLearner {
         let mut shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
         let device = open(&options)?;
         let stored = Stored::open(folder)?;
+        shape.names = shape.names.found(|name| stored.has(name));
         let mut remarks = config.remarks();
-        if let Some((embedding, head)) = shape.twins()
-            && stored.differ(embedding, head)?
-        {
+        let [embedding, head] = &shape.embedding_names();
+        if shape.embeddings == Embeddings::Tied && stored.differ(embedding, head)? {
             shape.embeddings = Embeddings::Untied;
             config.set("tie_word_embeddings", json!(false));
             remarks.push(untied(embedding, head));
         }
         let kind = options.precision.storage();
-        let wanted = Wanted { tensors: &shape.parameters(), twins: shape.twins() };
+        let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
+        let wanted = Wanted { tensors: &shape.parameters(), twins };
         let (parameters, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
         remarks.extend(beyond(&extra));
         let mut learner = Self::new(config, shape, options, device, parameters);
@@ -143,7 +155,7 @@ impl TorchLearner {
         device: Device,
         parameters: Parameters,
     ) -> Self {
-        let rotations = shape.rope.rotations(0, options.precision.compute(), device);
+        let positions = Positions::new(&shape, options.precision.compute(), device);
         Self {
             config,
             shape,
@@ -152,7 +164,7 @@ impl TorchLearner {
             parameters,
             cast: None,
             optimizer: None,
-            rotations,
+            positions,
             extra: Extra::default(),
             remarks: Vec::new(),
         }
@@ -162,9 +174,10 @@ impl TorchLearner {
     fn grow(&mut self) {
         let rows = self.options.vocabulary.map_or(0, NonZeroUsize::get) as i64;
         if rows > self.shape.vocab_size {
-            self.parameters.grow(&[decoder::EMBEDDING, decoder::HEAD], rows);
+            let names = self.shape.embedding_names();
+            self.parameters.grow(&names.each_ref().map(String::as_str), rows);
             self.shape.vocab_size = rows;
-            self.config.set("vocab_size", json!(rows));
+            self.config.set_of_text("vocab_size", json!(rows));
         }
     }
 
@@ -183,7 +196,7 @@ impl TorchLearner {
             let cast = self.cast.get_or_insert_with(|| parameters.cast(compute));
             let decoder = cast.decoder(&self.shape);
             let budget = self.budget();
-            ask(&Scorer { decoder: &decoder, rotations: &self.rotations, budget })
+            ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
         })
     }
 
@@ -192,7 +205,7 @@ impl TorchLearner {
         let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
         let trainer = Trainer {
             decoder: &decoder,
-            rotations: &self.rotations,
+            positions: &self.positions,
             budget: self.budget(),
             micro_batch: self.micro_batch(),
             activations: self.options.activations,
@@ -231,19 +244,15 @@ impl TorchLearner {
         }
     }
 
-    /// Makes sure there are rotations for the longest sequence.
+    /// Makes sure there are positions for the longest sequence.
     fn reach(&mut self, sequences: &[Sequence]) {
         let longest = sequences.iter().map(|sequence| sequence.tokens.len()).max().unwrap_or(0);
-        if longest > self.rotations.len() {
-            let length = longest.next_power_of_two();
-            let kind = self.options.precision.compute();
-            self.rotations = self.shape.rope.rotations(length, kind, self.device);
-        }
+        self.positions.reach(longest);
     }
 
     /// Refuses sequences that the model has no answer for.
     fn check(&self, sequences: &[Sequence]) -> Result<()> {
-        let limit = self.shape.max_position_embeddings;
+        let ModelLimits { positions: limit, vocabulary, .. } = self.shape.limits();
         for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
             assert!(
                 scored.start() != Some(0) && scored.end().is_none_or(|end| end <= tokens.len()),
@@ -257,10 +266,9 @@ impl TorchLearner {
                     tokens.len()
                 )));
             }
-            let vocab_size = self.shape.vocab_size;
-            if let Some(token) = tokens.iter().find(|&&token| i64::from(token) >= vocab_size) {
+            if let Some(token) = tokens.iter().find(|&&token| token as usize >= vocabulary) {
                 return Err(Error::Model(format!(
-                    "token id {token} in sequence {index}, but the model knows ids below {vocab_size}\n\
+                    "token id {token} in sequence {index}, but the model knows ids below {vocabulary}\n\
                      hint: the tokenizer belongs to another model, or tokens were added to it; rows for \
                      those are added with model.added_tokens = \"grow\""
                 )));
@@ -274,7 +282,7 @@ impl Learner for TorchLearner {
     fn facts(&self) -> ModelFacts {
         let parameters = self.parameters.num_elements();
         ModelFacts {
-            architecture: self.config.fields.model_type.clone(),
+            architecture: self.config.model_type().to_owned(),
             parameters,
             dtype: self.options.precision.to_string(),
             device: device::name(self.device),
@@ -386,5 +394,7 @@ fn open(options: &LearnerOptions) -> Result<Device> {
     options.device.open()
 }
 
+#[cfg(test)]
+mod parity;
 #[cfg(test)]
 mod tests;

@@ -1,4 +1,4 @@
-//! The model: Hugging Face checkpoints of the Llama family, scored and trained with libtorch.
+//! The model: Hugging Face checkpoints of causal language models, scored and trained with libtorch.
 //!
 //! Implements core's [`Learner`](iterit_core::learner::Learner) and knows nothing of samples,
 //! templates, selection or plugins. The only crate that uses tch. Nothing in a model names a device.
@@ -12,6 +12,7 @@ mod precision;
 mod tensor_file;
 mod stored;
 
+#[allow(dead_code, reason = "some parts wait for the architectures that use them")]
 mod layers;
 
 mod config;
@@ -43,7 +44,7 @@ mod testing;
 pub use config::Config;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
-pub use learner::{LearnerOptions, MicroBatch, TorchLearner};
+pub use learner::{LearnerOptions, MicroBatch, TorchLearner, limits};
 pub use optim::AdamWOptions;
 pub use precision::Precision;
 pub use train::Activations;

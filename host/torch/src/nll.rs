@@ -6,8 +6,9 @@
 
 use crate::batches::{self, Limit};
 use crate::cross_entropy;
-use crate::layers::rope::Rotations;
-use crate::models::decoder::{Decoder, Place};
+use crate::layers::rope::Reach;
+use crate::models::decoder::Decoder;
+use crate::models::place::{Place, Positions, Prefix};
 use crate::padded::{self, Padded};
 use crate::prefix::{self, Group};
 use iterit_core::learner::{Sequence, Watch};
@@ -37,7 +38,7 @@ const MIN_ROWS: i64 = 64;
 /// A model to run forward.
 pub(crate) struct Scorer<'a> {
     pub(crate) decoder: &'a Decoder,
-    pub(crate) rotations: &'a Rotations,
+    pub(crate) positions: &'a Positions,
     pub(crate) budget: Budget,
 }
 
@@ -46,6 +47,13 @@ struct Chunk<'a> {
     logits: &'a Tensor,           // [n, V]
     targets: &'a Tensor,          // [n]
     owners: &'a [(usize, usize)], // n: sequence, and place among its scored tokens
+}
+
+/// Sequences that begin alike, and how they are run.
+struct Shared {
+    group: Group,
+    reach: Reach,
+    batches: Vec<Vec<usize>>,
 }
 
 impl Scorer<'_> {
@@ -112,14 +120,14 @@ impl Scorer<'_> {
             return Err(Error::Model(format!("sequence {empty} has no token to embed")));
         }
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
-        let columns = self.decoder.head().size()[1] as usize;
+        let columns = self.decoder.head().hidden_size() as usize;
         let mut values = vec![0.0; sequences.len() * columns];
         let mut progress = Progress::new(lengths.iter().sum(), watch);
         let _no_grad = tch::no_grad_guard();
-        for batch in batches::cut(&lengths, Limit::Tokens(self.budget.tokens)) {
+        for (reach, batch) in self.batches(&lengths) {
             let rows = batch.iter().map(|&member| sequences[member].tokens.as_slice());
             let (tokens, length) = padded::stack(rows, self.device());
-            let place = Place::start(self.rotations, length);
+            let place = Place::start(self.positions, reach, length);
             let hidden = self.decoder.hidden_after(depth, &tokens, &place); // [B, T, D]
             let batch_lengths: Vec<usize> = batch.iter().map(|&member| lengths[member]).collect();
             let pooled = to_vec(&pool(&hidden, &batch_lengths, embedding.pooling));
@@ -143,13 +151,13 @@ impl Scorer<'_> {
         let total = asked.iter().map(|&index| sequences[index].input().len()).sum();
         let mut progress = Progress::new(total, watch);
         let _no_grad = tch::no_grad_guard();
-        for (group, batches) in self.plan(sequences, &asked) {
-            let prefix = self.run_prefix(sequences, &group);
+        for Shared { group, reach, batches } in self.plan(sequences, &asked) {
+            let prefix = self.run_prefix(sequences, &group, reach);
             for batch in batches {
                 let padded = Padded::new(sequences, &batch, group.prefix, self.device());
                 let place = match &prefix {
-                    Some(prefix) => Place::after(prefix, self.rotations, padded.length),
-                    None => Place::start(self.rotations, padded.length),
+                    Some(prefix) => Place::after(prefix, self.positions, padded.length),
+                    None => Place::start(self.positions, reach, padded.length),
                 };
                 let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
                 self.visit_chunks(&padded, &hidden, visit)?;
@@ -166,11 +174,11 @@ impl Scorer<'_> {
         visit: &mut dyn FnMut(Chunk<'_>) -> Result<()>,
     ) -> Result<()> {
         let head = self.decoder.head();
-        let rows_at_once = self.budget.rows_at_once(head.size()[0]);
+        let rows_at_once = self.budget.rows_at_once(head.vocab_size());
         let mut start = 0;
         for owners in padded.owners.chunks(rows_at_once as usize) {
             let length = owners.len() as i64;
-            let logits = cross_entropy::logits(&hidden.narrow(0, start, length), head);
+            let logits = head.logits(&hidden.narrow(0, start, length));
             let targets = padded.targets.narrow(0, start, length);
             visit(Chunk { logits: &logits, targets: &targets, owners })?;
             start += length;
@@ -178,34 +186,47 @@ impl Scorer<'_> {
         Ok(())
     }
 
-    /// Groups by beginning, and each group's batches.
-    fn plan(&self, sequences: &[Sequence], asked: &[usize]) -> Vec<(Group, Vec<Vec<usize>>)> {
-        let shareable: Vec<&[u32]> =
-            asked.iter().map(|&index| sequences[index].unasked()).collect();
-        let with_batches = |group: Group| {
-            let members: Vec<usize> = group.members.iter().map(|&member| asked[member]).collect();
-            let rest = |&member: &usize| sequences[member].input().len() - group.prefix;
-            let lengths: Vec<usize> = members.iter().map(rest).collect();
-            let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
-                .into_iter()
-                .map(|batch| batch.into_iter().map(|index| members[index]).collect())
-                .collect();
-            (Group { prefix: group.prefix, members }, batches)
-        };
-        prefix::groups(&shareable).into_iter().map(with_batches).collect()
+    /// All sequences in batches, each with those it may be run with.
+    fn batches(&self, lengths: &[usize]) -> Vec<(Reach, Vec<usize>)> {
+        let mut batches = Vec::new();
+        for (reach, group) in self.positions.groups(lengths.iter().copied()) {
+            let lengths: Vec<usize> = group.iter().map(|&index| lengths[index]).collect();
+            let cut = batches::cut(&lengths, Limit::Tokens(self.budget.tokens)).into_iter();
+            let of_all = |batch: Vec<usize>| batch.into_iter().map(|index| group[index]).collect();
+            batches.extend(cut.map(|batch| (reach, of_all(batch))));
+        }
+        batches
     }
 
-    fn run_prefix(
-        &self,
-        sequences: &[Sequence],
-        group: &Group,
-    ) -> Option<crate::models::decoder::Prefix> {
+    /// Groups by beginning, and each group's batches.
+    fn plan(&self, sequences: &[Sequence], asked: &[usize]) -> Vec<Shared> {
+        let lengths = asked.iter().map(|&index| sequences[index].tokens.len());
+        let mut plan = Vec::new();
+        for (reach, members) in self.positions.groups(lengths) {
+            let members: Vec<usize> = members.into_iter().map(|index| asked[index]).collect();
+            let unasked = |&index: &usize| sequences[index].unasked();
+            let shareable: Vec<&[u32]> = members.iter().map(unasked).collect();
+            for Group { prefix, members: group } in prefix::groups(&shareable) {
+                let group: Vec<usize> = group.into_iter().map(|index| members[index]).collect();
+                let rest = |&member: &usize| sequences[member].input().len() - prefix;
+                let lengths: Vec<usize> = group.iter().map(rest).collect();
+                let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
+                    .into_iter()
+                    .map(|batch| batch.into_iter().map(|index| group[index]).collect())
+                    .collect();
+                plan.push(Shared { group: Group { prefix, members: group }, reach, batches });
+            }
+        }
+        plan
+    }
+
+    fn run_prefix(&self, sequences: &[Sequence], group: &Group, reach: Reach) -> Option<Prefix> {
         if group.prefix == 0 {
             return None;
         }
         let shared = &sequences[group.members[0]].tokens[..group.prefix];
         let (tokens, _) = padded::stack([shared].into_iter(), self.device());
-        Some(self.decoder.prefix(&tokens, self.rotations))
+        Some(self.decoder.prefix(&tokens, self.positions, reach))
     }
 
     fn device(&self) -> Device {

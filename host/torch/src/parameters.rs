@@ -1,7 +1,8 @@
 //! A model's trainable weights under Hugging Face's names, in the model's order. Knows neither files
 //! nor what the weights are for.
 
-use crate::models::decoder::{Decoder, DecoderShape};
+use crate::models::decoder::Decoder;
+use crate::models::shape::DecoderShape;
 use std::collections::HashMap;
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};

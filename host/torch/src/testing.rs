@@ -31,8 +31,10 @@ pub(crate) fn variants() -> Vec<Value> {
         json!({"rope_scaling": llama3, "rope_theta": 5000.0, "num_key_value_heads": 1}),
         json!({"rope_parameters": {"rope_type": "linear", "factor": 2.0, "rope_theta": 100.0},
                "attention_bias": true, "mlp_bias": true, "num_key_value_heads": 4}),
-        json!({"architectures": ["Qwen2ForCausalLM"], "num_hidden_layers": 1}),
-        json!({"architectures": ["Qwen3ForCausalLM"], "head_dim": 12}),
+        json!({"model_type": "mistral", "sliding_window": 8}),
+        json!({"model_type": "qwen2", "num_hidden_layers": 1}),
+        json!({"model_type": "qwen3", "head_dim": 12, "use_sliding_window": true,
+               "sliding_window": 30, "max_window_layers": 1}),
     ]
 }
 

@@ -6,8 +6,8 @@
 
 use crate::batches::{self, Limit};
 use crate::cross_entropy::{self, Gradients};
-use crate::layers::rope::Rotations;
-use crate::models::decoder::{Decoder, Place};
+use crate::models::decoder::Decoder;
+use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
 use crate::padded::Padded;
 use crate::shim;
@@ -28,7 +28,7 @@ pub enum Activations {
 /// A model to find gradients of.
 pub(crate) struct Trainer<'a> {
     pub(crate) decoder: &'a Decoder,
-    pub(crate) rotations: &'a Rotations,
+    pub(crate) positions: &'a Positions,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
     pub(crate) activations: Activations,
@@ -56,14 +56,19 @@ impl Trainer<'_> {
         let mut sums = vec![0.0; samples.len()];
         let trained: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
-        let lengths: Vec<usize> =
-            trained.iter().map(|&index| sequences[index].input().len()).collect();
-        for batch in batches::cut(&lengths, self.micro_batch) {
-            let members: Vec<usize> = batch.into_iter().map(|index| trained[index]).collect();
-            let padded = Padded::new(&sequences, &members, 0, self.device());
-            let losses = self.micro_batch(&padded, &weights_of)?;
-            for (&(sequence, _), loss) in padded.owners.iter().zip(losses) {
-                sums[samples_of[sequence]] += f64::from(loss);
+        let all = trained.iter().map(|&index| sequences[index].tokens.len());
+        for (reach, group) in self.positions.groups(all) {
+            let group: Vec<usize> = group.into_iter().map(|index| trained[index]).collect();
+            let input = |&index: &usize| sequences[index].input().len();
+            let lengths: Vec<usize> = group.iter().map(input).collect();
+            for batch in batches::cut(&lengths, self.micro_batch) {
+                let members: Vec<usize> = batch.into_iter().map(|index| group[index]).collect();
+                let padded = Padded::new(&sequences, &members, 0, self.device());
+                let place = Place::start(self.positions, reach, padded.length);
+                let losses = self.micro_batch(&padded, &place, &weights_of)?;
+                for (&(sequence, _), loss) in padded.owners.iter().zip(losses) {
+                    sums[samples_of[sequence]] += f64::from(loss);
+                }
             }
         }
         let loss = sums.iter().zip(&weights).map(|(sum, weight)| sum * f64::from(*weight)).sum();
@@ -72,17 +77,16 @@ impl Trainer<'_> {
     }
 
     /// Token losses of a micro-batch, in the order of its owners; its gradient is added.
-    fn micro_batch(&self, padded: &Padded, weights: &[f32]) -> Result<Vec<f32>> {
+    fn micro_batch(&self, padded: &Padded, place: &Place<'_>, weights: &[f32]) -> Result<Vec<f32>> {
         let row_weights: Vec<f32> =
             padded.owners.iter().map(|&(sequence, _)| weights[sequence]).collect();
         let row_weights = Tensor::from_slice(&row_weights).to_device(self.device());
-        let place = Place::start(self.rotations, padded.length);
         let losses = match self.activations {
             Activations::Keep => {
-                let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
+                let hidden = self.decoder.hidden_at(&padded.tokens, place, &padded.rows);
                 self.backward_from(&hidden, padded, &row_weights)?
             }
-            Activations::Recompute => self.recomputing(padded, &place, &row_weights)?,
+            Activations::Recompute => self.recomputing(padded, place, &row_weights)?,
         };
         Ok(Vec::try_from(losses).expect("a flat tensor of f32"))
     }
@@ -93,12 +97,12 @@ impl Trainer<'_> {
         let Gradients { losses, hidden: hidden_gradient, head: head_gradient } =
             cross_entropy::gradients(
                 &hidden.detach(),
-                &head.detach(),
+                head,
                 &padded.targets,
                 weights,
-                self.budget.rows_at_once(head.size()[0]),
+                self.budget.rows_at_once(head.vocab_size()),
             );
-        shim::backward(&[hidden, head], &[&hidden_gradient, &head_gradient])?;
+        shim::backward(&[hidden, &head.weight], &[&hidden_gradient, &head_gradient])?;
         Ok(losses)
     }
 
@@ -116,13 +120,13 @@ impl Trainer<'_> {
             x = leaf(inputs.pop());
             shim::backward(&[&self.decoder.layer(layer, &x, place)], &[&gradient])?;
         }
-        shim::backward(&[&self.decoder.embed(&padded.tokens)], &[&x.grad()])?;
+        shim::backward(&[&self.decoder.embed(&padded.tokens, place)], &[&x.grad()])?;
         Ok(losses)
     }
 
     fn inputs_of_layers(&self, padded: &Padded, place: &Place<'_>) -> Vec<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let mut inputs = vec![self.decoder.embed(&padded.tokens)];
+        let mut inputs = vec![self.decoder.embed(&padded.tokens, place)];
         for layer in 0..self.decoder.num_layers() - 1 {
             let next = self.decoder.layer(layer, &inputs[layer], place);
             inputs.push(next);

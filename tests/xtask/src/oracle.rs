@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 15] = [
+const SCRIPTS: [&str; 16] = [
     "python_words.py",
     "tfidf.py",
     "scripts.py",
@@ -19,6 +19,7 @@ const SCRIPTS: [&str; 15] = [
     "dedup.py",
     "statistics/oracle.py",
     "models.py",
+    "architectures.py",
     "model_folders.py",
     "tokenizer_folders.py",
     "turns.py",
@@ -41,7 +42,9 @@ pub(crate) enum Action {
 pub(crate) fn compare() -> Result<()> {
     let python = venv::python()?;
     let tests = workspace::root().join("tests");
-    venv::run(&python, &tests.join("data/generate.py"), &[Path::new("--check")])?;
+    let check = [Path::new("--check")];
+    venv::run(&python, &tests.join("data/generate.py"), &check)?;
+    venv::run(&python, &tests.join("golden/config_fields.py"), &check)?;
 
     let copy = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     for folder in ["data", "golden"] {
@@ -72,6 +75,7 @@ pub(crate) fn regenerate(action: &Action) -> Result<()> {
     if matches!(action, Action::Generate) {
         venv::run(&python, &tests.join("data/generate.py"), &[Path::new("--model")])?;
     }
+    venv::run(&python, &tests.join("golden/config_fields.py"), &[])?;
     write_goldens(&python, &tests.join("golden"))
 }
 

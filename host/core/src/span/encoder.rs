@@ -4,7 +4,7 @@ use super::one_text::{self, Choices};
 use super::texts::{Frame, Renderer, Text, Texts};
 use super::{EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, published, shown};
 use crate::conversation::{Conversation, Message, SystemTurn, Turns};
-use crate::learner::Sequence;
+use crate::learner::{ModelLimits, Sequence};
 use crate::template::ChatTemplate;
 use crate::tokenizer::Tokenizer;
 use crate::{Error, Result};
@@ -27,6 +27,8 @@ pub struct EncoderOptions {
     pub target_end: TargetEnd,
     /// `model.max_length`; unset: the tokenizer's and the model's own limit.
     pub max_length: Option<usize>,
+    /// The model's own limits, where there is a model.
+    pub limits: Option<ModelLimits>,
 }
 
 /// Turns conversations into texts and texts into tokens.
@@ -63,7 +65,7 @@ impl Encoder {
         options: EncoderOptions,
     ) -> Result<Self> {
         check(&options)?;
-        let max_length = window(options.max_length, &tokenizer)?;
+        let max_length = window(&options, &tokenizer)?;
         let target_end = target_end(&tokenizer, &template, &options)?;
         let renderer = Renderer { template: &template, special: tokenizer.special() };
         let alone = Conversation::new([], Message::new("assistant", ""));
@@ -275,9 +277,9 @@ fn shortened(text: &str) -> String {
     if short.len() < text.len() { short + "…" } else { short }
 }
 
-fn window(max_length: Option<usize>, tokenizer: &Tokenizer) -> Result<usize> {
-    let positions = tokenizer.max_position_embeddings();
-    match (max_length, positions) {
+fn window(options: &EncoderOptions, tokenizer: &Tokenizer) -> Result<usize> {
+    let positions = options.limits.map(|limits| limits.positions);
+    match (options.max_length, positions) {
         (Some(asked), Some(positions)) if asked > positions => Err(Error::config(format!(
             "`model.max_length` is {asked}, but the model has {positions} positions, expected at \
              most that"

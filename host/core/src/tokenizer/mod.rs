@@ -28,7 +28,6 @@ pub struct Tokenizer {
     special: SpecialTokens,
     stop_ids: Vec<u32>,
     model_max_length: Option<usize>,
-    max_position_embeddings: Option<usize>,
     warnings: Vec<String>,
 }
 
@@ -77,7 +76,6 @@ impl Tokenizer {
             special,
             stop_ids,
             model_max_length: limit(&config["model_max_length"]).or(limit(&config["max_len"])),
-            max_position_embeddings: limit(folder.model_field("max_position_embeddings")),
             warnings,
         })
     }
@@ -142,11 +140,6 @@ impl Tokenizer {
     /// `model_max_length`: the longest text the tokenizer is meant for.
     pub fn model_max_length(&self) -> Option<usize> {
         self.model_max_length
-    }
-
-    /// `max_position_embeddings`: the longest sequence the model was made for.
-    pub fn max_position_embeddings(&self) -> Option<usize> {
-        self.max_position_embeddings
     }
 
     /// One more than the largest token id.

@@ -1,72 +1,151 @@
-//! Grouped-query attention with rotary positions, <https://arxiv.org/abs/2305.13245>:
-//! softmax(Q Kᵀ / √Dh) V, every group of H / Hk query heads sharing a key and a value head.
+//! Grouped-query attention, <https://arxiv.org/abs/2305.13245>: softmax(s Q Kᵀ) V, every group of
+//! H / Hk query heads sharing a key and a value head; and what architectures add to it: norms of queries
+//! and keys, rotary positions or none, a window, a bound on scores, sinks, a gate on what was gathered.
 //!
 //! B rows, T tokens a row, P tokens of a prefix before every row, H heads, Hk key/value heads, Dh
 //! features a head, D features.
 
+mod projections;
+mod scores;
+
+pub(crate) use projections::Projections;
+
 use super::Source;
-use super::linear::{Bias, Linear};
-use super::rms_norm::RmsNorm;
+use super::linear::{Linear, LinearKind};
+use super::norm::{Norm, NormShape};
 use super::rope::Rotations;
-use tch::{Kind, Tensor};
+use super::view::View;
+use projections::QueriesKeysValues;
+use scores::Scores;
+use tch::Tensor;
 
 /// The sizes and variants of an attention layer.
-#[derive(Debug, Clone)]
+#[derive(Debug, Clone, PartialEq)]
 pub(crate) struct AttentionShape {
-    pub(crate) hidden_size: i64,
     pub(crate) num_attention_heads: i64,
     pub(crate) num_key_value_heads: i64,
     pub(crate) head_dim: i64,
-    pub(crate) qkv_bias: Bias,
-    pub(crate) output_bias: Bias,
-    /// ε of the norms on queries and keys, where an architecture has them.
-    pub(crate) query_key_norm_eps: Option<f64>,
+    /// s: what the products of queries and keys are multiplied by.
+    pub(crate) scale: f64,
+    pub(crate) inputs: Projections,
+    pub(crate) inputs_kind: LinearKind,
+    /// The name of the projection back to D features.
+    pub(crate) output: &'static str,
+    pub(crate) output_kind: LinearKind,
+    pub(crate) query_key_norm: Option<QueryKeyNorm>,
+    /// Which of the decoder's rotary embeddings turns queries and keys.
+    pub(crate) rope: Option<usize>,
+    /// How many tokens one sees, itself included.
+    pub(crate) window: Option<usize>,
+    /// Scores are kept below it in size: c · tanh(score / c).
+    pub(crate) softcap: Option<f64>,
+    /// The name of a learned score for each head that takes weight from all tokens and gives nothing.
+    pub(crate) sinks: Option<&'static str>,
+    pub(crate) output_gate: OutputGate,
 }
 
-/// Four projections, and norms on queries and keys where the architecture has them.
+/// Norms of queries and keys before they are turned.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct QueryKeyNorm {
+    pub(crate) norm: NormShape,
+    pub(crate) width: NormWidth,
+    pub(crate) names: [&'static str; 2],
+}
+
+/// What a norm of queries or keys runs over.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormWidth {
+    /// Each head by itself, all with one gain.
+    Head,
+    /// All heads together.
+    Full,
+}
+
+/// Whether what a head gathered is multiplied by σ of a gate.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum OutputGate {
+    None,
+    /// Gates come out of the query projection, each head's behind its query.
+    BesideQueries,
+}
+
+/// Queries, keys and values, and the way back.
 pub(crate) struct Attention {
-    q_proj: Linear,
-    k_proj: Linear,
-    v_proj: Linear,
-    o_proj: Linear,
-    q_norm: Option<RmsNorm>,
-    k_norm: Option<RmsNorm>,
+    inputs: QueriesKeysValues,
+    output: Linear,
+    norms: Option<[Norm; 2]>,
+    width: NormWidth,
+    scores: Scores,
     head_dim: i64,
 }
 
-/// Rotated keys, and values, of a run of tokens.
+/// Turned keys, and values, of a run of tokens.
 pub(crate) struct KeysValues {
     keys: Tensor,   // [B, T, Hk, Dh]
     values: Tensor, // [B, T, Hk, Dh]
 }
 
-/// What stands before every row of a batch.
-pub(crate) struct Past<'a> {
-    /// The layer's keys and values of it, one row for all.
-    pub(crate) keys_values: &'a KeysValues, // [1, P, Hk, Dh]
-    /// Added to the scores: see [`mask_after`].
-    pub(crate) mask: &'a Tensor, // [1, 1, T, P + T]
+/// Where the tokens of a batch stand for one layer.
+pub(crate) struct Sight<'a> {
+    pub(crate) rotations: Option<&'a Rotations>,
+    pub(crate) view: &'a View,
+}
+
+impl AttentionShape {
+    /// Llama's: separate projections without biases, every feature turned by the first rotary
+    /// embedding, scores over √Dh.
+    pub(crate) fn plain(heads: usize, key_value_heads: usize, head_dim: usize) -> Self {
+        Self {
+            num_attention_heads: heads as i64,
+            num_key_value_heads: key_value_heads as i64,
+            head_dim: head_dim as i64,
+            scale: 1.0 / (head_dim as f64).sqrt(),
+            inputs: Projections::Separate(["q_proj", "k_proj", "v_proj"]),
+            inputs_kind: LinearKind::Plain,
+            output: "o_proj",
+            output_kind: LinearKind::Plain,
+            query_key_norm: None,
+            rope: Some(0),
+            window: None,
+            softcap: None,
+            sinks: None,
+            output_gate: OutputGate::None,
+        }
+    }
 }
 
 impl Attention {
-    pub(crate) fn new(source: &mut Source<'_>, name: &str, shape: &AttentionShape) -> Self {
+    pub(crate) fn new(
+        source: &mut Source<'_>,
+        name: &str,
+        shape: &AttentionShape,
+        hidden_size: i64,
+    ) -> Self {
         let head_dim = shape.head_dim;
         let query_size = shape.num_attention_heads * head_dim;
         let key_size = shape.num_key_value_heads * head_dim;
-        let mut linear = |part: &str, out_features, in_features, bias| {
-            Linear::new(source, &format!("{name}.{part}"), [out_features, in_features], bias)
-        };
+        let inputs = QueriesKeysValues::new(source, name, shape, hidden_size);
+        let output_name = format!("{name}.{}", shape.output);
+        let output =
+            Linear::new(source, &output_name, [hidden_size, query_size], shape.output_kind);
+        let norms = shape.query_key_norm.as_ref().map(|norm| {
+            let sizes = match norm.width {
+                NormWidth::Head => [head_dim, head_dim],
+                NormWidth::Full => [query_size, key_size],
+            };
+            [0, 1].map(|i| {
+                let name = format!("{name}.{}", norm.names[i]);
+                norm.norm.build(source, &name, sizes[i])
+            })
+        });
+        let sinks =
+            shape.sinks.map(|part| source(&format!("{name}.{part}"), &[shape.num_attention_heads]));
         Self {
-            q_proj: linear("q_proj", query_size, shape.hidden_size, shape.qkv_bias),
-            k_proj: linear("k_proj", key_size, shape.hidden_size, shape.qkv_bias),
-            v_proj: linear("v_proj", key_size, shape.hidden_size, shape.qkv_bias),
-            o_proj: linear("o_proj", shape.hidden_size, query_size, shape.output_bias),
-            q_norm: shape
-                .query_key_norm_eps
-                .map(|eps| RmsNorm::new(source, &format!("{name}.q_norm"), head_dim, eps)),
-            k_norm: shape
-                .query_key_norm_eps
-                .map(|eps| RmsNorm::new(source, &format!("{name}.k_norm"), head_dim, eps)),
+            inputs,
+            output,
+            norms,
+            width: shape.query_key_norm.as_ref().map_or(NormWidth::Head, |norm| norm.width),
+            scores: Scores { scale: shape.scale, softcap: shape.softcap, sinks, head_dim },
             head_dim,
         }
     }
@@ -76,46 +155,46 @@ impl Attention {
     pub(crate) fn gather(
         &self,
         x: &Tensor,
-        rotations: &Rotations,
-        past: Option<&Past<'_>>,
+        sight: &Sight<'_>,
+        past: Option<&KeysValues>, // [1, P, Hk, Dh]
     ) -> (Tensor, KeysValues) {
-        let queries = rotations.apply(&normed(&self.q_norm, self.heads(&self.q_proj, x)));
-        let keys = rotations.apply(&normed(&self.k_norm, self.heads(&self.k_proj, x)));
-        let values = self.heads(&self.v_proj, x); // [B, T, Hk, Dh]
+        let inputs = self.inputs.forward(x);
+        let [mut queries, mut keys] = match &self.norms {
+            Some([q_norm, k_norm]) => {
+                [self.normed(q_norm, inputs.queries), self.normed(k_norm, inputs.keys)]
+            }
+            None => [inputs.queries, inputs.keys],
+        };
+        if let Some(rotations) = sight.rotations {
+            (queries, keys) = (rotations.queries(&queries), rotations.keys(&keys));
+        }
+        let values = inputs.values;
         let gathered = match past {
-            None => attend(&queries, &keys, &values, None),
-            Some(Past { keys_values, mask }) => attend(
+            None => self.scores.attend(&queries, &keys, &values, sight.view),
+            Some(past) => self.scores.attend(
                 &queries,
-                &after(&keys_values.keys, &keys),
-                &after(&keys_values.values, &values),
-                Some(mask),
+                &after(&past.keys, &keys),
+                &after(&past.values, &values),
+                sight.view,
             ),
         };
-        (gathered.flatten(2, 3), KeysValues { keys, values })
+        let mut gathered = gathered.flatten(2, 3);
+        if let Some(gates) = inputs.gates {
+            gathered *= gates.flatten(2, 3).sigmoid();
+        }
+        (gathered, KeysValues { keys, values })
     }
 
     /// The output projection. // [.., H·Dh] -> [.., D]
     pub(crate) fn project(&self, gathered: &Tensor) -> Tensor {
-        self.o_proj.forward(gathered)
+        self.output.forward(gathered)
     }
 
-    fn heads(&self, projection: &Linear, x: &Tensor) -> Tensor {
-        projection.forward(x).unflatten(-1, [-1, self.head_dim]) // [B, T, heads, Dh]
-    }
-}
-
-/// Lets query t see the P tokens of the prefix and, of its own row, tokens 0 to t.
-pub(crate) fn mask_after(prefix: i64, length: i64, like: &Tensor) -> Tensor {
-    let hidden = Tensor::ones([length, prefix + length], (Kind::Bool, like.device()))
-        .triu(prefix + 1)
-        .view([1, 1, length, prefix + length]);
-    Tensor::zeros([1], (like.kind(), like.device())).masked_fill(&hidden, f64::NEG_INFINITY)
-}
-
-fn normed(norm: &Option<RmsNorm>, x: Tensor) -> Tensor {
-    match norm {
-        Some(norm) => norm.forward(&x),
-        None => x,
+    fn normed(&self, norm: &Norm, x: Tensor) -> Tensor {
+        match self.width {
+            NormWidth::Head => norm.forward(&x),
+            NormWidth::Full => norm.forward(&x.flatten(2, 3)).unflatten(-1, [-1, self.head_dim]),
+        } // [B, T, heads, Dh]
     }
 }
 
@@ -128,32 +207,12 @@ fn after(prefix: &Tensor, rows: &Tensor) -> Tensor {
     Tensor::cat(&[&prefix, rows], 1)
 }
 
-/// Causal without a mask. // [B, T, H, Dh], [B, P+T, Hk, Dh] -> [B, T, H, Dh]
-fn attend(queries: &Tensor, keys: &Tensor, values: &Tensor, mask: Option<&Tensor>) -> Tensor {
-    let [queries, mut keys, mut values] = [queries, keys, values].map(|x| x.transpose(1, 2));
-    let group = queries.size()[1] / keys.size()[1];
-    let causal = mask.is_none();
-    let mut grouped = group > 1;
-    let kernel = Tensor::internal_fused_sdp_choice(
-        &queries, &keys, &values, mask, 0.0, causal, None, grouped,
-    );
-    // A kernel that takes one key head for each query head is better than none.
-    if grouped && kernel == NO_FUSED_KERNEL {
-        [keys, values] = [keys, values].map(|x| x.repeat_interleave_self_int(group, 1, None));
-        grouped = false;
-    }
-    Tensor::scaled_dot_product_attention(&queries, &keys, &values, mask, 0.0, causal, None, grouped)
-        .transpose(1, 2)
-}
-
-/// What libtorch answers when it would compute attention from plain operators, all scores in memory.
-const NO_FUSED_KERNEL: i64 = 0;
-
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::rope::{Rope, RopeScaling};
-    use tch::Device;
+    use crate::layers::norm::NormKind;
+    use crate::layers::rope::{Reach, Rope};
+    use tch::{Device, Kind};
 
     const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
 
@@ -163,74 +222,56 @@ mod tests {
         ((Tensor::arange(count, DOUBLE) * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
     }
 
-    /// softmax(Q Kᵀ / √Dh) V term by term, in f64.
-    fn explicit(queries: &Tensor, keys: &Tensor, values: &Tensor, prefix: i64) -> Tensor {
-        let [batch, length, heads, dim] = queries.size()[..] else { panic!("four dimensions") };
-        let group = heads / keys.size()[2];
-        let out = Tensor::zeros([batch, length, heads, dim], DOUBLE);
-        for (b, t, h) in (0..batch)
-            .flat_map(|b| (0..length).flat_map(move |t| (0..heads).map(move |h| (b, t, h))))
-        {
-            let seen = prefix + t + 1;
-            let query = queries.get(b).get(t).get(h);
-            let keys = keys.get(b).narrow(0, 0, seen).select(1, h / group); // [seen, Dh]
-            let values = values.get(b).narrow(0, 0, seen).select(1, h / group);
-            let weights = (keys.mv(&query) / (dim as f64).sqrt()).softmax(0, Kind::Double);
-            out.get(b).get(t).get(h).copy_(&values.tr().mv(&weights));
-        }
-        out
-    }
-
     fn distance(a: &Tensor, b: &Tensor) -> f64 {
-        (a.to_kind(Kind::Double) - b).abs().max().double_value(&[])
+        (a - b).abs().max().double_value(&[])
     }
 
-    #[test]
-    fn agrees_with_the_formula_with_and_without_a_prefix() {
-        for (heads, key_heads) in [(4, 4), (4, 2), (4, 1)] {
-            let queries = numbers(&[2, 7, heads, 8], 0.1);
-            let keys = numbers(&[2, 12, key_heads, 8], 0.2);
-            let values = numbers(&[2, 12, key_heads, 8], 0.3);
-            let [q, k, v] = [&queries, &keys, &values].map(|x| x.to_kind(Kind::Float));
-
-            let own = |x: &Tensor| x.narrow(1, 0, 7);
-            let causal = attend(&q, &own(&k), &own(&v), None);
-            assert!(distance(&causal, &explicit(&queries, &own(&keys), &own(&values), 0)) < 2e-6);
-
-            let mask = mask_after(5, 7, &q);
-            let with_prefix = attend(&q, &k, &v, Some(&mask));
-            assert!(distance(&with_prefix, &explicit(&queries, &keys, &values, 5)) < 2e-6);
-        }
+    fn shapes() -> Vec<AttentionShape> {
+        let plain = AttentionShape::plain(4, 2, 8);
+        let norm = NormShape { kind: NormKind::Rms, eps: 1e-6 };
+        let norm = |width| Some(QueryKeyNorm { norm, width, names: ["q_norm", "k_norm"] });
+        vec![
+            AttentionShape {
+                inputs_kind: LinearKind::Biased,
+                query_key_norm: norm(NormWidth::Head),
+                ..plain.clone()
+            },
+            AttentionShape {
+                window: Some(3),
+                query_key_norm: norm(NormWidth::Full),
+                ..plain.clone()
+            },
+            AttentionShape { softcap: Some(0.5), window: Some(6), ..plain.clone() },
+            AttentionShape {
+                sinks: Some("sinks"),
+                output_gate: OutputGate::BesideQueries,
+                ..plain
+            },
+        ]
     }
 
     #[test]
     fn a_prefix_run_once_is_as_good_as_run_in_every_row() {
-        let shape = AttentionShape {
-            hidden_size: 16,
-            num_attention_heads: 4,
-            num_key_value_heads: 2,
-            head_dim: 8,
-            qkv_bias: Bias::With,
-            output_bias: Bias::Without,
-            query_key_norm_eps: Some(1e-6),
-        };
-        let mut seed = 0.0;
-        let mut source = |_: &str, shape: &[i64]| {
-            seed += 1.0;
-            numbers(shape, seed)
-        };
-        let attention = Attention::new(&mut source, "self_attn", &shape);
-        let rope = Rope { head_dim: 8, theta: 100.0, scaling: RopeScaling::Default };
-        let rotations = rope.rotations(9, Kind::Double, Device::Cpu);
-
-        let (prefix, rows) = (numbers(&[1, 4, 16], 0.5), numbers(&[3, 5, 16], 0.6));
-        let whole = Tensor::cat(&[&prefix.expand([3, 4, 16], false), &rows], 1);
-        let (expected, _) = attention.gather(&whole, &rotations, None);
-
-        let (_, keys_values) = attention.gather(&prefix, &rotations.narrow(0, 4), None);
-        let mask = mask_after(4, 5, &rows);
-        let past = Past { keys_values: &keys_values, mask: &mask };
-        let (got, _) = attention.gather(&rows, &rotations.narrow(4, 5), Some(&past));
-        assert!(distance(&got, &expected.narrow(1, 4, 5)) < 1e-12);
+        for shape in shapes() {
+            let mut seed = 0.0;
+            let mut source = |_: &str, shape: &[i64]| {
+                seed += 1.0;
+                numbers(shape, seed)
+            };
+            let attention = Attention::new(&mut source, "self_attn", &shape, 16);
+            let rotations =
+                Rope::plain(8, 100.0).rotations(9, Reach::Short, Kind::Double, Device::Cpu);
+            let run = |x: &Tensor, start, length, past: Option<&KeysValues>| {
+                let view = View::new(start, length, shape.window, DOUBLE);
+                let rotations = rotations.narrow(start, length);
+                attention.gather(x, &Sight { rotations: Some(&rotations), view: &view }, past)
+            };
+            let (prefix, rows) = (numbers(&[1, 4, 16], 0.5), numbers(&[3, 5, 16], 0.6));
+            let whole = Tensor::cat(&[&prefix.expand([3, 4, 16], false), &rows], 1);
+            let (expected, _) = run(&whole, 0, 9, None);
+            let (_, keys_values) = run(&prefix, 0, 4, None);
+            let (got, _) = run(&rows, 4, 5, Some(&keys_values));
+            assert!(distance(&got, &expected.narrow(1, 4, 5)) < 1e-12, "{shape:?}");
+        }
     }
 }

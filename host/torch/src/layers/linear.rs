@@ -3,34 +3,77 @@
 use super::Source;
 use tch::Tensor;
 
-/// Whether a layer adds a bias.
+/// Whether there is a bias, and how the weight lies.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Bias {
-    With,
-    Without,
+pub(crate) enum LinearKind {
+    /// x Wᵀ, W of [Out, In].
+    Plain,
+    /// x Wᵀ + b.
+    Biased,
+    /// x W + b, W of [In, Out]: what GPT-2 calls `Conv1D`.
+    Conv1d,
 }
 
-impl From<bool> for Bias {
-    fn from(with: bool) -> Self {
-        if with { Self::With } else { Self::Without }
+impl LinearKind {
+    /// With a bias where a field of a configuration says so.
+    pub(crate) fn with_bias(bias: bool) -> Self {
+        if bias { Self::Biased } else { Self::Plain }
     }
 }
 
 /// A matrix, and perhaps a bias.
 pub(crate) struct Linear {
-    weight: Tensor,       // [Out, In]
+    weight: Tensor,       // [Out, In], or [In, Out] of a Conv1D
     bias: Option<Tensor>, // [Out]
+    kind: LinearKind,
 }
 
 impl Linear {
-    pub(crate) fn new(source: &mut Source<'_>, name: &str, size: [i64; 2], bias: Bias) -> Self {
+    pub(crate) fn new(
+        source: &mut Source<'_>,
+        name: &str,
+        size: [i64; 2],
+        kind: LinearKind,
+    ) -> Self {
         let [out_features, in_features] = size;
-        let weight = source(&format!("{name}.weight"), &[out_features, in_features]);
-        let bias = (bias == Bias::With).then(|| source(&format!("{name}.bias"), &[out_features]));
-        Self { weight, bias }
+        let laid_out = match kind {
+            LinearKind::Conv1d => [in_features, out_features],
+            LinearKind::Plain | LinearKind::Biased => [out_features, in_features],
+        };
+        let weight = source(&format!("{name}.weight"), &laid_out);
+        let bias =
+            (kind != LinearKind::Plain).then(|| source(&format!("{name}.bias"), &[out_features]));
+        Self { weight, bias, kind }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        x.linear(&self.weight, self.bias.as_ref()) // [.., In] -> [.., Out]
+        match self.kind {
+            LinearKind::Conv1d => x.linear(&self.weight.tr(), self.bias.as_ref()),
+            LinearKind::Plain | LinearKind::Biased => x.linear(&self.weight, self.bias.as_ref()),
+        } // [.., In] -> [.., Out]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_conv1d_is_a_linear_layer_lying_on_its_side() {
+        let weight = Tensor::from_slice2(&[[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]]); // [2, 3]
+        let bias = |size: &[i64]| Tensor::ones(size, (tch::Kind::Double, tch::Device::Cpu));
+        let x = Tensor::from_slice(&[0.5, -1.0]); // [2]
+        let upright = |name: &str, shape: &[i64]| match name {
+            "fc.weight" => weight.tr().contiguous().view(shape),
+            _ => bias(shape),
+        };
+        let lying = |name: &str, shape: &[i64]| match name {
+            "fc.weight" => weight.view(shape),
+            _ => bias(shape),
+        };
+        let linear = Linear::new(&mut { upright }, "fc", [3, 2], LinearKind::Biased);
+        let conv1d = Linear::new(&mut { lying }, "fc", [3, 2], LinearKind::Conv1d);
+        assert_eq!(linear.forward(&x), conv1d.forward(&x));
+        assert_eq!(Vec::<f64>::try_from(linear.forward(&x)).unwrap(), [-2.5, -3.0, -3.5]);
     }
 }

@@ -1,11 +1,17 @@
-//! The parts a decoder is made of, each in a file with its formula.
+//! The parts a decoder is made of, each in a file with its formula. A part comes in two: a shape, which
+//! says what an architecture's layer is like, and the part itself, which holds the weights.
 
+pub(crate) mod activation;
+pub(crate) mod head;
 pub(crate) mod linear;
-pub(crate) mod rms_norm;
+pub(crate) mod norm;
 pub(crate) mod rope;
+pub(crate) mod view;
 
 pub(crate) mod attention;
-pub(crate) mod mlp;
+pub(crate) mod feed_forward;
+
+pub(crate) mod block;
 
 use tch::Tensor;
 

@@ -1,87 +1,129 @@
-//! Rotary position embedding, <https://arxiv.org/abs/2104.09864>, with its features split in halves
-//! as Hugging Face lays them out: feature i turns together with feature i + D/2 by the angle
-//! position · θ^(−2i/D), or by less where the context was stretched.
+//! Rotary position embedding, <https://arxiv.org/abs/2104.09864>: two features of a head turn together
+//! by the angle position · θ^(−2i/R), or by less where the context was stretched. R features turn, the
+//! others of the head stay as they are.
 
-use std::f64::consts::PI;
+mod scaling;
+
+pub(crate) use scaling::{LongRope, RopeScaling, Yarn};
+
 use tch::{Device, Kind, Tensor};
 
-/// How fast the features of a head turn.
+/// Which features of a head turn, and how fast.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Rope {
-    pub(crate) head_dim: usize,
+    /// R: the first features of a head that turn; all of them, or fewer.
+    pub(crate) rotary_dim: usize,
     pub(crate) theta: f64,
     pub(crate) scaling: RopeScaling,
+    pub(crate) layout: RopeLayout,
+    pub(crate) query_growth: Option<QueryGrowth>,
 }
 
-/// How a model was stretched beyond the context it was first trained on.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) enum RopeScaling {
-    /// Not at all.
-    Default,
-    /// Every angle divided by the same factor.
-    Linear { factor: f64 },
-    /// Slow features divided by the factor, fast ones kept, those between blended.
-    Llama3 {
-        factor: f64,
-        low_freq_factor: f64,
-        high_freq_factor: f64,
-        original_max_position_embeddings: f64,
-    },
+/// Which two features turn together.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum RopeLayout {
+    /// Feature i and feature i + R/2, as Llama has them.
+    Halves,
+    /// Feature 2i and feature 2i + 1.
+    Pairs,
+}
+
+/// Queries grow with their position, so that attention stays sharp over long contexts: they are
+/// multiplied by 1 + β ln(1 + ⌊position / context⌋), as in Llama 4.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct QueryGrowth {
+    pub(crate) beta: f64,
+    /// Positions the model was first trained on.
+    pub(crate) context: f64,
 }
 
 impl Rope {
+    /// All features of a head, in halves, not stretched.
+    pub(crate) fn plain(head_dim: usize, theta: f64) -> Self {
+        Self {
+            rotary_dim: head_dim,
+            theta,
+            scaling: RopeScaling::Default,
+            layout: RopeLayout::Halves,
+            query_growth: None,
+        }
+    }
+
     /// The angle each pair of features turns by from one position to the next, radians.
-    pub(crate) fn frequencies(&self) -> Vec<f64> {
-        let half = self.head_dim / 2;
-        let plain = |i: usize| self.theta.powf(-((2 * i) as f64) / self.head_dim as f64);
-        (0..half).map(|i| self.scaling.stretch(plain(i))).collect()
+    pub(crate) fn frequencies(&self, reach: Reach) -> Vec<f64> {
+        self.scaling.frequencies(self.rotary_dim, self.theta, reach)
+    }
+
+    /// The length above which sequences are turned in another way, where there is one.
+    pub(crate) fn switch(&self) -> Option<usize> {
+        match &self.scaling {
+            RopeScaling::LongRope(long) => Some(long.original_max_position_embeddings as usize),
+            _ => None,
+        }
     }
 
     /// The rotations of positions 0 to `length`.
-    pub(crate) fn rotations(&self, length: usize, kind: Kind, device: Device) -> Rotations {
-        let half = self.head_dim / 2;
+    pub(crate) fn rotations(
+        &self,
+        length: usize,
+        reach: Reach,
+        kind: Kind,
+        device: Device,
+    ) -> Rotations {
+        let (dim, half) = (self.rotary_dim, self.rotary_dim / 2);
         // Rounded where transformers rounds: the frequency, then the angle.
-        let frequencies: Vec<f32> = self.frequencies().iter().map(|&f| f as f32).collect();
-        let mut cos = Vec::with_capacity(length * self.head_dim);
-        let mut sin = Vec::with_capacity(length * self.head_dim);
+        let frequencies: Vec<f32> = self.frequencies(reach).iter().map(|&f| f as f32).collect();
+        let factor = self.scaling.attention_factor();
+        // Which pair a feature belongs to, and whether it is the pair's first.
+        let place = |i: usize| match self.layout {
+            RopeLayout::Halves => (i % half, i < half),
+            RopeLayout::Pairs => (i / 2, i.is_multiple_of(2)),
+        };
+        let mut cos = Vec::with_capacity(length * dim);
+        let mut sin = Vec::with_capacity(length * dim);
         for position in 0..length {
-            let angle = |i: usize| f64::from(position as f32 * frequencies[i % half]);
-            cos.extend((0..self.head_dim).map(|i| angle(i).cos() as f32));
-            let sign = |i: usize| if i < half { -1.0 } else { 1.0 };
-            sin.extend((0..self.head_dim).map(|i| (sign(i) * angle(i).sin()) as f32));
+            let angle = |pair: usize| f64::from(position as f32 * frequencies[pair]);
+            cos.extend((0..dim).map(|i| (factor * angle(place(i).0).cos()) as f32));
+            sin.extend((0..dim).map(|i| {
+                let (pair, is_first) = place(i);
+                let sign = if is_first { -1.0 } else { 1.0 };
+                (sign * factor * angle(pair).sin()) as f32
+            }));
         }
-        let table = |values: &[f32]| {
-            let shape = [length as i64, 1, self.head_dim as i64];
+        let table = |values: &[f32], width: usize| {
+            let shape = [length as i64, 1, width as i64];
             Tensor::from_slice(values).view(shape).to_device(device).to_kind(kind)
         };
-        Rotations { cos: table(&cos), sin: table(&sin) }
+        let growth = self.query_growth.map(|growth| {
+            let factors: Vec<f32> = (0..length).map(|position| growth.at(position)).collect();
+            table(&factors, 1)
+        });
+        Rotations { cos: table(&cos, dim), sin: table(&sin, dim), growth, layout: self.layout }
     }
 }
 
-impl RopeScaling {
-    fn stretch(&self, frequency: f64) -> f64 {
-        match *self {
-            Self::Default => frequency,
-            Self::Linear { factor } => frequency / factor,
-            Self::Llama3 {
-                factor,
-                low_freq_factor,
-                high_freq_factor,
-                original_max_position_embeddings,
-            } => {
-                let turns = original_max_position_embeddings * frequency / (2.0 * PI);
-                let kept = (turns - low_freq_factor) / (high_freq_factor - low_freq_factor);
-                let kept = kept.clamp(0.0, 1.0);
-                (1.0 - kept) * frequency / factor + kept * frequency
-            }
-        }
+impl QueryGrowth {
+    fn at(&self, position: usize) -> f32 {
+        (1.0 + self.beta * (1.0 + (position as f64 / self.context).floor()).ln()) as f32
     }
+}
+
+/// Sequences may be turned in one way up to some length and in another beyond it.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub(crate) enum Reach {
+    /// Within the context the model was first trained on; also where that makes no difference.
+    #[default]
+    Short,
+    /// Beyond it.
+    Long,
 }
 
 /// cos and signed sin of consecutive positions, ready to multiply.
 pub(crate) struct Rotations {
-    cos: Tensor, // [T, 1, Dh]
-    sin: Tensor, // [T, 1, Dh], negative in the first half
+    cos: Tensor,            // [T, 1, R]
+    sin: Tensor,            // [T, 1, R], negative for the first feature of a pair
+    growth: Option<Tensor>, // [T, 1, 1]
+    layout: RopeLayout,
 }
 
 impl Rotations {
@@ -90,21 +132,42 @@ impl Rotations {
         self.cos.size()[0] as usize
     }
 
-    /// A tensor with their type and device.
-    pub(crate) fn table(&self) -> &Tensor {
-        &self.cos
-    }
-
     /// Those of `length` positions from `start` on.
     pub(crate) fn narrow(&self, start: usize, length: usize) -> Self {
         let narrow = |table: &Tensor| table.narrow(0, start as i64, length as i64);
-        Self { cos: narrow(&self.cos), sin: narrow(&self.sin) }
+        Self {
+            cos: narrow(&self.cos),
+            sin: narrow(&self.sin),
+            growth: self.growth.as_ref().map(narrow),
+            layout: self.layout,
+        }
     }
 
-    /// Turns queries or keys. // [B, T, H, Dh] -> [B, T, H, Dh]
-    pub(crate) fn apply(&self, x: &Tensor) -> Tensor {
-        let half = x.size()[3] / 2;
-        (x * &self.cos).addcmul(&x.roll([half], [-1]), &self.sin)
+    /// Turns queries. // [B, T, H, Dh] -> [B, T, H, Dh]
+    pub(crate) fn queries(&self, x: &Tensor) -> Tensor {
+        let turned = self.keys(x);
+        match &self.growth {
+            Some(growth) => turned * growth,
+            None => turned,
+        }
+    }
+
+    /// Turns keys. // [B, T, Hk, Dh] -> [B, T, Hk, Dh]
+    pub(crate) fn keys(&self, x: &Tensor) -> Tensor {
+        let (head_dim, rotary_dim) = (x.size()[3], self.cos.size()[2]);
+        if rotary_dim == head_dim {
+            return self.turn(x);
+        }
+        let still = x.narrow(3, rotary_dim, head_dim - rotary_dim);
+        Tensor::cat(&[self.turn(&x.narrow(3, 0, rotary_dim)), still], 3)
+    }
+
+    fn turn(&self, x: &Tensor) -> Tensor {
+        let partner = match self.layout {
+            RopeLayout::Halves => x.roll([x.size()[3] / 2], [-1]),
+            RopeLayout::Pairs => x.unflatten(3, [-1, 2]).flip([-1]).flatten(3, 4),
+        };
+        (x * &self.cos).addcmul(&partner, &self.sin)
     }
 }
 
@@ -112,48 +175,56 @@ impl Rotations {
 mod tests {
     use super::*;
 
-    fn rope(scaling: RopeScaling) -> Rope {
-        Rope { head_dim: 8, theta: 10_000.0, scaling }
+    fn rope(layout: RopeLayout, rotary_dim: usize) -> Rope {
+        Rope { rotary_dim, layout, ..Rope::plain(8, 10_000.0) }
     }
 
     #[test]
     fn turns_pairs_of_features() {
         let (start, length, heads, dim) = (3usize, 5i64, 2i64, 8i64);
-        let rope = rope(RopeScaling::Default);
-        let rotations = rope.rotations(10, Kind::Float, Device::Cpu).narrow(start, 5);
         let values: Vec<f32> = (0..length * heads * dim).map(|i| (i as f32 * 0.37).sin()).collect();
         let x = Tensor::from_slice(&values).view([1, length, heads, dim]);
-        let y = rotations.apply(&x);
-        for (t, h, i) in (0..length)
-            .flat_map(|t| (0..heads).flat_map(move |h| (0..dim / 2).map(move |i| (t, h, i))))
-        {
-            let angle = (start as f64 + t as f64) * 10_000f64.powf(-2.0 * i as f64 / 8.0);
-            let at = |tensor: &Tensor, i: i64| tensor.double_value(&[0, t, h, i]);
-            let (a, b) = (at(&x, i), at(&x, i + dim / 2));
-            assert!((at(&y, i) - (a * angle.cos() - b * angle.sin())).abs() < 1e-6);
-            assert!((at(&y, i + dim / 2) - (b * angle.cos() + a * angle.sin())).abs() < 1e-6);
+        for (layout, rotary_dim) in [
+            (RopeLayout::Halves, 8),
+            (RopeLayout::Halves, 4),
+            (RopeLayout::Pairs, 8),
+            (RopeLayout::Pairs, 4),
+        ] {
+            let rope = rope(layout, rotary_dim);
+            let rotations = rope.rotations(10, Reach::Short, Kind::Float, Device::Cpu);
+            let y = rotations.narrow(start, 5).keys(&x);
+            let half = rotary_dim as i64 / 2;
+            for (t, h) in (0..length).flat_map(|t| (0..heads).map(move |h| (t, h))) {
+                let at = |tensor: &Tensor, i: i64| tensor.double_value(&[0, t, h, i]);
+                for i in 0..half {
+                    let turn = 10_000f64.powf(-2.0 * i as f64 / rotary_dim as f64);
+                    let angle = (start as f64 + t as f64) * turn;
+                    let (first, second) = match layout {
+                        RopeLayout::Halves => (i, i + half),
+                        RopeLayout::Pairs => (2 * i, 2 * i + 1),
+                    };
+                    let (a, b) = (at(&x, first), at(&x, second));
+                    let turned =
+                        [a * angle.cos() - b * angle.sin(), b * angle.cos() + a * angle.sin()];
+                    assert!((at(&y, first) - turned[0]).abs() < 1e-6);
+                    assert!((at(&y, second) - turned[1]).abs() < 1e-6);
+                }
+                assert!((rotary_dim as i64..dim).all(|i| at(&x, i) == at(&y, i)));
+            }
         }
     }
 
     #[test]
-    fn stretching_slows_features() {
-        let plain = rope(RopeScaling::Default).frequencies();
-        let linear = rope(RopeScaling::Linear { factor: 4.0 }).frequencies();
-        assert!(plain.iter().zip(&linear).all(|(plain, linear)| *linear == plain / 4.0));
-
-        // By hand, for a context of 64 stretched 8 times: wavelengths 6.28, 62.8, 628 and 6283
-        // against bounds of 64/4 = 16 and 64/1 = 64.
-        let llama3 = rope(RopeScaling::Llama3 {
-            factor: 8.0,
-            low_freq_factor: 1.0,
-            high_freq_factor: 4.0,
-            original_max_position_embeddings: 64.0,
-        })
-        .frequencies();
-        let smooth = (64.0 / (2.0 * PI * 10.0) - 1.0) / 3.0;
-        let blended = (1.0 - smooth) * 0.1 / 8.0 + smooth * 0.1;
-        for (got, expected) in llama3.iter().zip([1.0, blended, 0.01 / 8.0, 0.001 / 8.0]) {
-            assert!((got - expected).abs() < 1e-15, "{got} {expected}");
+    fn queries_grow_by_steps_of_the_context() {
+        let growth = QueryGrowth { beta: 0.1, context: 4.0 };
+        let rope = Rope { query_growth: Some(growth), ..Rope::plain(8, 100.0) };
+        let rotations = rope.rotations(9, Reach::Short, Kind::Double, Device::Cpu);
+        let x = Tensor::ones([1, 9, 1, 8], (Kind::Double, Device::Cpu));
+        let ratio = rotations.queries(&x) / rotations.keys(&x);
+        for (position, expected) in
+            [(0, 1.0), (3, 1.0), (4, 1.0 + 0.1 * 2f64.ln()), (8, 1.0 + 0.1 * 3f64.ln())]
+        {
+            assert!((ratio.double_value(&[0, position, 0, 5]) - expected).abs() < 1e-7);
         }
     }
 }

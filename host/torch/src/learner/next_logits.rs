@@ -1,8 +1,8 @@
 //! The logits behind the last token: what one compares two implementations of a model by.
 
 use super::TorchLearner;
-use crate::models::decoder::Place;
-use crate::{cross_entropy, padded};
+use crate::models::place::Place;
+use crate::padded;
 use iterit_core::learner::{Scored, Sequence};
 use iterit_core::{Error, Result};
 
@@ -17,12 +17,13 @@ impl TorchLearner {
         }
         let device = self.device;
         self.ask(&[Sequence { tokens: tokens.to_vec(), scored: Scored::default() }], |scorer| {
-            let place = Place::start(scorer.rotations, tokens.len());
+            let reach = scorer.positions.reach_of(tokens.len());
+            let place = Place::start(scorer.positions, reach, tokens.len());
             let (tokens, length) = padded::stack([tokens].into_iter(), device); // [1, T]
             let decoder = scorer.decoder;
             let hidden = decoder.hidden_after(decoder.num_layers(), &tokens, &place); // [1, T, D]
             let last = hidden.select(1, length as i64 - 1); // [1, D]
-            let logits = cross_entropy::logits(&last, decoder.head()); // [1, V]
+            let logits = decoder.head().logits(&last); // [1, V]
             Vec::try_from(logits.flatten(0, 1))
                 .map_err(|error| Error::Model(format!("the logits cannot be read: {error}")))
         })

@@ -154,10 +154,11 @@ fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool)
     for sample in samples.iter().filter(|sample| !sample.scored.is_empty()) {
         let tokens: Vec<i64> = sample.tokens.iter().map(|&token| i64::from(token)).collect();
         let length = tokens.len();
-        let place = crate::models::decoder::Place::start(&learner.rotations, length);
+        let reach = learner.positions.reach_of(length);
+        let place = crate::models::place::Place::start(&learner.positions, reach, length);
         let tokens = Tensor::from_slice(&tokens);
         let hidden = decoder.hidden_after(decoder.num_layers(), &tokens.unsqueeze(0), &place);
-        let logits = hidden.squeeze_dim(0).matmul(&decoder.head().tr()); // [T, V]
+        let logits = decoder.head().logits(&hidden.squeeze_dim(0)); // [T, V]
         let count = sample.scored.len() as i64;
         let scored: Vec<i64> = sample.scored.positions().map(|it| it as i64).collect();
         let scored = Tensor::from_slice(&scored);

@@ -1,21 +1,19 @@
-//! Mistral, <https://arxiv.org/abs/2310.06825>: Llama without biases, and with a sliding window. Up to
-//! the window's length the two are the same function, so the window becomes the longest sequence.
+//! Mistral, <https://arxiv.org/abs/2310.06825>: Llama without biases, and with a sliding window.
 
-use super::decoder::DecoderShape;
-use super::{Architecture, llama};
-use crate::config::Config;
-use crate::layers::linear::Bias;
+use super::common::{self, Sizes};
+use super::{Architecture, DecoderShape};
+use crate::config::{Fields, RopeDefaults};
+use crate::layers::attention::AttentionShape;
 
 pub(super) const ARCHITECTURE: Architecture =
     Architecture { class: "MistralForCausalLM", model_type: "mistral", shape };
 
-fn shape(config: &Config) -> Result<DecoderShape, String> {
-    let mut shape = llama::shape(config)?;
-    if let Some(window) = config.fields.sliding_window {
-        shape.max_position_embeddings = shape.max_position_embeddings.min(window);
-    }
-    shape.attention.qkv_bias = Bias::Without;
-    shape.attention.output_bias = Bias::Without;
-    shape.mlp_bias = Bias::Without;
-    Ok(shape)
+fn shape(fields: &Fields<'_>) -> DecoderShape {
+    let sizes = Sizes::read(fields);
+    let window = fields.size_if_any("sliding_window");
+    let attention = AttentionShape { window, ..sizes.attention() };
+    let feed_forward = common::gated(fields, "hidden_act");
+    let block = common::block(attention, feed_forward, common::rms_norm(fields));
+    let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
+    common::decoder(fields, &sizes, vec![block; sizes.layers], vec![rope])
 }

@@ -1,60 +1,139 @@
-//! The architectures: each file says what its `config.json` means for the one decoder they share.
+//! The architectures: each file says what its `config.json` means as a table of layers, for the one
+//! decoder they share.
+
+pub(crate) mod names;
+pub(crate) mod shape;
+
+pub(crate) mod place;
 
 pub(crate) mod decoder;
 
+mod common;
+
+mod gemma2;
+mod gemma3;
 mod llama;
+mod ministral3;
 mod mistral;
 mod qwen2;
 mod qwen3;
+mod smollm3;
 
+#[cfg(test)]
+mod honesty;
 #[cfg(test)]
 pub(crate) mod reference;
 
-use crate::config::Config;
-use decoder::DecoderShape;
+use crate::config::{Absent, Config, Fields};
+use shape::{DecoderShape, Embeddings};
 
-/// An architecture, by the class name that `config.json` gives, and how to read its fields.
+/// An architecture, by the names that `config.json` gives, and how to read its fields.
 struct Architecture {
     class: &'static str,
     model_type: &'static str,
-    shape: fn(&Config) -> Result<DecoderShape, String>,
+    shape: fn(&Fields<'_>) -> DecoderShape,
 }
 
-const ARCHITECTURES: [Architecture; 4] =
-    [llama::ARCHITECTURE, mistral::ARCHITECTURE, qwen2::ARCHITECTURE, qwen3::ARCHITECTURE];
+/// A model that also sees, or hears; its text model is one of the architectures.
+struct Wrapper {
+    class: &'static str,
+    model_type: &'static str,
+    /// The text model's `model_type` where the file leaves it open.
+    text: &'static str,
+}
+
+const ARCHITECTURES: &[Architecture] = &[
+    llama::ARCHITECTURE,
+    mistral::ARCHITECTURE,
+    ministral3::ARCHITECTURE,
+    qwen2::ARCHITECTURE,
+    qwen3::ARCHITECTURE,
+    gemma2::ARCHITECTURE,
+    gemma3::ARCHITECTURE,
+    smollm3::ARCHITECTURE,
+];
+
+const WRAPPERS: &[Wrapper] = &[
+    Wrapper { class: "Gemma3ForConditionalGeneration", model_type: "gemma3", text: "gemma3_text" },
+    Wrapper { class: "Mistral3ForConditionalGeneration", model_type: "mistral3", text: "mistral" },
+];
+
+/// What else may be saved of a model: it has no head that predicts the next token.
+const OTHER_TASKS: [&str; 5] = [
+    "ForMaskedLM",
+    "ForQuestionAnswering",
+    "ForSequenceClassification",
+    "ForTokenClassification",
+    "RewardModel",
+];
 
 /// The decoder a configuration asks for.
 pub(crate) fn shape(config: &Config) -> Result<DecoderShape, String> {
-    let shape = (find(config)?.shape)(config)?;
-    let faults = shape.faults();
+    let (architecture, is_wrapped) = find(config)?;
+    let absent = if is_wrapped { Absent::Default } else { Absent::Fault };
+    let fields = Fields::new(architecture.model_type, config.text(), absent);
+    let mut shape = (architecture.shape)(&fields);
+    if is_wrapped {
+        shape.names = shape.names.in_wrapper();
+        // transformers asks the whole model, not the text's part of it.
+        let whole = Fields::new(config.model_type(), config.whole(), Absent::Default);
+        shape.embeddings = Embeddings::from_tied(whole.flag("tie_word_embeddings"));
+    }
+    let mut faults = fields.into_faults();
+    // Sizes that are not there cannot be compared.
+    if faults.is_empty() {
+        faults = shape.faults();
+    }
     if faults.is_empty() { Ok(shape) } else { Err(faults.join("\n")) }
 }
 
-/// By class, or by `model_type` where the file names no class.
-fn find(config: &Config) -> Result<&'static Architecture, String> {
-    let classes = config.fields.architectures.as_deref().unwrap_or_default();
-    let model_type = &config.fields.model_type;
-    let found = match classes {
-        [] => ARCHITECTURES.iter().find(|known| known.model_type == *model_type),
-        classes => ARCHITECTURES.iter().find(|known| classes.iter().any(|it| it == known.class)),
+/// By `model_type`, as transformers does: the class may be a wrapper's of another library, or an older
+/// spelling. Says also whether it lies within a model that sees.
+fn find(config: &Config) -> Result<(&'static Architecture, bool), String> {
+    let classes = config.architectures();
+    let of_another_task = |class: &&&str| OTHER_TASKS.iter().any(|task| class.ends_with(task));
+    if let Some(class) = classes.iter().find(of_another_task) {
+        return Err(format!(
+            "architecture `{class}` is not supported: it has no head that predicts tokens\n\
+             hint: expected the folder of a causal language model"
+        ));
+    }
+    let of_type = |model_type: &str| ARCHITECTURES.iter().find(|it| it.model_type == model_type);
+    let wrapper = WRAPPERS.iter().find(|it| it.model_type == config.model_type());
+    let text_type = |wrapper: &Wrapper| config.text_model_type().unwrap_or(wrapper.text).to_owned();
+    let found = match wrapper {
+        Some(wrapper) => of_type(&text_type(wrapper)),
+        None => of_type(config.model_type()),
     };
-    found.ok_or_else(|| {
-        let asked = classes.first().unwrap_or(model_type);
-        let supported = ARCHITECTURES.map(|known| known.class).join(", ");
-        format!("architecture `{asked}` is not supported\nhint: supported are {supported}")
+    found.map(|it| (it, wrapper.is_some())).ok_or_else(|| {
+        let asked = classes.first().copied().unwrap_or(config.model_type());
+        let within = match wrapper {
+            Some(wrapper) => format!(" with a text model `{}`", text_type(wrapper)),
+            None => String::new(),
+        };
+        let texts = ARCHITECTURES.iter().map(|it| it.class);
+        let supported: Vec<&str> = texts.chain(WRAPPERS.iter().map(|it| it.class)).collect();
+        format!(
+            "architecture `{asked}`{within} is not supported\nhint: supported are {}",
+            supported.join(", ")
+        )
     })
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::linear::Bias;
-    use serde_json::json;
+    use crate::layers::attention::AttentionShape;
+    use crate::layers::block::MixerShape;
+    use crate::layers::feed_forward::FeedForwardShape;
+    use crate::layers::linear::LinearKind;
+    use serde_json::{Value, json};
 
-    fn config(class: Option<&str>, model_type: &str, more: serde_json::Value) -> Config {
+    fn config(class: Option<&str>, model_type: &str, more: &Value) -> Config {
         let mut fields = json!({
             "model_type": model_type, "vocab_size": 10, "hidden_size": 8, "intermediate_size": 16,
-            "num_hidden_layers": 2, "num_attention_heads": 4, "max_position_embeddings": 64,
+            "num_hidden_layers": 2, "num_attention_heads": 4, "num_key_value_heads": 4,
+            "max_position_embeddings": 64,
         });
         fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
         if let Some(class) = class {
@@ -63,54 +142,111 @@ mod tests {
         Config::parse(&fields.to_string()).unwrap()
     }
 
+    fn attentions(model_type: &str, more: &Value) -> Vec<AttentionShape> {
+        let shape = shape(&config(None, model_type, more)).unwrap();
+        let attention = |block: &crate::layers::block::BlockShape| match &block.mixer.shape {
+            MixerShape::Attention(attention) => attention.clone(),
+        };
+        shape.blocks.iter().map(attention).collect()
+    }
+
+    fn windows(model_type: &str, more: &Value) -> Vec<Option<usize>> {
+        attentions(model_type, more).iter().map(|it| it.window).collect()
+    }
+
     #[test]
     fn an_unknown_architecture_is_named_with_the_known_ones() {
-        for (class, model_type) in [(Some("GPT2LMHeadModel"), "gpt2"), (None, "gpt2")] {
-            let message = shape(&config(class, model_type, json!({}))).unwrap_err();
-            assert!(message.contains(class.unwrap_or("gpt2")), "{message}");
+        for (class, model_type) in [(Some("MambaForCausalLM"), "mamba"), (None, "mamba")] {
+            let message = shape(&config(class, model_type, &json!({}))).unwrap_err();
+            assert!(message.contains(class.unwrap_or("mamba")), "{message}");
             assert!(message.contains("LlamaForCausalLM, MistralForCausalLM"), "{message}");
         }
-        assert!(shape(&config(None, "llama", json!({}))).is_ok());
+        let text = json!({"text_config": {"model_type": "mamba"}});
+        let message = shape(&config(None, "mistral3", &text)).unwrap_err();
+        assert!(message.contains("`mistral3` with a text model `mamba`"), "{message}");
+    }
+
+    #[test]
+    fn an_architecture_goes_by_its_model_type() {
+        for class in
+            [None, Some("LLaMAForCausalLM"), Some("LlamaModel"), Some("FSDPLlamaForCausalLM")]
+        {
+            assert!(shape(&config(class, "llama", &json!({}))).is_ok(), "{class:?}");
+        }
+        let class = Some("LlamaForSequenceClassification");
+        let message = shape(&config(class, "llama", &json!({}))).unwrap_err();
+        assert!(message.contains("no head that predicts tokens"), "{message}");
     }
 
     #[test]
     fn each_architecture_reads_its_own_fields() {
-        let llama = shape(&config(
-            Some("LlamaForCausalLM"),
-            "llama",
-            json!({"attention_bias": true, "mlp_bias": true, "num_key_value_heads": 2}),
-        ))
-        .unwrap();
-        assert_eq!(llama.attention.qkv_bias, Bias::With);
-        assert_eq!(llama.attention.output_bias, Bias::With);
-        assert_eq!(llama.mlp_bias, Bias::With);
-        assert_eq!((llama.attention.num_key_value_heads, llama.attention.head_dim), (2, 2));
+        let biased = json!({"attention_bias": true, "mlp_bias": true, "num_key_value_heads": 2});
+        let llama = shape(&config(None, "llama", &biased)).unwrap();
+        let FeedForwardShape::Gated(gated) = &llama.blocks[0].feed_forward.shape else { panic!() };
+        assert_eq!(gated.kind, LinearKind::Biased);
+        let llama = &attentions("llama", &biased)[1];
+        assert_eq!(
+            (llama.inputs_kind, llama.output_kind),
+            (LinearKind::Biased, LinearKind::Biased)
+        );
+        assert_eq!((llama.num_key_value_heads, llama.head_dim), (2, 2));
 
-        let windowed = json!({"sliding_window": 32});
-        let mistral = shape(&config(Some("MistralForCausalLM"), "mistral", windowed)).unwrap();
-        assert_eq!(mistral.max_position_embeddings, 32);
-        assert_eq!(mistral.attention.qkv_bias, Bias::Without);
+        let mistral = &attentions("mistral", &json!({}))[0];
+        assert_eq!((mistral.inputs_kind, mistral.window), (LinearKind::Plain, Some(4096)));
+        assert_eq!(windows("mistral", &json!({"sliding_window": 32})), [Some(32); 2]);
+        assert_eq!(windows("mistral", &json!({"sliding_window": null})), [None; 2]);
 
-        let asleep = json!({"sliding_window": 32, "use_sliding_window": false});
-        let qwen2 = shape(&config(Some("Qwen2ForCausalLM"), "qwen2", asleep)).unwrap();
-        assert_eq!(qwen2.max_position_embeddings, 64);
-        assert_eq!(qwen2.attention.qkv_bias, Bias::With);
-        assert_eq!(qwen2.attention.output_bias, Bias::Without);
+        let qwen2 = &attentions("qwen2", &json!({}))[0];
+        assert_eq!((qwen2.inputs_kind, qwen2.output_kind), (LinearKind::Biased, LinearKind::Plain));
+        let mut qwen2 = json!({"sliding_window": 32, "use_sliding_window": false});
+        assert_eq!(windows("qwen2", &qwen2), [None; 2]);
+        qwen2["use_sliding_window"] = json!(true);
+        assert_eq!(windows("qwen2", &qwen2), [None; 2], "from layer 28 on");
+        qwen2["max_window_layers"] = json!(1);
+        assert_eq!(windows("qwen2", &qwen2), [None, Some(32)]);
+        qwen2["layer_types"] = json!(["sliding_attention", "full_attention"]);
+        assert_eq!(windows("qwen2", &qwen2), [Some(32), None]);
 
-        let qwen3 = shape(&config(Some("Qwen3ForCausalLM"), "qwen3", json!({}))).unwrap();
-        assert_eq!(qwen3.attention.head_dim, 128);
-        assert!(qwen3.attention.query_key_norm_eps.is_some());
+        let qwen3 = &attentions("qwen3", &json!({}))[0];
+        assert_eq!(qwen3.head_dim, 128);
+        assert!(qwen3.query_key_norm.is_some());
     }
 
     #[test]
-    fn impossible_sizes_are_named() {
-        for (more, fault) in [
-            (json!({"num_key_value_heads": 3}), "`num_key_value_heads`"),
-            (json!({"head_dim": 3}), "`head_dim`"),
-            (json!({"num_attention_heads": 3}), "`hidden_size`"),
+    fn faults_are_named_all_at_once() {
+        for (more, faults) in [
+            (json!({"num_key_value_heads": 3}), vec!["`num_key_value_heads` 3 does not divide"]),
+            (json!({"head_dim": 3}), vec!["3 features of a head turn"]),
+            (json!({"num_attention_heads": 3}), vec!["`hidden_size` 8 does not divide"]),
+            (
+                json!({"vocab_size": null, "hidden_size": 0, "num_hidden_layers": "two"}),
+                vec![
+                    "missing field `vocab_size`",
+                    "`hidden_size` is 0: expected a positive number",
+                    "`num_hidden_layers` is \"two\": expected a positive number",
+                ],
+            ),
+            (json!({"num_hidden_layers": 2_000_000_000}), vec!["expected at most 10000"]),
+            (
+                json!({"hidden_act": "mish", "attention_dropout": 0.1}),
+                vec![
+                    "`hidden_act` is `mish`, which is not supported",
+                    "`attention_dropout` is 0.1",
+                ],
+            ),
+            (json!({"partial_rotary_factor": 0.5}), vec!["`partial_rotary_factor` is 0.5"]),
+            (
+                json!({"rope_scaling": {"rope_type": "dynamic", "factor": 4.0}}),
+                vec!["rope type `dynamic` is not supported"],
+            ),
+            (json!({"rope_scaling": {"type": "linear"}}), vec!["lacks `factor`"]),
+            (
+                json!({"rope_scaling": {"type": "longrope", "factor": 2, "long_factor": [1, 2]}}),
+                vec!["no list of numbers for `short_factor`", "2 numbers for `long_factor`"],
+            ),
         ] {
-            let message = shape(&config(Some("LlamaForCausalLM"), "llama", more)).unwrap_err();
-            assert!(message.contains(fault), "{message}");
+            let message = shape(&config(None, "llama", &more)).unwrap_err();
+            assert!(faults.iter().all(|fault| message.contains(fault)), "{message}");
         }
     }
 }

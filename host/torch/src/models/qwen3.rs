@@ -1,23 +1,27 @@
 //! Qwen 3 (dense), <https://arxiv.org/abs/2505.09388>: Llama with norms on the queries and keys of each
 //! head, heads of 128 features unless the file says otherwise, and biases only by `attention_bias`.
 
-use super::decoder::DecoderShape;
-use super::{Architecture, llama, qwen2};
-use crate::config::Config;
-use crate::layers::linear::Bias;
+use super::common::{self, Sizes};
+use super::{Architecture, DecoderShape, qwen2};
+use crate::config::Fields;
+use crate::layers::attention::{AttentionShape, NormWidth, QueryKeyNorm};
+use crate::layers::linear::LinearKind;
 
 pub(super) const ARCHITECTURE: Architecture =
     Architecture { class: "Qwen3ForCausalLM", model_type: "qwen3", shape };
 
-/// Features of a head where `head_dim` is absent.
-const HEAD_DIM: usize = 128;
-
-fn shape(config: &Config) -> Result<DecoderShape, String> {
-    let mut config = config.clone();
-    config.fields.head_dim.get_or_insert(HEAD_DIM);
-    let mut shape = llama::shape(&config)?;
-    qwen2::limit_to_window(&config, &mut shape);
-    shape.attention.query_key_norm_eps = Some(shape.rms_norm_eps);
-    shape.mlp_bias = Bias::Without;
-    Ok(shape)
+fn shape(fields: &Fields<'_>) -> DecoderShape {
+    let sizes = Sizes::read(fields);
+    let kind = LinearKind::with_bias(fields.flag("attention_bias"));
+    let attention = AttentionShape {
+        inputs_kind: kind,
+        output_kind: kind,
+        query_key_norm: Some(QueryKeyNorm {
+            norm: common::rms_norm(fields),
+            width: NormWidth::Head,
+            names: ["q_norm", "k_norm"],
+        }),
+        ..sizes.attention()
+    };
+    qwen2::layers(fields, &sizes, &attention)
 }

@@ -1,8 +1,11 @@
-//! The decoder once more, for the tests: one sequence at a time in plain f64 arithmetic, written from
-//! the papers' formulas and sharing no code with the layers.
+//! Llama and its next relatives once more, for the tests: one sequence at a time in plain f64 arithmetic,
+//! written from the papers' formulas and sharing no code with the layers. What others add is compared
+//! with transformers.
 
+use crate::layers::attention::AttentionShape;
+use crate::layers::block::MixerShape;
 use crate::layers::rope::RopeScaling;
-use crate::models::decoder::{DecoderShape, Embeddings};
+use crate::models::shape::{DecoderShape, Embeddings};
 use crate::parameters::Parameters;
 use std::collections::HashMap;
 use std::f64::consts::PI;
@@ -47,10 +50,11 @@ impl<'a> Reference<'a> {
         let embedding = &self.weights["model.embed_tokens.weight"];
         let embed = |&token: &u32| embedding[token as usize * size..][..size].to_vec();
         let mut rows: Vec<Row> = tokens.iter().map(embed).collect();
-        for layer in 0..self.shape.num_hidden_layers {
+        for layer in 0..self.shape.blocks.len() {
+            let MixerShape::Attention(attention) = &self.shape.blocks[layer].mixer.shape;
             let name = format!("model.layers.{layer}");
             let normed = self.norms(&format!("{name}.input_layernorm"), &rows);
-            add(&mut rows, &self.attention(&format!("{name}.self_attn"), &normed));
+            add(&mut rows, &self.attention(&format!("{name}.self_attn"), attention, &normed));
             let normed = self.norms(&format!("{name}.post_attention_layernorm"), &rows);
             let mlp = |x: &Row| self.mlp(&format!("{name}.mlp"), x);
             add(&mut rows, &normed.iter().map(mlp).collect::<Vec<_>>());
@@ -58,8 +62,7 @@ impl<'a> Reference<'a> {
         self.norms("model.norm", &rows)
     }
 
-    fn attention(&self, name: &str, rows: &[Row]) -> Vec<Row> {
-        let shape = &self.shape.attention;
+    fn attention(&self, name: &str, shape: &AttentionShape, rows: &[Row]) -> Vec<Row> {
         let dim = shape.head_dim as usize;
         let group = (shape.num_attention_heads / shape.num_key_value_heads) as usize;
         let heads = |part: &str, norm: Option<&str>| -> Vec<Vec<Row>> {
@@ -69,7 +72,7 @@ impl<'a> Reference<'a> {
                     None => head.to_vec(),
                     Some(norm) => {
                         let normed = format!("{name}.{norm}");
-                        let has_norm = shape.query_key_norm_eps.is_some();
+                        let has_norm = shape.query_key_norm.is_some();
                         let head = head.to_vec();
                         let head = if has_norm { self.norm(&normed, &head) } else { head };
                         self.rotate(&head, position)
@@ -86,10 +89,11 @@ impl<'a> Reference<'a> {
                 let score = |seen: usize| {
                     dot(&queries[position][head], &keys[seen][head / group]) / (dim as f64).sqrt()
                 };
-                let weights: Vec<f64> = (0..=position).map(|seen| score(seen).exp()).collect();
+                let first = shape.window.map_or(0, |window| (position + 1).saturating_sub(window));
+                let weights: Vec<f64> = (first..=position).map(|seen| score(seen).exp()).collect();
                 let total: f64 = weights.iter().sum();
                 let feature = |i: usize| {
-                    let terms = weights.iter().zip(&values);
+                    let terms = weights.iter().zip(&values[first..]);
                     terms.map(|(w, value)| w * value[head / group][i]).sum::<f64>() / total
                 };
                 (0..dim).map(feature).collect::<Vec<_>>()
@@ -113,8 +117,8 @@ impl<'a> Reference<'a> {
     }
 
     fn frequency(&self, i: usize) -> f64 {
-        let rope = &self.shape.rope;
-        let plain = 1.0 / rope.theta.powf(2.0 * i as f64 / rope.head_dim as f64);
+        let rope = &self.shape.ropes[0];
+        let plain = 1.0 / rope.theta.powf(2.0 * i as f64 / rope.rotary_dim as f64);
         match rope.scaling {
             RopeScaling::Default => plain,
             RopeScaling::Linear { factor } => plain / factor,
@@ -134,6 +138,7 @@ impl<'a> Reference<'a> {
                     (1.0 - smooth) * plain / factor + smooth * plain
                 }
             }
+            ref other => panic!("{other:?} is compared with transformers"),
         }
     }
 
@@ -149,7 +154,7 @@ impl<'a> Reference<'a> {
     }
 
     fn norm(&self, name: &str, x: &Row) -> Row {
-        let scale = 1.0 / (dot(x, x) / x.len() as f64 + self.shape.rms_norm_eps).sqrt();
+        let scale = 1.0 / (dot(x, x) / x.len() as f64 + self.shape.norm.eps).sqrt();
         x.iter().zip(&self.weights[&format!("{name}.weight")]).map(|(x, w)| x * scale * w).collect()
     }
 

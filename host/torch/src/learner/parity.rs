@@ -1,0 +1,184 @@
+//! What transformers computes on tiny checkpoints of every architecture, in float64: losses, logits and
+//! the norm of every tensor's gradient; however sequences are batched, and whatever they share.
+
+use super::*;
+use iterit_core::learner::{LossNormalization, Unwatched};
+use serde_json::Value;
+use std::collections::BTreeMap;
+use std::path::PathBuf;
+
+/// Relative, of losses in f32; those below 1 by as much as one of 1.
+const LOSS: f64 = 1e-5;
+const LOGIT: f64 = 1e-4;
+const GRADIENT: f64 = 1e-4;
+
+/// Every folder of `tests/golden/architectures`, in order.
+fn folders() -> Vec<PathBuf> {
+    let all = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/architectures");
+    let folders = std::fs::read_dir(all).unwrap().map(|entry| entry.unwrap().path());
+    let mut folders: Vec<PathBuf> = folders.filter(|path| path.is_dir()).collect();
+    folders.sort();
+    assert!(folders.len() >= 9, "{folders:?}");
+    folders
+}
+
+fn json(path: &Path) -> Value {
+    serde_json::from_slice(&std::fs::read(path).unwrap()).unwrap()
+}
+
+/// A fixed sequence, and what transformers says of it.
+struct Expected {
+    sequence: Sequence,
+    nll: Vec<f64>,
+    last_logits: Vec<f64>,
+}
+
+fn expected(folder: &Path) -> Vec<Expected> {
+    let value = json(&folder.join("expected.json"));
+    let sequences = value["sequences"].as_array().unwrap();
+    let one = |value: &Value| {
+        let tokens: Vec<u32> = serde_json::from_value(value["tokens"].clone()).unwrap();
+        Expected {
+            sequence: Sequence { scored: (1..tokens.len()).into(), tokens },
+            nll: serde_json::from_value(value["nll"].clone()).unwrap(),
+            last_logits: serde_json::from_value(value["last_logits"].clone()).unwrap(),
+        }
+    };
+    sequences.iter().map(one).collect()
+}
+
+fn load(folder: &Path) -> TorchLearner {
+    TorchLearner::load(folder, LearnerOptions::default())
+        .unwrap_or_else(|error| panic!("{}: {error}", folder.display()))
+}
+
+/// The largest difference, relative to the value or to 1 where that is larger.
+fn worst(got: &[f32], expected: &[f64]) -> f64 {
+    assert_eq!(got.len(), expected.len());
+    let difference = |(&got, expected): (&f32, &f64)| {
+        (f64::from(got) - expected).abs() / expected.abs().max(1.0)
+    };
+    let worst = got.iter().zip(expected).map(difference).fold(0.0, f64::max);
+    assert!(got.iter().all(|it| it.is_finite()), "{got:?}");
+    worst
+}
+
+fn name(folder: &Path) -> String {
+    folder.file_name().unwrap().to_string_lossy().into_owned()
+}
+
+#[test]
+fn losses_and_logits_are_those_of_transformers() {
+    for folder in folders() {
+        let (name, expected) = (name(&folder), expected(&folder));
+        let mut learner = load(&folder);
+        let mut losses: f64 = 0.0;
+        // Side by side, the short one padded; and one at a time.
+        let sequences: Vec<Sequence> = expected.iter().map(|it| it.sequence.clone()).collect();
+        let together = learner.token_nll(&sequences, &Unwatched).unwrap();
+        for (it, together) in expected.iter().zip(&together) {
+            let alone = learner.token_nll(std::slice::from_ref(&it.sequence), &Unwatched).unwrap();
+            losses = losses.max(worst(together, &it.nll)).max(worst(&alone[0], &it.nll));
+        }
+        let logits = expected.iter().map(|it| {
+            let logits = learner.next_logits(&it.sequence.tokens).unwrap();
+            worst(&logits, &it.last_logits)
+        });
+        let logits = logits.fold(0.0, f64::max);
+        eprintln!("{name}: losses {losses:.1e}, logits {logits:.1e}");
+        assert!(
+            losses < LOSS && logits < LOGIT,
+            "{name}: losses {losses:.1e}, logits {logits:.1e}"
+        );
+    }
+}
+
+#[test]
+fn sequences_that_begin_alike_are_scored_as_alone() {
+    for folder in folders() {
+        let (name, expected) = (name(&folder), expected(&folder));
+        let Expected { sequence, nll, .. } = &expected[0];
+        let mut learner = load(&folder);
+        // Cut at several ends, so that rows behind the shared beginning are padded.
+        let ends = [150, 149, 131, 150, 140, 123];
+        let cut = |&end: &usize| Sequence {
+            tokens: sequence.tokens[..end].to_vec(),
+            scored: (110..end).into(),
+        };
+        let cuts: Vec<Sequence> = ends.iter().map(cut).collect();
+        let shareable: Vec<&[u32]> = cuts.iter().map(Sequence::unasked).collect();
+        let groups = crate::prefix::groups(&shareable);
+        assert!(groups.iter().any(|group| group.prefix == 109 && group.members.len() == 6));
+        let got = learner.token_nll(&cuts, &Unwatched).unwrap();
+        for (got, end) in got.iter().zip(ends) {
+            let difference = worst(got, &nll[109..end - 1]);
+            assert!(difference < LOSS, "{name}: {difference:.1e}");
+        }
+    }
+}
+
+#[test]
+fn gradients_are_those_of_transformers() {
+    let step = StepOptions {
+        learning_rate: 0.0,
+        max_grad_norm: f64::INFINITY,
+        loss_normalization: LossNormalization::Sample,
+    };
+    for folder in folders() {
+        let (name, expected) = (name(&folder), expected(&folder));
+        let samples: Vec<Sequence> = expected.into_iter().map(|it| it.sequence).collect();
+        let norms = json(&folder.join("expected.json"))["gradient_norms"].clone();
+        let norms: BTreeMap<String, f64> = serde_json::from_value(norms).unwrap();
+        let norms: BTreeMap<&str, f64> = norms.iter().map(|(k, v)| (in_body(k), *v)).collect();
+        for activations in [Activations::Keep, Activations::Recompute] {
+            let mut learner = load(&folder);
+            learner.options.activations = activations;
+            learner.reach(&samples);
+            let asked: Vec<&[Sequence]> = samples.iter().map(std::slice::from_ref).collect();
+            learner.accumulate(&asked, &step).unwrap();
+            let largest = norms.values().copied().fold(0.0, f64::max);
+            let mut worst: (f64, String) = (0.0, String::new());
+            let mut count = 0;
+            for (tensor_name, tensor) in learner.parameters.iter() {
+                let got = tensor.grad().to_kind(tch::Kind::Double).norm().double_value(&[]);
+                let expected = norms[in_body(tensor_name)];
+                // A gradient that is next to nothing beside the others is compared with those.
+                let difference = (got - expected).abs() / expected.max(1e-3 * largest);
+                if difference >= worst.0 {
+                    worst = (difference, tensor_name.to_owned());
+                }
+                count += 1;
+            }
+            eprintln!("{name}: gradients {:.1e} at {}", worst.0, worst.1);
+            assert_eq!(count, norms.len(), "{name}: tensors with a gradient");
+            assert!(worst.0 < GRADIENT, "{name}: {worst:?}");
+        }
+    }
+}
+
+/// The name of a tensor wherever its model lies.
+fn in_body(name: &str) -> &str {
+    let places = ["model.language_model.", "language_model.model.", "language_model.", "model."];
+    places.iter().find_map(|place| name.strip_prefix(place)).unwrap_or(name)
+}
+
+#[test]
+fn the_configuration_of_transformers_4_means_the_same() {
+    let mut count = 0;
+    for folder in folders() {
+        let older = folder.join("config.4.json");
+        if !older.exists() {
+            continue;
+        }
+        count += 1;
+        let copy = tempfile::tempdir().unwrap();
+        std::fs::copy(older, copy.path().join("config.json")).unwrap();
+        let weights = "model.safetensors";
+        std::fs::copy(folder.join(weights), copy.path().join(weights)).unwrap();
+        let sequences: Vec<Sequence> =
+            expected(&folder).into_iter().map(|it| it.sequence).collect();
+        let ask = |folder: &Path| load(folder).token_nll(&sequences, &Unwatched).unwrap();
+        assert_eq!(ask(copy.path()), ask(&folder), "{}", name(&folder));
+    }
+    assert!(count >= 5, "{count} folders have one");
+}

@@ -1,0 +1,88 @@
+//! Where a checkpoint keeps the parts around the blocks. The same model lies under several prefixes: by
+//! itself, within a model that also sees, or saved without its head.
+
+/// The names of a decoder's tensors outside its blocks, and what its blocks' begin with.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct Names {
+    /// Before everything but the head, with its dot.
+    pub(crate) body: String,
+    /// Behind it, in the body.
+    pub(crate) embed_tokens: &'static str,
+    pub(crate) layers: &'static str,
+    pub(crate) norm: &'static str,
+    /// The whole name of the head.
+    pub(crate) lm_head: String,
+}
+
+/// Prefixes of the text model's body within a wrapper, and names of its head, newest first.
+const IN_WRAPPERS: [(&str, &str); 3] = [
+    ("model.language_model.", "lm_head"),
+    ("language_model.model.", "language_model.lm_head"),
+    ("model.language_model.model.", "lm_head"),
+];
+
+impl Names {
+    /// Llama's, and of most others.
+    pub(crate) fn llama() -> Self {
+        Self {
+            body: "model.".into(),
+            embed_tokens: "embed_tokens",
+            layers: "layers",
+            norm: "norm",
+            lm_head: "lm_head".into(),
+        }
+    }
+
+    /// Before the tensors of a block.
+    pub(crate) fn block(&self, layer: usize) -> String {
+        format!("{}{}.{layer}", self.body, self.layers)
+    }
+
+    /// The name of a part of the body.
+    pub(crate) fn in_body(&self, part: &str) -> String {
+        format!("{}{part}", self.body)
+    }
+
+    /// The same within a model that also sees, as transformers writes it today.
+    pub(crate) fn in_wrapper(&self) -> Self {
+        let (body, lm_head) = IN_WRAPPERS[0];
+        Self { body: body.into(), lm_head: lm_head.into(), ..self.clone() }
+    }
+
+    /// These names, or those of another place where `is_there` finds the token embedding.
+    pub(crate) fn found(&self, is_there: impl Fn(&str) -> bool) -> Self {
+        let moved = |(body, lm_head): (&str, &str)| Self {
+            body: body.into(),
+            lm_head: lm_head.into(),
+            ..self.clone()
+        };
+        let places = IN_WRAPPERS.into_iter().chain([("", "lm_head")]).map(moved);
+        let embedding = |names: &Self| format!("{}.weight", names.in_body(names.embed_tokens));
+        let mut places = std::iter::once(self.clone()).chain(places);
+        places.find(|names| is_there(&embedding(names))).unwrap_or_else(|| self.clone())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_token_embedding_says_where_a_model_lies() {
+        for (tensor, body, lm_head) in [
+            ("model.embed_tokens.weight", "model.", "lm_head"),
+            ("model.language_model.embed_tokens.weight", "model.language_model.", "lm_head"),
+            (
+                "language_model.model.embed_tokens.weight",
+                "language_model.model.",
+                "language_model.lm_head",
+            ),
+            ("embed_tokens.weight", "", "lm_head"),
+            ("somewhere.else.weight", "model.", "lm_head"),
+        ] {
+            let names = Names::llama().found(|name| name == tensor);
+            assert_eq!((names.body.as_str(), names.lm_head.as_str()), (body, lm_head), "{tensor}");
+        }
+        assert_eq!(Names::llama().in_wrapper().block(3), "model.language_model.layers.3");
+    }
+}

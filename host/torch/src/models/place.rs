@@ -1,0 +1,159 @@
+//! Where a batch stands: which positions its tokens have, what was run before it, and what each layer's
+//! tokens see of all that.
+//!
+//! T tokens a row, P tokens of a prefix before every row.
+
+use super::shape::DecoderShape;
+use crate::layers::attention::Sight;
+use crate::layers::block::{BlockShape, Memory, MixerShape};
+use crate::layers::rope::{Reach, Rope, Rotations};
+use crate::layers::view::View;
+use tch::{Device, Kind};
+
+/// What depends on positions and on nothing else: of as many positions as were needed so far.
+pub(crate) struct Positions {
+    ropes: Vec<Rope>,
+    /// By layer: which rotary embedding, and which of the windows.
+    layers: Vec<(Option<usize>, usize)>,
+    /// Each window that a layer has, once.
+    windows: Vec<Option<usize>>,
+    options: (Kind, Device),
+    length: usize,
+    short: Vec<Rotations>,
+    /// Where sequences beyond some length are turned in another way and one so long was met.
+    long: Vec<Rotations>,
+}
+
+impl Positions {
+    /// Of no positions yet.
+    pub(crate) fn new(shape: &DecoderShape, kind: Kind, device: Device) -> Self {
+        let mut windows = Vec::new();
+        let layer = |block: &BlockShape| {
+            let (rope, window) = match &block.mixer.shape {
+                MixerShape::Attention(attention) => (attention.rope, attention.window),
+            };
+            let place = windows.iter().position(|it| *it == window).unwrap_or_else(|| {
+                windows.push(window);
+                windows.len() - 1
+            });
+            (rope, place)
+        };
+        let layers = shape.blocks.iter().map(layer).collect();
+        let (ropes, options) = (shape.ropes.clone(), (kind, device));
+        Self { ropes, layers, windows, options, length: 0, short: Vec::new(), long: Vec::new() }
+    }
+
+    /// Makes sure that there are positions for a sequence of `length` tokens.
+    pub(crate) fn reach(&mut self, length: usize) {
+        if length > self.length {
+            self.length = length.next_power_of_two();
+            self.short = self.rotations(Reach::Short);
+        }
+        let is_stale = self.long.len() < self.ropes.len() || self.length > self.long_length();
+        if self.reach_of(length) == Reach::Long && is_stale {
+            self.long = self.rotations(Reach::Long);
+        }
+    }
+
+    /// How the positions of a sequence of `length` tokens are turned. Sequences that differ in this are
+    /// not run side by side, for an answer must not depend on what it is asked with.
+    pub(crate) fn reach_of(&self, length: usize) -> Reach {
+        let is_beyond = |rope: &Rope| rope.switch().is_some_and(|switch| length > switch);
+        if self.ropes.iter().any(is_beyond) { Reach::Long } else { Reach::Short }
+    }
+
+    /// Puts sequences, by their lengths, with those they may be run with; never an empty group.
+    pub(crate) fn groups(&self, lengths: impl Iterator<Item = usize>) -> Vec<(Reach, Vec<usize>)> {
+        let mut groups = [(Reach::Short, Vec::new()), (Reach::Long, Vec::new())];
+        for (index, length) in lengths.enumerate() {
+            groups[usize::from(self.reach_of(length) == Reach::Long)].1.push(index);
+        }
+        groups.into_iter().filter(|(_, members)| !members.is_empty()).collect()
+    }
+
+    fn rotations(&self, reach: Reach) -> Vec<Rotations> {
+        let (kind, device) = self.options;
+        let of_rope = |rope: &Rope| {
+            let beyond = rope.switch().is_some_and(|switch| self.length > switch);
+            let reach = if beyond { reach } else { Reach::Short };
+            rope.rotations(self.length, reach, kind, device)
+        };
+        self.ropes.iter().map(of_rope).collect()
+    }
+
+    fn long_length(&self) -> usize {
+        self.long.first().map_or(0, Rotations::len)
+    }
+}
+
+/// What blocks remember, one by one, of tokens that stand before every row.
+pub(crate) struct Prefix {
+    pub(super) memories: Vec<Memory>,
+    pub(super) length: usize,
+    pub(super) reach: Reach,
+}
+
+/// A batch's place among the positions.
+pub(crate) struct Place<'a> {
+    start: usize,
+    length: usize,
+    rotations: Vec<Rotations>,
+    views: Vec<View>,
+    layers: &'a [(Option<usize>, usize)],
+    prefix: Option<&'a Prefix>,
+}
+
+impl<'a> Place<'a> {
+    /// Rows of `length` tokens that start at position 0.
+    pub(crate) fn start(positions: &'a Positions, reach: Reach, length: usize) -> Self {
+        Self::new(positions, reach, length, None)
+    }
+
+    /// Rows of `length` tokens that stand after a prefix.
+    pub(crate) fn after(prefix: &'a Prefix, positions: &'a Positions, length: usize) -> Self {
+        Self::new(positions, prefix.reach, length, Some(prefix))
+    }
+
+    fn new(
+        positions: &'a Positions,
+        reach: Reach,
+        length: usize,
+        prefix: Option<&'a Prefix>,
+    ) -> Self {
+        let start = prefix.map_or(0, |prefix| prefix.length);
+        let tables = match reach {
+            Reach::Short => &positions.short,
+            Reach::Long => &positions.long,
+        };
+        let view = |&window: &Option<usize>| View::new(start, length, window, positions.options);
+        Self {
+            start,
+            length,
+            rotations: tables.iter().map(|table| table.narrow(start, length)).collect(),
+            views: positions.windows.iter().map(view).collect(),
+            layers: &positions.layers,
+            prefix,
+        }
+    }
+
+    /// The first position.
+    pub(super) fn first(&self) -> i64 {
+        self.start as i64
+    }
+
+    /// Positions a row has.
+    pub(super) fn length(&self) -> i64 {
+        self.length as i64
+    }
+
+    /// What tokens see in a layer.
+    pub(super) fn sight(&self, layer: usize) -> Sight<'_> {
+        let (rope, view) = self.layers[layer];
+        Sight { rotations: rope.map(|rope| &self.rotations[rope]), view: &self.views[view] }
+    }
+
+    /// What was run before every row.
+    pub(super) fn prefix(&self) -> Option<&'a Prefix> {
+        self.prefix
+    }
+}

@@ -1,0 +1,88 @@
+//! Everything that decides which weights a decoder has and what it computes with them: a table of layers,
+//! and what stands around it.
+
+use super::names::Names;
+use crate::layers::block::{BlockShape, MixerShape};
+use crate::layers::head::LogitShape;
+use crate::layers::norm::NormShape;
+use crate::layers::rope::Rope;
+use iterit_core::learner::ModelLimits;
+
+/// Whether the head is the token embedding.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Embeddings {
+    Tied,
+    Untied,
+}
+
+impl Embeddings {
+    pub(crate) fn from_tied(tie_word_embeddings: bool) -> Self {
+        if tie_word_embeddings { Self::Tied } else { Self::Untied }
+    }
+}
+
+/// Everything that decides which weights a decoder has and what it computes with them.
+#[derive(Debug, Clone)]
+pub(crate) struct DecoderShape {
+    pub(crate) names: Names,
+    pub(crate) vocab_size: i64,
+    pub(crate) hidden_size: i64,
+    pub(crate) max_position_embeddings: usize,
+    pub(crate) initializer_range: f64,
+    /// What token embeddings are multiplied by.
+    pub(crate) embedding_scale: Option<f64>,
+    /// The name, in the body, of an embedding of positions that is added.
+    pub(crate) position_embedding: Option<&'static str>,
+    /// The table of layers.
+    pub(crate) blocks: Vec<BlockShape>,
+    /// The rotary embeddings that attention points to.
+    pub(crate) ropes: Vec<Rope>,
+    pub(crate) norm: NormShape,
+    pub(crate) embeddings: Embeddings,
+    pub(crate) logits: LogitShape,
+}
+
+impl DecoderShape {
+    /// What a sequence must keep within.
+    pub(crate) fn limits(&self) -> ModelLimits {
+        let window = |block: &BlockShape| match &block.mixer.shape {
+            MixerShape::Attention(attention) => attention.window,
+        };
+        ModelLimits {
+            positions: self.max_position_embeddings,
+            window: self.blocks.iter().filter_map(window).min(),
+            vocabulary: self.vocab_size as usize,
+        }
+    }
+
+    /// The names of the token embedding and of the head; one that is tied may have either.
+    pub(crate) fn embedding_names(&self) -> [String; 2] {
+        let embedding = self.names.in_body(self.names.embed_tokens);
+        [embedding.as_str(), self.names.lm_head.as_str()].map(|name| format!("{name}.weight"))
+    }
+
+    /// What makes it impossible to build, each fault in a line.
+    pub(crate) fn faults(&self) -> Vec<String> {
+        let mut faults = Vec::new();
+        for block in &self.blocks {
+            let MixerShape::Attention(attention) = &block.mixer.shape;
+            let (heads, key_heads) = (attention.num_attention_heads, attention.num_key_value_heads);
+            if heads % key_heads != 0 {
+                faults.push(format!(
+                    "`num_key_value_heads` {key_heads} does not divide `num_attention_heads` {heads}"
+                ));
+            }
+        }
+        for rope in &self.ropes {
+            if rope.rotary_dim % 2 != 0 || rope.rotary_dim == 0 {
+                faults.push(format!(
+                    "{} features of a head turn: rotary positions need an even number\n\
+                     hint: `head_dim`, times `partial_rotary_factor` where there is one",
+                    rope.rotary_dim
+                ));
+            }
+        }
+        faults.dedup();
+        faults
+    }
+}

@@ -1,0 +1,305 @@
+"""Makes architectures/: a tiny random checkpoint of each architecture as transformers writes it, and what
+transformers computes on it: losses, logits, and the norm of every tensor's gradient.
+
+    python tests/golden/architectures.py [NAME ...]        (packages: tests/golden/requirements.txt)
+
+Weights are bfloat16 in the file, so that files are small, and all values are computed from them in float64.
+Sequences are longer than any window and any context that a rotary embedding was stretched from. A model
+is its config.json as transformers 5 writes it, and where there is an `as_4`, config.4.json as transformers 4
+did; both mean the same. The tokenizer is that of models/.
+"""
+
+import json
+import shutil
+import sys
+from pathlib import Path
+
+import ifd
+import numpy as np
+import torch
+from safetensors import safe_open
+from transformers import AutoConfig, AutoModelForCausalLM, AutoModelForImageTextToText
+
+HERE = Path(__file__).parent / "architectures"
+
+SIZES = {
+    "vocab_size": 200,
+    "hidden_size": 24,
+    "intermediate_size": 40,
+    "num_hidden_layers": 4,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "head_dim": 8,
+    "max_position_embeddings": 256,
+    "bos_token_id": 1,
+    "eos_token_id": 2,
+    "pad_token_id": 0,
+}
+
+YARN = {
+    "rope_type": "yarn",
+    "rope_theta": 10000.0,
+    "factor": 8.0,
+    "original_max_position_embeddings": 32,
+    "beta_fast": 4.0,
+    "beta_slow": 1.0,
+}
+
+# A frequency for each of the four pairs of features.
+LONGROPE = {
+    "rope_type": "longrope",
+    "rope_theta": 10000.0,
+    "original_max_position_embeddings": 64,
+    "short_factor": [1.0, 1.1, 1.3, 1.7],
+    "long_factor": [1.0, 2.5, 4.0, 8.0],
+}
+
+VISION = {
+    "siglip": {
+        "model_type": "siglip_vision_model",
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "image_size": 4,
+        "patch_size": 2,
+    },
+    "pixtral": {
+        "model_type": "pixtral",
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "head_dim": 8,
+        "image_size": 8,
+        "patch_size": 4,
+    },
+}
+
+# By name: `model_type`, what differs from SIZES, and what transformers 4 wrote otherwise (None: not there).
+MODELS = {
+    "mistral-window": (
+        "mistral",
+        {"sliding_window": 24, "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0}},
+        {"rope_parameters": None, "rope_theta": 5000.0},
+    ),
+    "qwen2-yarn": (
+        "qwen2",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "rope_parameters": YARN,
+            "use_sliding_window": True,
+            "sliding_window": 40,
+            "max_window_layers": 2,
+            "tie_word_embeddings": True,
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "rope_scaling": {key: value for key, value in YARN.items() if key != "rope_theta"},
+            "layer_types": None,
+        },
+    ),
+    "llama-longrope": ("llama", {"rope_parameters": LONGROPE}, None),
+    "gemma2": (
+        "gemma2",
+        {
+            "sliding_window": 24,
+            "query_pre_attn_scalar": 12,
+            "attn_logit_softcapping": 2.0,
+            "final_logit_softcapping": 5.0,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0, "layer_types": None},
+    ),
+    "gemma3": (
+        "gemma3_text",
+        {
+            "sliding_window": 24,
+            "query_pre_attn_scalar": 12,
+            "num_hidden_layers": 4,
+            "layer_types": ["sliding_attention", "sliding_attention", "full_attention", "sliding_attention"],
+            "rope_parameters": {
+                "full_attention": {"rope_type": "linear", "factor": 4.0, "rope_theta": 50000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 500.0},
+            },
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 50000.0,
+            "rope_local_base_freq": 500.0,
+            "rope_scaling": {"rope_type": "linear", "factor": 4.0},
+            "layer_types": None,
+            "sliding_window_pattern": 3,
+        },
+    ),
+    "smollm3": (
+        "smollm3",
+        {
+            "no_rope_layers": [1, 0, 1, 0],
+            "use_sliding_window": True,
+            "sliding_window": 24,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0},
+    ),
+    "ministral3": (
+        "ministral3",
+        {"rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 0.5, "llama_4_scaling_beta": 0.1}},
+        None,
+    ),
+    "gemma3-wrapped": (
+        "gemma3",
+        {
+            "text_config": {
+                "model_type": "gemma3_text",
+                "sliding_window": 24,
+                "query_pre_attn_scalar": 12,
+                "num_hidden_layers": 3,
+                "layer_types": ["sliding_attention", "full_attention", "sliding_attention"],
+            },
+            "vision_config": VISION["siglip"],
+            "mm_tokens_per_image": 4,
+        },
+        None,
+    ),
+    "mistral3-wrapped": (
+        "mistral3",
+        {
+            "text_config": {
+                "model_type": "mistral",
+                "num_hidden_layers": 3,
+                "sliding_window": None,
+                "rms_norm_eps": 1e-5,
+            },
+            "vision_config": VISION["pixtral"],
+            "tie_word_embeddings": False,
+        },
+        None,
+    ),
+}
+
+
+def main():
+    for number, (name, entry) in enumerate(sorted(MODELS.items())):
+        if not sys.argv[1:] or name in sys.argv[1:]:
+            write(name, *entry, seed=sum(map(ord, name)))
+
+
+def config_of(model_type, fields):
+    """A configuration of SIZES with `fields` laid over it, those of the text where it has an own place."""
+    fields = dict(fields)
+    text = fields.pop("text_config", None)
+    if text is not None:
+        fields["text_config"] = {**SIZES, **text}
+    else:
+        fields = {**SIZES, **fields}
+    return AutoConfig.for_model(model_type, **{key: value for key, value in fields.items() if value is not None})
+
+
+def write(name, model_type, fields, as_4, seed):
+    folder = HERE / name
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir(parents=True)
+    config = config_of(model_type, fields)
+    torch.manual_seed(seed)
+    model = auto(config).from_config(config, dtype=torch.bfloat16, attn_implementation="eager")
+    fill(model, seed)
+    model.save_pretrained(folder)
+    (folder / "generation_config.json").unlink(missing_ok=True)
+    config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
+    if as_4 is not None:
+        older = {**config, **as_4, "torch_dtype": "bfloat16", "transformers_version": "4.57.1"}
+        older = {key: value for key, value in older.items() if value is not None and key != "dtype"}
+        write_json(folder / "config.4.json", older)
+    # From the files, so that what is tested is what they say.
+    model = load(folder)
+    if as_4 is not None:
+        shutil.copy(folder / "config.json", folder / "config.5.json")
+        shutil.copy(folder / "config.4.json", folder / "config.json")
+        same = values(load(folder), gradients=False)["sequences"]
+        (folder / "config.5.json").replace(folder / "config.json")
+        assert same == values(model, gradients=False)["sequences"], f"{name}: config.4.json means something else"
+    expected = {**values(model, gradients=True), "samples": samples(model), "tensors": tensors(folder)}
+    write_json(folder / "expected.json", expected)
+    size = sum(path.stat().st_size for path in folder.iterdir())
+    print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, {size:,} bytes")
+    assert size <= 100_000, f"{name}: {size} bytes"
+
+
+def auto(config):
+    """The class whose model predicts tokens, be it within one that sees."""
+    return AutoModelForImageTextToText if hasattr(config, "vision_config") else AutoModelForCausalLM
+
+
+def load(folder):
+    model, loading = auto(AutoConfig.from_pretrained(folder)).from_pretrained(
+        folder, dtype=torch.float64, attn_implementation="eager", output_loading_info=True
+    )
+    left = {key: value for key, value in loading.items() if value}
+    assert not left, f"{folder.name}: {left}"
+    return model.eval()
+
+
+@torch.no_grad()
+def fill(model, seed):
+    """Weights large enough that every part matters; from numpy, whose draws are the same everywhere. A gain
+    that starts at one stays near it, one that starts at zero there."""
+    rng = np.random.default_rng(seed)
+    for name, parameter in sorted(model.named_parameters()):
+        drawn = torch.from_numpy(rng.standard_normal(parameter.shape)).float()
+        if parameter.dim() == 1 and ("norm" in name or ".ln_" in name) and not name.endswith("bias"):
+            drawn = parameter.float().round() + 0.2 * drawn
+        else:
+            drawn = 0.3 * drawn
+        parameter.copy_(drawn.to(parameter.dtype))
+
+
+def values(model, gradients):
+    """Losses and last logits of two sequences of drawn tokens, each by itself; and the norm of each tensor's
+    gradient, of the mean over both of the mean over their tokens."""
+    rng = np.random.default_rng(7)
+    sequences, losses = [], []
+    for length in (150, 20):
+        tokens = torch.from_numpy(rng.integers(5, SIZES["vocab_size"], (1, length)))
+        logits = model(input_ids=tokens).logits[0]
+        nll = -logits[:-1].log_softmax(-1).gather(-1, tokens[0, 1:, None])[:, 0]
+        losses.append(nll.mean() / 2)
+        sequences.append(
+            {
+                "tokens": tokens[0].tolist(),
+                "nll": [rounded(x) for x in nll.tolist()],
+                "last_logits": [rounded(x) for x in logits[-1].tolist()],
+            }
+        )
+    if not gradients:
+        return {"sequences": sequences}
+    sum(losses).backward()
+    norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
+    return {"sequences": sequences, "gradient_norms": {name: rounded(x) for name, x in sorted(norms.items())}}
+
+
+def samples(model):
+    """Losses of the first samples of the demo, in the tokens of models/."""
+    rows = json.loads((HERE.parent.parent / "data/demo/instructions.json").read_text(encoding="utf-8"))[:4]
+    tokenizer = ifd.tokenizer_of(HERE.parent / "models/llama-tied")
+    with torch.no_grad():
+        return [ifd.scores(tokenizer, model, row) for row in rows]
+
+
+def tensors(folder):
+    """How many tensors the files hold."""
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        return len(file.keys())
+
+
+def rounded(x):
+    return float(f"{x:.9g}")
+
+
+def write_json(path, value):
+    path.write_text(json.dumps(value, separators=(",", ":")).replace("},", "},\n") + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
