@@ -130,6 +130,9 @@ pub(crate) struct Check {
     /// Write every sample's texts and tokens to this file, one JSON line each
     #[arg(long, value_name = "FILE")]
     pub(crate) dump: Option<PathBuf>,
+    /// Print the figures as JSON, and no samples
+    #[arg(long)]
+    pub(crate) json: bool,
 }
 
 #[derive(Debug, Args)]

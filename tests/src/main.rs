@@ -34,6 +34,7 @@ mod all_turns;
 mod covered;
 mod templates;
 mod jinja;
+mod checking;
 mod tokenizer_folders;
 
 mod plugins;

@@ -18,7 +18,7 @@ fn planted_arms_are_ranked_as_planted() {
     project.write(
         "exp.toml",
         format!(
-            "[compare]\narms = [{}]\nseeds = [1, 2, 3]\nrefuse = ['full', 'static-random']\npairs = 'all'\n",
+            "[compare]\narms = [{}]\nseeds = [1, 2, 3, 4, 5]\nrefuse = ['full', 'static-random']\npairs = 'all'\n",
             arms.join(", ")
         ),
     );
@@ -98,15 +98,15 @@ fn check_ranked(comparison: &Comparison, better: &str, worse: &str) {
 #[test]
 fn budgets_in_tokens_are_equal_in_tokens() {
     let project = project();
-    let arms = ["--arm", "length,static", "--arm", "ifd,diversity", "--set"];
-    let tokens = [&arms[..], &["selection.budget=tokens"]].concat();
+    let arms = ["--arm", "length,static", "--arm", "ifd,diversity"];
+    let tokens =
+        [&arms[..], &["--set", "selection.budget=tokens", "--set", "compare.pool=1"]].concat();
     Outcome::of(&mut compare(&project, "out", &tokens)).succeeded();
     let comparison = comparison(&project, "out");
     let trained: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.tokens_trained).collect();
     let samples: Vec<f64> = comparison.arms.iter().map(|arm| arm.cost.samples_trained).collect();
-    // Two epochs of 12 samples of mean length: an eighth of what a pool of 96 is in two epochs, up to
-    // the mean length of one pool and the other.
-    let budget = 1.05 * trained[4] / 8.0;
+    // Two epochs of 12 samples of mean length: a tenth of what all the data are in two epochs.
+    let budget = trained[4] / 10.0;
     for (arm, trained) in comparison.arms[..4].iter().zip(&trained) {
         assert!(
             *trained <= budget && *trained > 0.85 * budget,

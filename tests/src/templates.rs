@@ -126,8 +126,17 @@ fn where_a_template_comes_from() {
                                      {"name": "default", "template": "two"}]}"#;
     write("tokenizer_config.json", list);
     assert_eq!(choose(None).as_deref(), Ok("two"));
+    assert_eq!(choose(Some("name:tool_use")).as_deref(), Ok("no"));
+    let unknown = choose(Some("name:tool-use")).expect_err("unknown");
+    assert!(unknown.contains("the nearest is `tool_use`\nhint: its names are default, tool_use"));
     write("chat_template.jinja", "three");
     assert_eq!(choose(None).as_deref(), Ok("three"));
+
+    // Files go before the configuration, all of them.
+    fs::create_dir(model.join("additional_chat_templates")).expect("a folder");
+    write("additional_chat_templates/rag.jinja", "rag {{ messages | length }}");
+    assert_eq!(choose(Some("name:rag")).as_deref(), Ok("rag 1"));
+    assert!(choose(Some("name:tool_use")).is_err());
 
     write("mine.jinja", "four");
     assert_eq!(choose(model.join("mine.jinja").to_str()).as_deref(), Ok("four"));

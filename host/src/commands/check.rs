@@ -5,15 +5,16 @@ use crate::cli::Check;
 use crate::progress::{Screen, bytes, count};
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
-use iterit_core::corpus::{self, Corpus, Lengths, TextCounts, TextReport};
+use iterit_core::corpus::{self, Corpus, Lengths, TextAudit, TextCounts, TextReport};
 use iterit_core::greedy::{Budget, Candidate, Ties};
-use iterit_core::learner::Sequence;
+use iterit_core::learner::{ModelFacts, Sequence};
 use iterit_core::plugin_set::Named;
 use iterit_core::run::{History, Lender, pick};
 use iterit_core::score_table::ScoreTable;
 use iterit_core::sdk::DiversityScorer;
 use iterit_core::tokenizer::SpecialToken;
 use iterit_core::{Error, Result, whole_file};
+use serde::Serialize;
 
 pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
@@ -26,13 +27,17 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         let row = |id| corpus::dump(&corpus, id).expect("texts that were made before");
         whole_file::write_json_lines(path, (0..corpus.num_samples()).map(row))?;
     }
-    for id in 0..corpus.num_samples().min(args.show as u64) {
-        show_sample(&corpus, id)?;
-    }
     let report = corpus.report().expect("a corpus with a tokenizer has a report");
-    show_report(report);
-    show_special(&corpus);
-    show_plan(&config, &corpus)?;
+    let audit = TextAudit::new(&corpus);
+    if !args.json {
+        for id in 0..corpus.num_samples().min(args.show as u64) {
+            show_sample(&corpus, id)?;
+        }
+        show_report(report);
+        show_audit(&audit);
+        show_special(&corpus);
+        show_plan(&config, &corpus)?;
+    }
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
     let compare_texts = choosers.compare_texts();
@@ -49,6 +54,19 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         look_at_texts(lender, diversity, config.selection.ties)?;
     }
     let facts = models.ask(|learner| learner.facts());
+    refuse_no_op(report)?;
+    if args.json {
+        let figures = Figures {
+            texts: report,
+            audit,
+            template: corpus.encoder().map_or("", |encoder| encoder.template().name()),
+            samples_an_epoch: budget(config.selection.ratio, corpus.num_samples())?,
+            model: facts,
+        };
+        let figures = serde_json::to_string_pretty(&figures).expect("figures are JSON");
+        anstream::println!("{figures}");
+        return Ok(());
+    }
     anstream::println!(
         "model       {} of {} parameters, {} on {}; weights, gradients and optimizer {}",
         facts.architecture,
@@ -57,7 +75,22 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         facts.device,
         bytes(facts.resident_bytes)
     );
-    verdict(report, &facts)
+    anstream::println!(
+        "verdict     {} samples can be trained on by this {}",
+        report.samples - report.zero_loss,
+        facts.architecture
+    );
+    Ok(())
+}
+
+/// What `--json` prints.
+#[derive(Serialize)]
+struct Figures<'a> {
+    texts: &'a TextReport,
+    audit: TextAudit,
+    template: &'a str,
+    samples_an_epoch: u64,
+    model: ModelFacts,
 }
 
 /// Lets a diversity scorer look at the first texts and picks none: it may have something to say of
@@ -190,18 +223,29 @@ fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
     Ok(())
 }
 
-fn verdict(report: &TextReport, facts: &iterit_core::learner::ModelFacts) -> Result<()> {
-    if report.zero_loss == report.samples {
-        return Err(Error::Run(
-            "no sample carries loss, so training would change nothing\nhint: raise model.max_length, \
-             or look at the template"
-                .into(),
-        ));
+/// What is allowed and seldom meant, where there is any of it.
+fn show_audit(audit: &TextAudit) {
+    for (count, what) in [
+        (
+            audit.special_in_response,
+            "responses spell a special token, which they become in training",
+        ),
+        (audit.without_bos, "training texts do not begin with bos, though the tokenizer names one"),
+        (audit.duplicates, "samples have the training tokens of an earlier one"),
+    ] {
+        if count > 0 {
+            anstream::println!("note        {count} {what}");
+        }
     }
-    anstream::println!(
-        "verdict     {} samples can be trained on by this {}",
-        report.samples - report.zero_loss,
-        facts.architecture
-    );
-    Ok(())
+}
+
+fn refuse_no_op(report: &TextReport) -> Result<()> {
+    if report.zero_loss < report.samples {
+        return Ok(());
+    }
+    Err(Error::Run(
+        "no sample carries loss, so training would change nothing\nhint: raise model.max_length, or \
+         look at the template"
+            .into(),
+    ))
 }

@@ -84,6 +84,14 @@ impl Choosers {
                 "`selection.weights.{name}`: no plugin `{name}` is in use\nhint: name it in --plugins"
             ));
         }
+        // Its file names samples by their positions in the data; drawn, they have others.
+        if config.data.pool.is_some_and(|share| share < 1.0) && !unused("scores") {
+            faults.push(
+                "`data.pool` draws a part of the samples, and plugin `scores` reads scores by their \
+                 positions among all\nhint: --set data.pool=1, in a comparison compare.pool=1"
+                    .to_owned(),
+            );
+        }
         let mut idle = config.plugins.keys().filter(|name| unused(name)).peekable();
         if idle.peek().is_some() {
             let offered = search_path.offers().into_iter().map(|found| found.scorer.name);

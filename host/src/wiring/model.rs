@@ -27,13 +27,16 @@ pub(crate) fn models(
         let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
         options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
     }
-    let models = Models::new(learner("", config.model_path()?, options, observer)?);
+    let learner_of_run = learner("", config.model_path()?, options, observer)?;
+    corpus.check_vocabulary(learner_of_run.facts().vocab_size)?;
+    let models = Models::new(learner_of_run);
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
             options.vocabulary = None;
             let proxy = learner(PROXY, folder, options, observer)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
+            corpus.check_vocabulary(proxy.facts().vocab_size)?;
             Ok(models.with_proxy(proxy, corpus))
         }
     }

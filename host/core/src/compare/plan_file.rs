@@ -124,10 +124,22 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
         assumed.push(format!("no seeds are named, so there are {}: {SEEDS:?}", SEEDS.len()));
     }
     let shared = Shared { base: &table, settings: &others };
-    let own = [pool(&section, &shared, &mut faults), held_out(&shared, &mut assumed)];
+    let arms = arms(&section, &seeds, &mut faults);
+    let by_position = arms.iter().find(|arm| arm.plugins.iter().any(|plugin| plugin == "scores"));
+    let pool = match by_position {
+        Some(arm) if !section.contains_key("pool") => {
+            assumed.push(format!(
+                "arm `{}` reads scores by the samples’ positions, so no seed draws a pool of its own",
+                arm.name
+            ));
+            None
+        }
+        _ => pool(&section, &shared, &mut faults),
+    };
+    let own = [pool, held_out(&shared, &mut assumed)];
     let others: Vec<Setting> = own.into_iter().flatten().chain(others.iter().cloned()).collect();
     let plan = Plan {
-        arms: arms(&section, &seeds, &mut faults),
+        arms,
         keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
         design: design(&section, &mut faults),
         base: without_section(text, &table),
@@ -355,6 +367,10 @@ epochs = 5
         let config = plan.config().unwrap();
         assert_eq!((config.data.eval_fraction, config.data.pool), (0.1, None));
         assert!(plan.warnings().is_empty(), "{:?}", plan.warnings());
+        let by_position = "[data]\neval_fraction = 0.2\n[compare]\narms = ['scores,static']";
+        let plan = Plan::parse(by_position, "exp.toml", &[]).unwrap();
+        assert!(plan.assumed[1].contains("by the samples’ positions"), "{:?}", plan.assumed);
+        assert_eq!(plan.config().unwrap().data.pool, None);
         let text = "[data]\npool = 0.5\neval_fraction = 0.2\n[compare]\narms = ['ifd', 'a']\nseeds = [1, 2]";
         let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
         let config = plan.config().unwrap();

@@ -1,9 +1,11 @@
 //! All samples of a run with their tokens: what is trained on first, then the target samples.
 
+mod audit;
 mod build;
 mod dump;
 mod report;
 
+pub use audit::TextAudit;
 pub use dump::dump;
 pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
