@@ -64,7 +64,7 @@ def run(rows, tokenizer, published):
             }
         )
         order = (published_order if published else ranked)(order, pool, picks, latest)
-        shuffled = shuffle(picks, SEED if published else SEED + epoch)
+        shuffled = shuffle(picks, SEED if published else order_seed(SEED, epoch))
         for start in range(0, len(shuffled), ACCUMULATION):
             step = len(micro_batches) // ACCUMULATION
             batch = shuffled[start : start + ACCUMULATION]
@@ -142,6 +142,19 @@ def published_order(order, pool, picks, latest):
 def assert_decisive(falling):
     for above, below in zip(falling, falling[1:]):
         assert above - below > DECISIVE * above, f"{above} and {below} may be in another order"
+
+
+def order_seed(seed, epoch):
+    """A hash of both, so that no epoch of one seed has the order of another seed's."""
+    return split_mix_64(split_mix_64(seed) + epoch)
+
+
+def split_mix_64(state):
+    """The first number of the stream (Steele, Lea and Flood 2014)."""
+    state = (state + 0x9E3779B97F4A7C15) % 2**64
+    state = (state ^ (state >> 30)) * 0xBF58476D1CE4E5B9 % 2**64
+    state = (state ^ (state >> 27)) * 0x94D049BB133111EB % 2**64
+    return state ^ (state >> 31)
 
 
 def shuffle(picks, seed):

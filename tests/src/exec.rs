@@ -79,7 +79,7 @@ fn a_scorer_that_dies_is_quoted_in_one_error() {
     check_refused(
         "    raise ValueError(f'no judge for {ids}')\n",
         &[],
-        &["ended (exit status: 1) before it answered; it said:\n  Traceback"],
+        &["ended (exit status: 1) before it answered; it said:\n    Traceback"],
     );
 }
 

@@ -77,7 +77,7 @@ fn a_sound_plugin_works_wherever_the_others_fail() {
 fn a_panic_names_the_plugin_and_the_line() {
     for (command, plugins, fault, words) in [
         (
-            select as fn(&Project, &str) -> Command,
+            score as fn(&Project, &str) -> Command,
             "faulty",
             "panic in new",
             "plugin `faulty` 1.2.3: panicked at faulty/src/lib.rs:…: on purpose",
@@ -126,11 +126,11 @@ fn a_panic_names_the_plugin_and_the_line() {
 #[test]
 fn a_panic_while_dropped_harms_nothing() {
     let project = four_samples(faulty(), "libplugin.so");
-    let mut select = select(&project, "faulty,faulty-diversity");
-    let outcome = Outcome::of(select.env("FAULT", "panic in drop")).succeeded();
+    let mut score = score(&project, "faulty");
+    let outcome = Outcome::of(score.env("FAULT", "panic in drop")).succeeded();
     let words = "warning: a plugin's `Drop` panicked at faulty/src/lib.rs:…: on purpose";
     said(&outcome.stderr, words);
-    assert!(project.path("selection.json").exists());
+    assert!(project.path("made.jsonl").exists());
 }
 
 #[test]
@@ -174,25 +174,33 @@ fn an_answer_that_cannot_be_names_the_sample() {
 
 #[test]
 fn a_hang_ends_the_run_and_names_the_plugin() {
-    for (plugins, fault, words) in [
+    for (command, plugins, fault, words) in [
         (
+            hasty_select as fn(&Project, &str) -> Command,
             "faulty-diversity",
             "hang in gain",
             "plugin `faulty-diversity` 1.2.3: gains: no sign of life for 1s, the run is ended",
         ),
         (
+            hasty_score,
             "faulty",
             "hang in new",
             "plugin `faulty` 1.2.3: new: no sign of life for 1s, the run is ended",
         ),
     ] {
-        check(hasty_select, plugins, fault, words);
+        check(command, plugins, fault, words);
     }
     let project = four_samples(faulty(), "libplugin.so");
-    let mut select = hasty_select(&project, "faulty,faulty-diversity");
-    let outcome = Outcome::of(select.env("FAULT", "hang in drop")).failed(1, &[]);
+    let mut score = hasty_score(&project, "faulty");
+    let outcome = Outcome::of(score.env("FAULT", "hang in drop")).failed(1, &[]);
     said(&outcome.stderr, "plugin `faulty` 1.2.3: drop: no sign of life for 1s, the run is ended");
-    assert!(project.path("selection.json").exists(), "the work was done before");
+    assert!(project.path("made.jsonl").exists(), "the work was done before");
+}
+
+fn hasty_score(project: &Project, plugins: &str) -> Command {
+    let mut score = score(project, plugins);
+    score.args(["--set", "selection.plugin_timeout=1"]);
+    score
 }
 
 fn hasty_select(project: &Project, plugins: &str) -> Command {

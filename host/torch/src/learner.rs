@@ -20,7 +20,7 @@ use iterit_core::learner::{
     Learner, ModelFacts, ModelLimits, Sequence, StepOptions, StepOutcome, Watch,
 };
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
-use iterit_core::{Error, Result, whole_file};
+use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -92,6 +92,7 @@ pub struct TorchLearner {
 /// # Errors
 /// A file that is not there or not right, or an architecture that is not supported.
 pub fn limits(folder: &Path) -> Result<ModelLimits> {
+    model_folder::check(folder)?;
     let path = folder.join("config.json");
     let shape = models::shape(&Config::read(&path)?);
     Ok(shape.map_err(|fault| Error::file(&path, fault))?.limits())

@@ -95,7 +95,7 @@ mod tests {
     fn texts_that_hardly_fit_are_told_of() {
         check(|i| format!("the answer is number{i}</s>"), None);
         check(|i| format!("def f{i}(x): return x + {i}</s>"), None);
-        check(|i| format!("العربية لغة {i} جميلة</s>"), None);
+        check(|i| format!("العربية {} جميلة</s>", ["لغة", "مدينة", "قصة"][i % 3]), None);
         check(|i| format!("我们喜欢第{i}只猫<|eot_id|>"), Some("20 responses 20 are in scripts"));
         check(|i| format!("{}<|eot_id|>", ["A", "B"][i % 2]), Some("and 20 have no word"));
         check(|i| if i < 1 { "猫を見た".into() } else { format!("plain text {i}") }, None);

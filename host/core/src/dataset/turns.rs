@@ -45,14 +45,22 @@ fn message(place: &str, turn: Value, faults: &mut Vec<String>) -> Option<Message
 fn renamed(turn: Map<String, Value>) -> Map<String, Value> {
     let has = |name: &str| turn.get(name).is_some_and(|value| !value.is_null());
     let (has_role, has_content) = (has("role"), has("content"));
+    let is_content = |name: &str| match name {
+        "content" => has_content || !has("value"),
+        "value" => !has_content && !has("value"),
+        _ => false,
+    };
+    let kept: Vec<bool> =
+        turn.iter().map(|(field, value)| !value.is_null() || is_content(field)).collect();
     let name = |name: String| match name.as_str() {
         "from" if !has_role => "role".into(),
         "value" if !has_content => "content".into(),
         _ => name,
     };
     turn.into_iter()
-        .map(|(field, value)| (name(field), value))
-        .filter(|(field, value)| field == "content" || !value.is_null())
+        .zip(kept)
+        .filter(|(_, is_kept)| *is_kept)
+        .map(|((field, value), _)| (name(field), value))
         .map(|(field, value)| match (field.as_str(), value.as_str()) {
             ("role", Some("human" | "prompter")) => (field, "user".into()),
             ("role", Some("gpt" | "chatgpt" | "bing" | "bard" | "bot")) => {

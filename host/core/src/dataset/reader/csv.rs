@@ -8,12 +8,15 @@ use std::io::{BufRead, BufReader, Read};
 /// Visits the rows; every cell is a text.
 pub(super) fn rows(source: impl Read, visit: Visit<'_>) -> Result<(), Failure> {
     let mut source = BufReader::with_capacity(1 << 16, source);
-    let separator = separator(source.fill_buf().map_err(of_io)?);
+    let header_line = first_line(source.fill_buf().map_err(of_io)?);
+    let separator = separator(header_line);
+    // Of `\r\n` the reader leaves the second half to the next row.
+    let unread_line_feeds = u64::from(header_line.ends_with(b"\r"));
     let mut reader = ::csv::ReaderBuilder::new().delimiter(separator).from_reader(source);
     let names = header(reader.headers().map_err(of_csv)?)?;
     let mut record = ::csv::StringRecord::new();
     for number in 0.. {
-        let line = reader.position().line();
+        let line = reader.position().line() + unread_line_feeds;
         let place = format!("row {number} (line {line})");
         match reader.read_record(&mut record) {
             Ok(false) => break,
@@ -46,9 +49,12 @@ pub(super) fn rows(source: impl Read, visit: Visit<'_>) -> Result<(), Failure> {
     Ok(())
 }
 
+fn first_line(start: &[u8]) -> &[u8] {
+    start.split(|&byte| byte == b'\n').next().unwrap_or_default()
+}
+
 /// The separator that the header has most of.
-fn separator(start: &[u8]) -> u8 {
-    let header = start.split(|&byte| byte == b'\n').next().unwrap_or_default();
+fn separator(header: &[u8]) -> u8 {
     let count = |separator: u8| header.iter().filter(|&&byte| byte == separator).count();
     // Of equals the last wins.
     [b'\t', b';', b','].into_iter().max_by_key(|&separator| count(separator)).unwrap_or(b',')
