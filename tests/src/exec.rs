@@ -89,6 +89,6 @@ fn a_flood_of_complaints_ends_at_the_time_limit() {
     check_refused(
         "    while True:\n        sys.stderr.write('flood\\n' * 1000)\n",
         &["plugins.exec.timeout_seconds=1"],
-        &["did not answer within 1 s; it said:\n  flood\n"],
+        &["did not answer within 1 s; it said:\n    flood\n"],
     );
 }

@@ -4,7 +4,7 @@
 use crate::foreign::{
     build, cargo, check_library, check_options, faulty, four_samples, repository, said,
 };
-use crate::support::{Outcome, Project, built};
+use crate::support::{Outcome, Project, built, data};
 use std::fs;
 use std::path::Path;
 use std::process::Command;
@@ -16,6 +16,17 @@ fn select(project: &Project, plugins: &str) -> Command {
     host.env("ITERIT_PLUGIN_PATH", std::env::join_paths(path).expect("folders"))
         .args(["select", "--data", "data.json", "--scores", "scores.jsonl", "--budget", "2"])
         .args(["--set", "data.eos_text=</s>", "--out", "selection.json", "--plugins", plugins]);
+    host
+}
+
+/// Scores the samples by the demo's model.
+fn score(project: &Project, plugins: &str) -> Command {
+    let mut host = project.host();
+    host.env("ITERIT_PLUGIN_PATH", project.path("."))
+        .args(["score", "--device", "cpu", "--data", "data.json", "--out", "made.jsonl"])
+        .arg("--model")
+        .arg(data("demo/model"))
+        .args(["--plugins", plugins]);
     host
 }
 
@@ -132,11 +143,11 @@ fn a_plugin_that_would_abort_is_refused() {
 
 #[test]
 fn a_missing_service_is_refused_before_anything_is_loaded() {
-    check_select(
-        "needy",
-        "abort in new",
-        &["plugin `needy` 1.2.3 needs `proxy`, which this run does not offer"],
-    );
+    let project = four_samples(faulty(), "libplugin.so");
+    let mut score = score(&project, "needy");
+    let outcome = Outcome::of(score.env("FAULT", "abort in new")).failed(1, &[]);
+    said(&outcome.stderr, "plugin `needy` 1.2.3 needs `proxy`, which this run does not offer");
+    assert!(!project.path("made.jsonl").exists(), "{outcome}");
 }
 
 #[test]

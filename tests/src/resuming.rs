@@ -40,8 +40,12 @@ fn project() -> Project {
 
 /// The run of these tests: one epoch of two steps.
 fn train(project: &Project, more: &[&str]) -> Command {
+    train_by(project, "scores,static", more)
+}
+
+fn train_by(project: &Project, plugins: &str, more: &[&str]) -> Command {
     let mut host = project.host();
-    host.args(["--plugins", "scores,static", "--ratio", "4", "--device", "cpu", "--out", "run"])
+    host.args(["--plugins", plugins, "--ratio", "4", "--device", "cpu", "--out", "run"])
         .args(["--model", "model", "--data", "data.json"])
         .args(["--set", "plugins.scores.path=scores.jsonl", "--set", "train.epochs=1"])
         .args(["--set", "train.batch=2", "--set", "output.save_every=1"])
@@ -116,8 +120,10 @@ fn whatever_makes_another_run_is_refused_at_once_with_both_values() {
     assert_eq!([project.read("run/config.toml"), project.read("run/manifest.json")], before);
 
     project.write("scores.jsonl", scores(0.5));
-    resume(&project, &["--plugins", "random"])
-        .failed(1, &["selection.plugins [\"scores\",\"static\"], now it is [\"random\"]"]);
+    Outcome::of(&mut train_by(&project, "scores,random", &["--resume"])).failed(
+        1,
+        &["selection.plugins [\"scores\",\"static\"], now it is [\"scores\",\"random\"]"],
+    );
     resume(&project, &[]).succeeded();
 }
 

@@ -117,7 +117,7 @@ fn dedup_picks_what_comparing_all_pairs_picks() {
         let mut host = project.host();
         host.args(["select", "--plugins", "dedup", "--data", "rows.json", "--budget", &budget])
             .args(["--scores", "scores.jsonl", "--out", "selection.json"])
-            .args(["--set", "data.eos_text=", "--set"])
+            .args(["--set", "data.eos_text=", "--set", "selection.ties=input", "--set"])
             .arg(format!("plugins.dedup.threshold={}", case["threshold"]))
             .arg("--set")
             .arg(format!("plugins.dedup.shingle={}", case["shingle"]));

@@ -258,7 +258,8 @@ fn a_corpus_is_the_same_on_any_number_of_threads() {
         (0..300).map(|i| row(&"?".repeat(i % 40), &"!".repeat(i % 7))).collect();
     let targets = vec![row("target", "one")];
     let build = |threads| {
-        let encoder = encoder(folder.path(), "chatml", EncoderOptions::default());
+        let options = EncoderOptions { max_length: Some(64), ..EncoderOptions::default() };
+        let encoder = encoder(folder.path(), "chatml", options);
         let encoder = Arc::new(encoder.expect("an encoder"));
         Corpus::encode(samples.clone(), targets.clone(), encoder, threads, &Unwatched)
             .expect("a corpus")
