@@ -130,13 +130,22 @@ impl Parameters<'_> {
         self.number("factor").unwrap_or_else(|| positions() / context)
     }
 
-    /// Positions the model was first trained on. Where the architecture has a field for it beside the
-    /// parameters, that field counts.
+    /// Positions the model was first trained on. A field beside the parameters counts before one among
+    /// them, as in transformers; where the architecture knows no such field, two that differ are refused.
     fn context(&self) -> f64 {
         const NAME: &str = "original_max_position_embeddings";
-        let beside = self.fields.is_known(NAME).then(|| self.fields.number_if_any(NAME)).flatten();
+        let (beside, within) = (self.fields.number_if_any(NAME), self.number(NAME));
+        if let (Some(beside), Some(within)) = (beside, within)
+            && beside != within
+            && !self.fields.is_known(NAME)
+        {
+            self.fields.fault(format!(
+                "`{NAME}` is {beside} beside the rotary embedding's parameters and {within} among \
+                 them: expected one of the two, or the same number"
+            ));
+        }
         beside
-            .or_else(|| self.number(NAME))
+            .or(within)
             .unwrap_or_else(|| self.fields.size("max_position_embeddings") as f64)
     }
 
