@@ -398,4 +398,6 @@ fn open(options: &LearnerOptions) -> Result<Device> {
 #[cfg(test)]
 mod parity;
 #[cfg(test)]
+mod folders;
+#[cfg(test)]
 mod tests;

@@ -144,9 +144,7 @@ impl Parameters<'_> {
                  them: expected one of the two, or the same number"
             ));
         }
-        beside
-            .or(within)
-            .unwrap_or_else(|| self.fields.size("max_position_embeddings") as f64)
+        beside.or(within).unwrap_or_else(|| self.fields.size("max_position_embeddings") as f64)
     }
 
     fn factors(&self, name: &str, pairs: usize) -> Vec<f64> {
