@@ -54,6 +54,13 @@ LONGROPE = {
     "long_factor": [1.0, 2.5, 4.0, 8.0],
 }
 
+# The same for the three pairs that turn in a head of which two features do not.
+PARTIAL_LONGROPE = {
+    "rope_type": "longrope",
+    "short_factor": [1.0, 1.2, 1.6],
+    "long_factor": [1.0, 3.0, 8.0],
+}
+
 VISION = {
     "siglip": {
         "model_type": "siglip_vision_model",
@@ -176,6 +183,68 @@ MODELS = {
             "tie_word_embeddings": False,
         },
         None,
+    ),
+    "olmo2": (
+        "olmo2",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "attention_bias": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0},
+    ),
+    "olmo3": (
+        "olmo3",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "sliding_window": 24,
+            "rope_parameters": {
+                "full_attention": YARN | {"rope_theta": 500000.0},
+                "sliding_attention": {"rope_type": "default", "rope_theta": 500000.0},
+            },
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 500000.0,
+            "rope_scaling": {key: value for key, value in YARN.items() if key != "rope_theta"},
+            "layer_types": None,
+        },
+    ),
+    "phi3": (
+        "phi3",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "sliding_window": 24,
+            "original_max_position_embeddings": 64,
+            "rope_parameters": PARTIAL_LONGROPE | {"rope_theta": 5000.0, "partial_rotary_factor": 0.75},
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 5000.0,
+            "partial_rotary_factor": 0.75,
+            "rope_scaling": PARTIAL_LONGROPE,
+        },
+    ),
+    "granite": (
+        "granite",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "tie_word_embeddings": True,
+            "attention_bias": True,
+            "mlp_bias": True,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 4.0,
+            "residual_multiplier": 0.3,
+            "attention_multiplier": 0.2,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0},
     ),
 }
 

@@ -5,7 +5,7 @@
 use super::*;
 use crate::tensor_file;
 use crate::tensor_file::Content;
-use iterit_core::learner::{Scored, Unwatched};
+use iterit_core::learner::Unwatched;
 use serde_json::{Map, Value, json};
 use tch::{Kind, Tensor};
 
@@ -100,7 +100,7 @@ fn embeddings_grow_for_added_tokens_and_are_never_cut() {
             LearnerOptions { vocabulary: NonZeroUsize::new(asked), ..LearnerOptions::default() };
         let mut learner = TorchLearner::load(place.path(), options).unwrap();
         assert_eq!(learner.facts().vocab_size, rows, "{name}");
-        let added = Sequence { tokens: vec![1, rows as u32 - 1, 3], scored: Scored::new([1..3]) };
+        let added = Sequence { tokens: vec![1, rows as u32 - 1, 3], scored: (1..3).into() };
         let losses = learner.token_nll(std::slice::from_ref(&added), &Unwatched).unwrap();
         learner.export(out.path()).unwrap();
         let mut again = TorchLearner::load(out.path(), LearnerOptions::default()).unwrap();
@@ -117,7 +117,7 @@ fn golden() -> Value {
 fn losses(learner: &mut TorchLearner, golden: &Value) -> Vec<Vec<f32>> {
     let sequence = |tokens: &Value| {
         let tokens: Vec<u32> = serde_json::from_value(tokens.clone()).unwrap();
-        Sequence { scored: Scored::new([1..tokens.len()]), tokens }
+        Sequence { scored: (1..tokens.len()).into(), tokens }
     };
     let sequences: Vec<_> = golden["sequences"].as_array().unwrap().iter().map(sequence).collect();
     learner.token_nll(&sequences, &Unwatched).unwrap()

@@ -17,6 +17,11 @@ fn base(model_type: &str) -> Map<String, Value> {
             json!({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1})
         }
         "smollm3" => json!({"use_sliding_window": true, "sliding_window": 8}),
+        "phi3" => json!({
+            "rope_parameters": {
+                "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4],
+            },
+        }),
         _ => json!({}),
     };
     fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
@@ -96,6 +101,16 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("smollm3", "attention_dropout", json!(0.1)),
         ("smollm3", "hidden_act", json!("quick_gelu")),
         ("smollm3", "partial_rotary_factor", json!(0.5)),
+        ("olmo2", "attention_dropout", json!(0.1)),
+        ("olmo2", "hidden_act", json!("quick_gelu")),
+        ("olmo3", "attention_dropout", json!(0.1)),
+        ("olmo3", "rope_theta", json!(10_000.0)),
+        ("phi3", "attention_dropout", json!(0.1)),
+        ("phi3", "resid_pdrop", json!(0.1)),
+        ("phi3", "embd_pdrop", json!(0.1)),
+        ("phi3", "rope_parameters", json!({"rope_type": "linear", "factor": 2.0})),
+        ("granite", "attention_dropout", json!(0.1)),
+        ("granite", "hidden_act", json!("quick_gelu")),
     ] {
         let mut fields = base(model_type);
         fields.insert(name.into(), value);

@@ -12,9 +12,13 @@ mod common;
 
 mod gemma2;
 mod gemma3;
+mod granite;
 mod llama;
 mod ministral3;
 mod mistral;
+mod olmo2;
+mod olmo3;
+mod phi3;
 mod qwen2;
 mod qwen3;
 mod smollm3;
@@ -51,6 +55,10 @@ const ARCHITECTURES: &[Architecture] = &[
     gemma2::ARCHITECTURE,
     gemma3::ARCHITECTURE,
     smollm3::ARCHITECTURE,
+    olmo2::ARCHITECTURE,
+    olmo3::ARCHITECTURE,
+    phi3::ARCHITECTURE,
+    granite::ARCHITECTURE,
 ];
 
 const WRAPPERS: &[Wrapper] = &[

@@ -1,0 +1,40 @@
+//! Granite 3, <https://huggingface.co/ibm-granite/granite-3.0-8b-base>: Llama with factors for embeddings,
+//! scores, logits, and what each part of a block adds, <https://arxiv.org/abs/2203.03466>.
+
+use super::common::{self, Sizes};
+use super::{Architecture, DecoderShape};
+use crate::config::{Fields, RopeDefaults};
+use crate::layers::attention::AttentionShape;
+use crate::layers::block::BlockShape;
+use crate::layers::feed_forward::GatedShape;
+use crate::layers::head::LogitShape;
+use crate::layers::linear::LinearKind;
+
+pub(super) const ARCHITECTURE: Architecture =
+    Architecture { class: "GraniteForCausalLM", model_type: "granite", shape };
+
+fn shape(fields: &Fields<'_>) -> DecoderShape {
+    let sizes = Sizes::read(fields);
+    let kind = LinearKind::with_bias(fields.flag("attention_bias"));
+    let attention = AttentionShape {
+        scale: fields.number("attention_multiplier"),
+        inputs_kind: kind,
+        output_kind: kind,
+        ..sizes.attention()
+    };
+    let feed_forward = GatedShape {
+        kind: LinearKind::with_bias(fields.flag("mlp_bias")),
+        ..common::gated(fields, "hidden_act")
+    };
+    let block = BlockShape {
+        residual_multiplier: Some(fields.number("residual_multiplier")),
+        ..common::block(attention, feed_forward, common::rms_norm(fields))
+    };
+    let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
+    let scale = Some(1.0 / fields.number("logits_scaling"));
+    DecoderShape {
+        embedding_scale: Some(fields.number("embedding_multiplier")),
+        logits: LogitShape { scale, ..LogitShape::default() },
+        ..common::decoder(fields, &sizes, vec![block; sizes.layers], vec![rope])
+    }
+}
