@@ -84,8 +84,6 @@ char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Te
   });
 }
 
-// Where an operator has a deterministic form, it is used; the others warn. To be called before the
-// first CUDA operator: cuBLAS reads its variable when it starts.
 // Every operator allocates its result anew. By default glibc gives the freed end of the heap back
 // and gets it again page by page, which takes a tenth of the processor's time on small models. It
 // keeps up to 1 GiB instead. Larger blocks than 32 MiB, its own limit, still come from the system.
@@ -94,11 +92,15 @@ void iterit_keep_freed_memory() {
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
 }
 
+// Where an operator has a deterministic form, it is used; the others warn. To be called before the
+// first CUDA operator: cuBLAS reads its variable when it starts. cuDNN's attention plans anew for
+// every shape, which on batches of all lengths takes most of the time; the others need no plan.
 char* iterit_prefer_deterministic() {
   return guarded([] {
     setenv("CUBLAS_WORKSPACE_CONFIG", ":4096:8", /*overwrite=*/0);
     at::globalContext().setDeterministicAlgorithms(true, /*warn_only=*/true);
     at::globalContext().setDeterministicFillUninitializedMemory(false);
+    at::globalContext().setSDPUseCuDNN(false);
     static WarnOnce warn_once;
     c10::WarningUtils::set_warning_handler(&warn_once);
   });
