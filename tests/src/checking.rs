@@ -76,3 +76,38 @@ fn figures_can_be_had_as_json() {
     assert_eq!(figures["template"], "chatml");
     assert!(figures["model"]["parameters"].as_u64().is_some_and(|it| it > 0), "{figures}");
 }
+
+#[test]
+fn what_the_template_says_too_much_or_does_not_show_is_noted() {
+    let project = project();
+    let turns = "{% for m in messages %}<|{{ m.role }}|>{{ m.content }}\n{% endfor %}<|assistant|>";
+    project.write("always.jinja", turns);
+    let row = json!([{"messages": [
+        {"role": "user", "content": "q"},
+        {"role": "assistant", "content": "a", "reasoning_content": "thought"},
+    ]}]);
+    project.write("data.json", row.to_string());
+    let always = ["--template", "always.jinja"];
+    let command = [&["check"], &COMMON[..6], &always, &COMMON[8..]].concat();
+    let said = project.run(command).succeeded().stdout;
+    assert!(
+        said.contains("note        1 samples have `reasoning_content`, which the template"),
+        "{said}"
+    );
+    assert!(
+        said.contains("the template writes `\n<|assistant|>`, which holds the header of a"),
+        "{said}"
+    );
+}
+
+#[test]
+fn a_training_that_would_change_nothing_is_refused() {
+    let project = project();
+    project.write("data.json", r#"[{"instruction": "q", "output": "a"}]"#);
+    let short = ["--set", "model.max_length=2"];
+    let said = [
+        "no sample carries loss, so training would change nothing",
+        "hint: raise model.max_length",
+    ];
+    project.run([&["check"], &COMMON[..], &short].concat()).failed(1, &said);
+}

@@ -122,7 +122,7 @@ impl Services for RunServices<'_> {
 
     fn sample(&self, id: SampleId) -> Result<Sample> {
         self.check(&[id])?;
-        Ok(self.corpus.sample(id).clone())
+        Ok(self.corpus.sample(id))
     }
 
     fn training_targets(&self, ids: &[SampleId]) -> Result<Vec<String>> {

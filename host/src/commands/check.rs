@@ -34,7 +34,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
             show_sample(&corpus, id)?;
         }
         show_report(report);
-        show_audit(&audit);
+        show_audit(&audit, report);
         show_special(&corpus);
         show_plan(&config, &corpus)?;
     }
@@ -225,7 +225,7 @@ fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
 }
 
 /// What is allowed and seldom meant, where there is any of it.
-fn show_audit(audit: &TextAudit) {
+fn show_audit(audit: &TextAudit, report: &TextReport) {
     for (count, what) in [
         (
             audit.special_in_response,
@@ -237,6 +237,17 @@ fn show_audit(audit: &TextAudit) {
         if count > 0 {
             anstream::println!("note        {count} {what}");
         }
+    }
+    for (field, count) in &report.unshown {
+        anstream::println!(
+            "note        {count} samples have `{field}`, which the template does not show"
+        );
+    }
+    if let Some(end) = &report.end.with_header {
+        anstream::println!(
+            "note        behind the last response the template writes `{end}`, which holds the header of \
+             a next turn and is scored as if the model said it"
+        );
     }
 }
 

@@ -38,7 +38,7 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
     }
     let results = results?;
     let comparison = conclude(&ledger, &results)?;
-    let page = leave(&ledger, &comparison, &results, experiment.samples())?;
+    let page = leave(&ledger, &comparison, &results, &experiment.samples())?;
     screen.repeat_warnings();
     anstream::print!("{}", report::comparison_table(&comparison));
     anstream::println!("report  {}", page.display());

@@ -100,14 +100,14 @@ impl<'a> Experiment<'a> {
     }
 
     /// What is chosen from, or drawn of.
-    pub(crate) fn samples(&self) -> &[Sample] {
+    pub(crate) fn samples(&self) -> Vec<Sample> {
         self.corpus.samples()
     }
 
     /// What one seed draws of the pool, the same for every arm; none where all have all.
     fn drawn(&self, seed: u64) -> Option<Corpus> {
         let share = self.config.data.pool.filter(|share| *share < 1.0)?;
-        Some(self.corpus.draw(Drawn::new(self.corpus.samples().len(), share, seed)))
+        Some(self.corpus.draw(Drawn::new(self.corpus.num_samples() as usize, share, seed)))
     }
 
     /// How many samples a run can choose from.

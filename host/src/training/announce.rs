@@ -27,6 +27,13 @@ pub(crate) fn warn_of_texts(corpus: &Corpus, observer: &dyn Observer) {
     for (field, count) in &report.unshown {
         warn(format!("{count} samples have `{field}`, which the template does not show"));
     }
+    if let Some(end) = &report.end.with_header {
+        warn(format!(
+            "behind the last response the template writes `{end}`, which holds the header of a next turn \
+             and is scored as if the model said it\nhint: mend the template, which should write it only \
+             where `add_generation_prompt` is set"
+        ));
+    }
     if report.end.missed > 0 {
         warn(format!(
             "{} of {} training texts end in `{}`, which does not become a token that stops generation",

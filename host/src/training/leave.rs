@@ -32,6 +32,6 @@ pub(super) fn write_views(
         let folder = directory.root().join("tensorboard");
         tensorboard::write(&folder, &record.steps, &record.epochs)?;
     }
-    let page = report::run_html(&record, corpus.samples());
+    let page = report::run_html(&record, &corpus.samples());
     whole_file::write(&directory.report_path(), page.as_bytes())
 }

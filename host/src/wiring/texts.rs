@@ -31,7 +31,7 @@ pub(crate) struct Texts {
 pub(crate) fn texts(config: &Config, observer: &dyn Observer) -> Result<Texts> {
     let mut texts = whole_texts(config, observer)?;
     if let Some(share) = config.data.pool.filter(|share| *share < 1.0) {
-        let num_samples = texts.corpus.samples().len();
+        let num_samples = texts.corpus.num_samples() as usize;
         texts.corpus = texts.corpus.draw(Drawn::new(num_samples, share, config.seed));
     }
     Ok(texts)
@@ -129,7 +129,7 @@ pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
     let model = config.model_path()?;
     let encoder = Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?);
     let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
-    Ok(corpus.without_cut()?.0.samples().to_vec())
+    Ok(corpus.without_cut()?.0.samples())
 }
 
 /// Tokenizer and template of the model to be trained.

@@ -9,7 +9,7 @@ pub use audit::TextAudit;
 pub use dump::dump;
 pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
-use crate::conversation::{Conversation, Turns};
+use crate::conversation::{Conversation, Message, Turns};
 use crate::dataset::{Drawn, Row};
 use crate::learner::{Sequence, Watch};
 use crate::record::TextRecord;
@@ -23,8 +23,6 @@ use std::sync::Arc;
 /// the target samples follow.
 pub struct Corpus {
     rows: Vec<Row>,
-    /// The rows as plugins see them.
-    samples: Vec<Sample>,
     num_samples: usize,
     drawn: Option<Drawn>,
     texts: CorpusTexts,
@@ -63,12 +61,11 @@ impl Corpus {
                 row.conversation = fitted;
             }
         }
-        let samples = samples_of(&rows);
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
         let report =
             Box::new(TextReport::new(&encoder, &rows[..num_samples], &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { rows, samples, num_samples, drawn: None, texts })
+        Ok(Self { rows, num_samples, drawn: None, texts })
     }
 
     /// The corpus without samples whose training text the window cuts, and how many those were. The ids
@@ -99,8 +96,7 @@ impl Corpus {
         let num_dropped = num_all - encoded.len();
         let report = Box::new(TextReport::new(&encoder, &rows[..left], &encoded[..left]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        let samples = samples_of(&rows);
-        Ok((Self { rows, samples, num_samples: left, drawn: None, texts }, num_dropped))
+        Ok((Self { rows, num_samples: left, drawn: None, texts }, num_dropped))
     }
 
     /// Samples alone, for work that needs no tokens; `target_end` ends what is trained on.
@@ -121,7 +117,7 @@ impl Corpus {
             ..Default::default()
         };
         let texts = CorpusTexts::Bare { target_end, turns, nothing };
-        Self { samples: samples_of(&rows), rows, num_samples, drawn: None, texts }
+        Self { rows, num_samples, drawn: None, texts }
     }
 
     /// The same samples, known to be what was drawn of more.
@@ -149,7 +145,7 @@ impl Corpus {
                 nothing: nothing.clone(),
             },
         };
-        Self { samples: samples_of(&rows), rows, num_samples, drawn: Some(drawn), texts }
+        Self { rows, num_samples, drawn: Some(drawn), texts }
     }
 
     /// Which of the input's samples these are, where they are not all.
@@ -169,22 +165,17 @@ impl Corpus {
 
     /// Samples that are only read and scored.
     pub fn num_target_samples(&self) -> u64 {
-        (self.samples.len() - self.num_samples) as u64
+        (self.rows.len() - self.num_samples) as u64
     }
 
-    /// The samples that may be trained on, by id.
-    pub fn samples(&self) -> &[Sample] {
-        &self.samples[..self.num_samples]
+    /// The samples that may be trained on, for a page: a copy of all their texts.
+    pub fn samples(&self) -> Vec<Sample> {
+        (0..self.num_samples()).map(|id| self.sample(id)).collect()
     }
 
-    /// The samples that are only read and scored.
-    pub fn target_samples(&self) -> &[Sample] {
-        &self.samples[self.num_samples..]
-    }
-
-    /// One sample. Panics past the last id, as a slice does.
-    pub fn sample(&self, id: SampleId) -> &Sample {
-        &self.samples[id as usize]
+    /// One sample as plugins see it, made of its row. Panics past the last id, as a slice does.
+    pub fn sample(&self, id: SampleId) -> Sample {
+        self.rows[id as usize].sample(id)
     }
 
     /// The tokens of one sample; empty in a corpus without a tokenizer. Panics past the last id.
@@ -237,7 +228,7 @@ impl Corpus {
     /// A corpus without a tokenizer; a template that refuses the conversation.
     pub fn prompted(&self, id: SampleId, prompt: &[Turn]) -> Result<Sequence> {
         let encoder = self.tokenized()?;
-        if prompt == self.sample(id).prompt {
+        if self.conversation(id).prompt().iter().map(Message::turn).eq(prompt.iter().cloned()) {
             let encoded = self.encoded(id);
             let Sequence { tokens, scored } = encoded.last();
             let scored = scored.last(encoded.last_response);
@@ -292,9 +283,4 @@ impl Corpus {
             Error::Text("this needs a tokenizer\nhint: give a model with --model FOLDER".into())
         })
     }
-}
-
-/// Ids are positions, those of the target samples behind the others.
-fn samples_of(rows: &[Row]) -> Vec<Sample> {
-    (0..).zip(rows).map(|(id, row)| row.sample(id)).collect()
 }

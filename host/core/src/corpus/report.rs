@@ -82,6 +82,8 @@ pub struct Lengths {
 pub struct EndAudit {
     /// The text.
     pub text: String,
+    /// What the template puts behind a last response, where that holds the header of a next turn.
+    pub with_header: Option<String>,
     /// `eos_token_id`, one or several.
     pub stop_ids: Vec<u32>,
     /// Training texts that the window leaves whole.
@@ -182,6 +184,7 @@ impl EndAudit {
         let missed: Vec<_> = whole.clone().filter(|(_, s)| is_missed(s)).collect();
         Self {
             text: encoder.target_end().to_owned(),
+            with_header: encoder.end_with_header(),
             checked: whole.count(),
             missed: missed.len(),
             example: missed.first().map(|(id, sample)| {

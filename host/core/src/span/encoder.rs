@@ -2,7 +2,9 @@
 
 use super::one_text::{self, Choices};
 use super::texts::{Frame, Renderer, Text, Texts};
-use super::{EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, published, shown};
+use super::{
+    EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, end, published, shown,
+};
 use crate::conversation::{Conversation, Message, SystemTurn, Turns};
 use crate::learner::{ModelLimits, Sequence};
 use crate::template::{ChatTemplate, Ending};
@@ -72,8 +74,8 @@ impl Encoder {
     ) -> Result<Self> {
         check(&options)?;
         let max_length = window(&options, &tokenizer)?;
-        let target_end = target_end(&tokenizer, &template, &options)?;
         let renderer = Renderer { template: &template, special: tokenizer.special() };
+        let target_end = target_end(renderer, &options)?;
         let alone = Conversation::new([], Message::new("assistant", ""));
         let lone = renderer.frame(&alone).map_err(|refusal| refusal.to_string());
         let takes = Takes::of(renderer);
@@ -166,7 +168,12 @@ impl Encoder {
     /// # Errors
     /// A template that refuses the shortest conversation.
     pub fn end_of_turn(&self) -> Result<Option<String>> {
-        end_of_turn(&self.tokenizer, &self.template)
+        end::end_of_turn(self.renderer())
+    }
+
+    /// What the template puts behind a last response, where that holds the header of a next turn.
+    pub fn end_with_header(&self) -> Option<String> {
+        end::end_with_header(self.renderer())
     }
 
     /// Why the template allows no response alone, where it refuses it.
@@ -341,12 +348,8 @@ fn window(options: &EncoderOptions, tokenizer: &Tokenizer) -> Result<usize> {
     }
 }
 
-fn target_end(
-    tokenizer: &Tokenizer,
-    template: &ChatTemplate,
-    options: &EncoderOptions,
-) -> Result<String> {
-    match (options.target_end, &options.eos_text, &tokenizer.special().eos) {
+fn target_end(renderer: Renderer<'_>, options: &EncoderOptions) -> Result<String> {
+    match (options.target_end, &options.eos_text, &renderer.special.eos) {
         (TargetEnd::Eos, Some(text), _) => Ok(text.clone()),
         (TargetEnd::Eos, None, Some(eos)) => Ok(eos.text.clone()),
         (TargetEnd::Eos, None, None) => Err(Error::Text(
@@ -354,20 +357,12 @@ fn target_end(
              or train.target_end = \"end-of-turn\" for the chat template's"
                 .into(),
         )),
-        (TargetEnd::EndOfTurn, ..) => end_of_turn(tokenizer, template)?.ok_or_else(|| {
+        (TargetEnd::EndOfTurn, ..) => end::end_of_turn(renderer)?.ok_or_else(|| {
             Error::Text(format!(
                 "template `{}` puts nothing behind a response, so there is no end of turn to \
                  train\nhint: set train.target_end = \"eos\"",
-                template.name()
+                renderer.template.name()
             ))
         }),
     }
-}
-
-/// What the template puts behind a response, where it puts anything.
-fn end_of_turn(tokenizer: &Tokenizer, template: &ChatTemplate) -> Result<Option<String>> {
-    let asked = Conversation::new([Message::new("user", "?")], Message::new("assistant", ""));
-    let frame = Renderer { template, special: tokenizer.special() }.frame(&asked)?;
-    let end = frame.suffix.trim_end();
-    Ok((!end.is_empty()).then(|| end.to_owned()))
 }

@@ -10,6 +10,7 @@
 
 mod rules;
 mod texts;
+mod end;
 mod aligned;
 mod counted;
 mod published;
