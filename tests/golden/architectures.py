@@ -83,6 +83,26 @@ VISION = {
     },
 }
 
+# Heads that share out the hidden features, each with a key and a value.
+PLAIN_HEADS = {"hidden_size": 32, "head_dim": None, "num_key_value_heads": None}
+
+# Without state spaces and without experts.
+GRANITE_4 = {
+    "head_dim": None,
+    "hidden_size": 32,
+    "num_hidden_layers": 3,
+    "layer_types": ["full_attention"] * 3,
+    "num_local_experts": 0,
+    "num_experts_per_tok": 0,
+    "shared_intermediate_size": 40,
+    "mamba_n_heads": 8,
+    "tie_word_embeddings": True,
+    "embedding_multiplier": 3.0,
+    "logits_scaling": 4.0,
+    "residual_multiplier": 0.3,
+    "attention_multiplier": 0.2,
+}
+
 # By name: `model_type`, what differs from SIZES, and what transformers 4 wrote otherwise (None: not there).
 MODELS = {
     "mistral-window": (
@@ -243,6 +263,209 @@ MODELS = {
             "logits_scaling": 4.0,
             "residual_multiplier": 0.3,
             "attention_multiplier": 0.2,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "gpt2": (
+        "gpt2",
+        PLAIN_HEADS
+        | {
+            "intermediate_size": None,
+            "num_hidden_layers": 3,
+            "n_inner": 40,
+            "scale_attn_by_inverse_layer_idx": True,
+        },
+        {"n_ctx": 256},
+    ),
+    "gpt_neox": (
+        "gpt_neox",
+        PLAIN_HEADS
+        | {
+            "use_parallel_residual": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 500.0, "partial_rotary_factor": 0.5},
+        },
+        {"rope_parameters": None, "rotary_emb_base": 500.0, "rotary_pct": 0.5, "rope_scaling": None},
+    ),
+    "gemma": (
+        "gemma",
+        {"num_hidden_layers": 3, "hidden_act": "gelu_pytorch_tanh"},
+        {"rope_parameters": None, "rope_theta": 10000.0, "hidden_act": "gelu", "hidden_activation": None},
+    ),
+    "granitemoehybrid": (
+        "granitemoehybrid",
+        GRANITE_4
+        | {
+            "position_embedding_type": "rope",
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "layer_types": ["attention"] * 3},
+    ),
+    "granitemoehybrid-nope": ("granitemoehybrid", GRANITE_4 | {"position_embedding_type": "nope"}, None),
+    "glm": (
+        "glm",
+        {"num_hidden_layers": 3, "rope_parameters": {"rope_type": "default", "rope_theta": 5000.0}},
+        {"rope_parameters": None, "rope_theta": 5000.0, "partial_rotary_factor": 0.5},
+    ),
+    "glm4": (
+        "glm4",
+        {"num_hidden_layers": 3},
+        {"rope_parameters": None, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+    ),
+    "cohere": (
+        "cohere",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "use_qk_norm": True,
+            "logit_scale": 0.25,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 8000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 8000.0},
+    ),
+    "cohere2": (
+        "cohere2",
+        {"head_dim": None, "hidden_size": 32, "sliding_window": 24, "logit_scale": 0.5, "attention_bias": True},
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "layer_types": None,
+            "sliding_window_pattern": 4,
+            "head_dim": None,
+        },
+    ),
+    "phi": (
+        "phi",
+        {"head_dim": None, "hidden_size": 32, "num_hidden_layers": 3, "qk_layernorm": True},
+        {"rope_parameters": None, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+    ),
+    "stablelm": (
+        "stablelm",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "num_hidden_layers": 3,
+            "use_parallel_residual": True,
+            "use_qkv_bias": True,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0, "partial_rotary_factor": 0.25},
+    ),
+    "starcoder2": (
+        "starcoder2",
+        {"head_dim": None, "hidden_size": 32, "num_hidden_layers": 3, "sliding_window": 24},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "exaone4": (
+        "exaone4",
+        {"head_dim": None, "hidden_size": 32, "sliding_window": 24},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "ernie4_5": (
+        "ernie4_5",
+        {"num_hidden_layers": 3, "use_bias": True},
+        {"rope_parameters": None, "rope_theta": 500000.0},
+    ),
+    "hunyuan_v1_dense": (
+        "hunyuan_v1_dense",
+        {
+            "num_hidden_layers": 3,
+            "rope_parameters": {"rope_type": "dynamic", "rope_theta": 1000.0, "alpha": 50.0, "factor": 1.0},
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 1000.0,
+            "rope_scaling": {"type": "dynamic", "alpha": 50.0, "factor": 1.0},
+        },
+    ),
+    "seed_oss": (
+        "seed_oss",
+        {"num_hidden_layers": 3, "attention_out_bias": True},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "nemotron": (
+        "nemotron",
+        {"num_hidden_layers": 3, "head_dim": 8, "attention_bias": True, "mlp_bias": True},
+        {"rope_parameters": None, "rope_theta": 10000.0, "partial_rotary_factor": 0.5},
+    ),
+    "arcee": (
+        "arcee",
+        {"num_hidden_layers": 3, "rope_parameters": YARN, "mlp_bias": True},
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "rope_scaling": {key: value for key, value in YARN.items() if key != "rope_theta"},
+        },
+    ),
+    "helium": (
+        "helium",
+        {"hidden_size": 32, "num_hidden_layers": 3, "attention_bias": True},
+        {"rope_parameters": None, "rope_theta": 100000.0},
+    ),
+    "olmo": (
+        "olmo",
+        {"head_dim": None, "hidden_size": 32, "num_hidden_layers": 3, "clip_qkv": 0.75},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "ministral": (
+        "ministral",
+        {
+            "sliding_window": 24,
+            "layer_types": ["sliding_attention", "full_attention", "sliding_attention", "full_attention"],
+        },
+        None,
+    ),
+    "cwm": ("cwm", {"sliding_window": 24}, {"layer_types": None}),
+    "vaultgemma": (
+        "vaultgemma",
+        {
+            "num_hidden_layers": 3,
+            "hidden_size": 32,
+            "sliding_window": 24,
+            "query_pre_attn_scalar": 12,
+            "attn_logit_softcapping": 2.0,
+            "final_logit_softcapping": 5.0,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "jais2": ("jais2", {"num_hidden_layers": 3, "hidden_size": 32}, None),
+    "opt": (
+        "opt",
+        PLAIN_HEADS | {"intermediate_size": None, "num_hidden_layers": 3, "ffn_dim": 40},
+        {},
+    ),
+    "gptj": (
+        "gptj",
+        PLAIN_HEADS | {"intermediate_size": None, "num_hidden_layers": 3, "n_inner": 40, "rotary_dim": 4},
+        {},
+    ),
+    "gpt_neo": (
+        "gpt_neo",
+        PLAIN_HEADS
+        | {
+            "num_hidden_layers": 3,
+            "attention_types": [[["global", "local"], 1], [["local"], 1]],
+            "window_size": 24,
+        },
+        {},
+    ),
+    "gpt_bigcode": (
+        "gpt_bigcode",
+        PLAIN_HEADS | {"intermediate_size": None, "num_hidden_layers": 3, "n_inner": 40},
+        {},
+    ),
+    "falcon": (
+        "falcon",
+        PLAIN_HEADS | {"intermediate_size": None, "num_hidden_layers": 3, "ffn_hidden_size": 40, "bias": True},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "falcon-new": (
+        "falcon",
+        PLAIN_HEADS
+        | {
+            "intermediate_size": None,
+            "num_hidden_layers": 3,
+            "new_decoder_architecture": True,
+            "num_kv_heads": 2,
         },
         {"rope_parameters": None, "rope_theta": 10000.0},
     ),

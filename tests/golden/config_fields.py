@@ -1,5 +1,6 @@
 """Makes host/torch/src/config/fields.json: every field of transformers' own configuration classes with
-its default, for each architecture that the host knows, so that a field nobody reads can be refused.
+its default, for each architecture that the host knows, so that a field nobody reads can be refused; and
+aliases.json beside it: the second names that some of these fields go by.
 
     python tests/golden/config_fields.py [--check]        (packages: tests/golden/requirements.txt)
 
@@ -14,41 +15,83 @@ from pathlib import Path
 from transformers import PreTrainedConfig
 from transformers.models.auto.configuration_auto import CONFIG_MAPPING
 
-FILE = Path(__file__).parents[2] / "host" / "torch" / "src" / "config" / "fields.json"
+FOLDER = Path(__file__).parents[2] / "host" / "torch" / "src" / "config"
 
 # By `model_type`; of a model that also sees, its own and that of its text.
 MODEL_TYPES = [
+    "arcee",
+    "cohere",
+    "cohere2",
+    "cwm",
+    "ernie4_5",
+    "exaone4",
+    "falcon",
+    "gemma",
     "gemma2",
     "gemma3",
     "gemma3_text",
+    "glm",
+    "glm4",
+    "gpt2",
+    "gpt_bigcode",
+    "gpt_neo",
+    "gpt_neox",
+    "gptj",
     "granite",
+    "granitemoehybrid",
+    "helium",
+    "hunyuan_v1_dense",
+    "jais2",
     "llama",
+    "ministral",
     "ministral3",
     "mistral",
     "mistral3",
+    "nemotron",
+    "olmo",
     "olmo2",
     "olmo3",
+    "opt",
+    "phi",
     "phi3",
     "qwen2",
     "qwen3",
+    "seed_oss",
     "smollm3",
+    "stablelm",
+    "starcoder2",
+    "vaultgemma",
 ]
 
 
 def main():
-    text = json.dumps({name: fields(name) for name in sorted(MODEL_TYPES)}, indent=1, sort_keys=True) + "\n"
-    if sys.argv[1:] == ["--check"]:
-        if FILE.read_text(encoding="utf-8") != text:
-            sys.exit(f"{FILE} is not what transformers says: run tests/golden/config_fields.py")
-    else:
-        FILE.write_text(text, encoding="utf-8")
+    names = sorted(MODEL_TYPES)
+    aliases = {name: CONFIG_MAPPING[name].attribute_map for name in names}
+    files = {
+        "fields.json": {name: fields(name) for name in names},
+        "aliases.json": {name: fields for name, fields in aliases.items() if fields},
+    }
+    for file, content in files.items():
+        text = json.dumps(content, indent=1, sort_keys=True, allow_nan=False) + "\n"
+        path = FOLDER / file
+        if sys.argv[1:] != ["--check"]:
+            path.write_text(text, encoding="utf-8")
+        elif path.read_text(encoding="utf-8") != text:
+            sys.exit(f"{path} is not what transformers says: run tests/golden/config_fields.py")
 
 
 def fields(model_type):
     """What the class declares, and what it takes when told nothing."""
     common = {field.name for field in dataclasses.fields(PreTrainedConfig)} - {"tie_word_embeddings"}
     declared = dataclasses.fields(CONFIG_MAPPING[model_type])
-    return {field.name: default(field) for field in declared if field.name not in common}
+    return {field.name: plain(default(field)) for field in declared if field.name not in common}
+
+
+def plain(value):
+    """As JSON has it, which knows no infinity: transformers writes one as text."""
+    if isinstance(value, tuple):
+        return [plain(item) for item in value]
+    return str(value) if value == float("inf") else value
 
 
 def default(field):

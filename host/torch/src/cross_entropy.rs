@@ -34,9 +34,10 @@ pub(crate) fn margin(logits: &Tensor) -> Tensor {
 
 /// Losses, and the gradient of their weighted sum.
 pub(crate) struct Gradients {
-    pub(crate) losses: Tensor, // [N], f32
-    pub(crate) hidden: Tensor, // [N, D]
-    pub(crate) head: Tensor,   // [V, D]
+    pub(crate) losses: Tensor,       // [N], f32
+    pub(crate) hidden: Tensor,       // [N, D]
+    pub(crate) head: Tensor,         // [V, D]
+    pub(crate) bias: Option<Tensor>, // [V], where the head has one
 }
 
 /// Losses of `hidden` under `head` and the gradient of Σ weight · loss, chunk by chunk:
@@ -54,6 +55,7 @@ pub(crate) fn gradients(
     let mut hidden_gradients = Vec::new();
     let head = head.detach();
     let mut head_gradient = head.weight.zeros_like();
+    let mut bias_gradient = head.bias.as_ref().map(Tensor::zeros_like);
     for start in (0..num_rows).step_by(rows_at_once as usize) {
         let length = rows_at_once.min(num_rows - start);
         let chunk = |x: &Tensor| x.narrow(0, start, length);
@@ -70,11 +72,15 @@ pub(crate) fn gradients(
         let gradient = head.back(gradient, &logits).to_kind(hidden.kind()); // [n, V]
         hidden_gradients.push(gradient.matmul(&head.weight)); // [n, D]
         let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
+        if let Some(bias_gradient) = &mut bias_gradient {
+            *bias_gradient += gradient.sum_dim_intlist([0i64].as_slice(), false, gradient.kind());
+        }
     }
     Gradients {
         losses: Tensor::cat(&losses, 0),
         hidden: Tensor::cat(&hidden_gradients, 0),
         head: head_gradient,
+        bias: bias_gradient,
     }
 }
 
@@ -95,7 +101,8 @@ mod tests {
         let targets: Vec<i64> = (0..ROWS).map(|row| (row * 11) % VOCABULARY).collect();
         let weights: Vec<f32> = (0..ROWS).map(|row| 0.01 + row as f32 * 0.003).collect();
         let (targets, weights) = (Tensor::from_slice(&targets), Tensor::from_slice(&weights));
-        let head = Head { weight: wave(VOCABULARY, 8, 1.3), shape: LogitShape::default() };
+        let weight = wave(VOCABULARY, 8, 1.3);
+        let head = Head { weight, bias: None, shape: LogitShape::default() };
         (wave(ROWS, 8, 0.7), head, targets, weights)
     }
 
@@ -136,16 +143,18 @@ mod tests {
 
     #[test]
     fn gradients_in_chunks_are_those_of_the_whole() {
-        for shape in [
-            LogitShape::default(),
-            LogitShape { scale: Some(0.4), softcap: None },
-            LogitShape { scale: Some(1.5), softcap: Some(3.0) },
+        let bias = Tensor::arange(VOCABULARY, (Kind::Float, Device::Cpu)).cos();
+        for (shape, bias) in [
+            (LogitShape::default(), None),
+            (LogitShape { scale: Some(0.4), softcap: None }, None),
+            (LogitShape { scale: Some(1.5), softcap: Some(3.0) }, Some(bias)),
         ] {
             let (hidden, head, targets, weights) = example();
-            let head = Head { shape, ..head };
+            let head = Head { shape, bias, ..head };
             let leaf = |x: &Tensor| x.to_kind(Kind::Double).set_requires_grad(true);
             let (hidden_leaf, head_leaf) = (leaf(&hidden), leaf(&head.weight));
-            let z = hidden_leaf.matmul(&head_leaf.tr()) * shape.scale.unwrap_or(1.0);
+            let bias_leaf = head.bias.as_ref().map(leaf);
+            let z = hidden_leaf.linear(&head_leaf, bias_leaf.as_ref()) * shape.scale.unwrap_or(1.0);
             let logits = shape.softcap.map_or(z.shallow_clone(), |cap| (z / cap).tanh() * cap);
             let log_p = logits.log_softmax(1, Kind::Double);
             let losses = -log_p.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
@@ -155,6 +164,10 @@ mod tests {
                 assert!(distance(&got.losses, &losses.detach()) < 1e-5, "{shape:?}");
                 assert!(distance(&got.hidden, &hidden_leaf.grad()) < 1e-6, "{shape:?}");
                 assert!(distance(&got.head, &head_leaf.grad()) < 1e-6, "{shape:?}");
+                assert_eq!(got.bias.is_some(), bias_leaf.is_some());
+                if let (Some(got), Some(leaf)) = (&got.bias, &bias_leaf) {
+                    assert!(distance(got, &leaf.grad()) < 1e-6, "{shape:?}");
+                }
             }
         }
     }

@@ -131,6 +131,7 @@ impl TorchLearner {
         let wanted = Wanted { tensors: &shape.parameters(), twins };
         let (parameters, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
         remarks.extend(beyond(&extra));
+        remarks.extend(no_dropout(&shape.dropout));
         let mut learner = Self::new(config, shape, options, device, parameters);
         learner.grow();
         Ok(Self { extra, remarks, ..learner })
@@ -175,8 +176,8 @@ impl TorchLearner {
     fn grow(&mut self) {
         let rows = self.options.vocabulary.map_or(0, NonZeroUsize::get) as i64;
         if rows > self.shape.vocab_size {
-            let names = self.shape.embedding_names();
-            self.parameters.grow(&names.each_ref().map(String::as_str), rows);
+            let names = self.shape.token_tables();
+            self.parameters.grow(&names.iter().map(String::as_str).collect::<Vec<_>>(), rows);
             self.shape.vocab_size = rows;
             self.config.set_of_text("vocab_size", json!(rows));
         }
@@ -369,6 +370,19 @@ fn untied(embedding: &str, head: &str) -> String {
         "config.json ties the head to the embedding, but `{head}` differs from `{embedding}`: the head \
          is used and trained as it is, as transformers 5 does, and an export says so in its config.json"
     )
+}
+
+/// Tells of dropout that is not applied.
+fn no_dropout(asked: &[(String, f64)]) -> Option<String> {
+    let asked: Vec<String> =
+        asked.iter().map(|(field, share)| format!("`{field}` {share}")).collect();
+    (!asked.is_empty()).then(|| {
+        format!(
+            "config.json has dropout for training, as this architecture has by default: {}; none is \
+             applied",
+            asked.join(", ")
+        )
+    })
 }
 
 /// Tells of tensors that the model does not compute with.

@@ -49,7 +49,7 @@ impl Parameters {
         Decoder::new(shape, &mut |name, _| self.tensors[self.index[name]].shallow_clone())
     }
 
-    /// Gives tables of a row a token the rows that they lack, each the mean of those that are there, as
+    /// Gives tables with a row for each token the rows that they lack, each the mean of those that are there, as
     /// a token that is added at random would be anything but. Longer tables stay as they are.
     pub(crate) fn grow(&mut self, tables: &[&str], rows: i64) {
         let _no_grad = tch::no_grad_guard();
@@ -98,7 +98,7 @@ impl Role {
     pub(crate) fn of(name: &str) -> Self {
         if name.ends_with("bias") {
             Self::Bias
-        } else if name.contains("norm") {
+        } else if name.contains("norm") || name.contains("ln_") {
             Self::Norm
         } else {
             Self::Weight
@@ -133,6 +133,7 @@ mod tests {
             ("model.layers.0.self_attn.k_norm.weight", Role::Norm),
             ("model.layers.0.input_layernorm.weight", Role::Norm),
             ("model.norm.weight", Role::Norm),
+            ("transformer.h.0.ln_1.weight", Role::Norm),
             ("lm_head.weight", Role::Weight),
         ] {
             assert_eq!(Role::of(name), role, "{name}");

@@ -94,16 +94,19 @@ impl Trainer<'_> {
     /// Closed form down to the hidden states and the head, then libtorch's graph.
     fn backward_from(&self, hidden: &Tensor, padded: &Padded, weights: &Tensor) -> Result<Tensor> {
         let head = self.decoder.head();
-        let Gradients { losses, hidden: hidden_gradient, head: head_gradient } =
-            cross_entropy::gradients(
-                &hidden.detach(),
-                head,
-                &padded.targets,
-                weights,
-                self.budget.rows_at_once(head.vocab_size()),
-            );
-        shim::backward(&[hidden, &head.weight], &[&hidden_gradient, &head_gradient])?;
-        Ok(losses)
+        let gradients = cross_entropy::gradients(
+            &hidden.detach(),
+            head,
+            &padded.targets,
+            weights,
+            self.budget.rows_at_once(head.vocab_size()),
+        );
+        let Gradients { losses, hidden: of_hidden, head: of_head, bias: of_bias } = &gradients;
+        let (mut ends, mut of_ends) = (vec![hidden, &head.weight], vec![of_hidden, of_head]);
+        ends.extend(&head.bias);
+        of_ends.extend(of_bias);
+        shim::backward(&ends, &of_ends)?;
+        Ok(losses.shallow_clone())
     }
 
     /// Layer by layer: forward keeps each layer's input, backward runs each layer again.

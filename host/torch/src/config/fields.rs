@@ -9,6 +9,7 @@
 use super::is_set;
 use crate::layers::activation::Activation;
 use serde_json::{Map, Value};
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::{BTreeMap, BTreeSet};
 use std::sync::LazyLock;
@@ -17,18 +18,65 @@ use std::sync::LazyLock;
 static KNOWN: LazyLock<BTreeMap<String, Map<String, Value>>> =
     LazyLock::new(|| serde_json::from_str(include_str!("fields.json")).expect("a committed file"));
 
+/// By `model_type`: fields that go by a second name, and the one they are listed under.
+static ALIASES: LazyLock<BTreeMap<String, BTreeMap<String, String>>> =
+    LazyLock::new(|| serde_json::from_str(include_str!("aliases.json")).expect("a committed file"));
+
 /// Fields that say nothing about what a model computes when it is trained: what it starts from, how
 /// text is generated with it, what else transformers might return.
-pub(crate) const INERT: [&str; 7] = [
+const INERT: [&str; 17] = [
     "bos_token_id",
+    // Of a head for another task.
+    "classifier_dropout",
+    "eod_token_id",
     "eos_token_id",
+    "init_std",
     "initializer_range",
+    "is_decoder",
     "pad_token_id",
     "pretraining_tp",
+    // In which type and order a product of f32 is computed anyway.
+    "reorder_and_upcast_attn",
     // Counts only with `output_router_logits`.
     "router_aux_loss_coef",
+    // Of a head for another task, like the others of its name.
+    "summary_activation",
+    "summary_first_dropout",
+    "summary_proj_to_labels",
+    "summary_type",
+    "summary_use_proj",
     "use_cache",
 ];
+
+/// The same for one architecture, by `model_type`: what is about parts that the models we take lack.
+const INERT_IN: [(&str, &[&str]); 2] = [
+    // How softmax is rounded, which is computed in f32 anyway.
+    ("gpt_bigcode", &["attention_softmax_in_fp32", "scale_attention_softmax_in_fp32"]),
+    // Of experts and state spaces.
+    (
+        "granitemoehybrid",
+        &[
+            "intermediate_size",
+            "mamba_chunk_size",
+            "mamba_conv_bias",
+            "mamba_d_conv",
+            "mamba_d_head",
+            "mamba_d_state",
+            "mamba_expand",
+            "mamba_n_groups",
+            "mamba_n_heads",
+            "mamba_proj_bias",
+            "num_experts_per_tok",
+            "time_step_limit",
+        ],
+    ),
+];
+
+/// Whether a field says nothing about what a model computes.
+pub(crate) fn is_inert(model_type: &str, name: &str) -> bool {
+    let own = INERT_IN.iter().find(|(own, _)| *own == model_type);
+    INERT.contains(&name) || own.is_some_and(|(_, names)| names.contains(&name))
+}
 
 /// Every field of a configuration class, and its default.
 ///
@@ -36,6 +84,12 @@ pub(crate) const INERT: [&str; 7] = [
 /// On a `model_type` that `fields.json` does not list.
 pub(crate) fn known_fields(model_type: &str) -> &'static Map<String, Value> {
     KNOWN.get(model_type).unwrap_or_else(|| panic!("`{model_type}` is listed"))
+}
+
+/// The name that a field is listed under, which may be its second.
+pub(crate) fn canonical<'a>(model_type: &str, name: &'a str) -> &'a str {
+    let aliases = ALIASES.get(model_type);
+    aliases.and_then(|aliases| aliases.get(name)).map_or(name, String::as_str)
 }
 
 /// More layers than any model has; a table of so many is still small.
@@ -50,10 +104,12 @@ pub(crate) enum LayerType {
 
 /// The fields of one architecture's configuration.
 pub(crate) struct Fields<'a> {
-    object: &'a Map<String, Value>,
+    model_type: &'a str,
+    object: Cow<'a, Map<String, Value>>,
     known: &'a Map<String, Value>,
     absent: Absent,
     asked: RefCell<BTreeSet<String>>,
+    dropouts: RefCell<Vec<(String, f64)>>,
     faults: RefCell<Vec<String>>,
 }
 
@@ -67,14 +123,21 @@ pub(crate) enum Absent {
 }
 
 impl<'a> Fields<'a> {
-    pub(crate) fn new(model_type: &str, object: &'a Map<String, Value>, absent: Absent) -> Self {
-        let known = known_fields(model_type);
-        let (asked, faults) = (RefCell::default(), RefCell::default());
-        Self { object, known, absent, asked, faults }
+    pub(crate) fn new(model_type: &'a str, object: &'a Map<String, Value>, absent: Absent) -> Self {
+        Self {
+            model_type,
+            object: listed(model_type, object),
+            known: known_fields(model_type),
+            absent,
+            asked: RefCell::default(),
+            dropouts: RefCell::default(),
+            faults: RefCell::default(),
+        }
     }
 
     /// A positive whole number that must be there.
     pub(crate) fn size(&self, name: &str) -> usize {
+        let name = self.canonical(name);
         let is_missing = self.absent == Absent::Fault && !self.object.contains_key(name);
         let size = if is_missing { None } else { self.size_if_any(name) };
         size.unwrap_or_else(|| self.missing(name).into())
@@ -108,12 +171,37 @@ impl<'a> Fields<'a> {
 
     /// A number of the file itself, whatever transformers takes in its absence.
     pub(crate) fn given_number(&self, name: &str) -> Option<f64> {
-        self.number_if_any(name).filter(|_| is_set(self.object, name))
+        self.number_if_any(name).filter(|_| self.has(name))
     }
 
     /// True or false, by default as in transformers.
     pub(crate) fn flag(&self, name: &str) -> bool {
         self.typed(name, "true or false", Value::as_bool).unwrap_or(false)
+    }
+
+    /// A share of what a part gives that transformers sets to 0 in training, and this program does not.
+    /// What an architecture has by default is told, so that its models can be trained at all; any other
+    /// is refused.
+    pub(crate) fn dropout(&self, name: &str) {
+        if !self.is_known(name) {
+            return;
+        }
+        let share = self.number_if_any(name).unwrap_or(0.0);
+        if share == 0.0 {
+            return;
+        }
+        let default = self.known[name].as_f64().unwrap_or(0.0);
+        if share == default {
+            self.dropouts.borrow_mut().push((name.to_owned(), share));
+        } else {
+            let expected = if default == 0.0 { "0".into() } else { format!("0 or {default}") };
+            self.unsupported(name, &share, &expected);
+        }
+    }
+
+    /// The dropout that was told of.
+    pub(crate) fn dropouts(&self) -> Vec<(String, f64)> {
+        self.dropouts.borrow().clone()
     }
 
     /// A word, by default that of transformers.
@@ -133,6 +221,21 @@ impl<'a> Fields<'a> {
         self.typed(name, "a list of whole numbers", numbers)
     }
 
+    /// A list of anything; absent where the file has none.
+    pub(crate) fn list(&self, name: &str) -> Option<Vec<Value>> {
+        self.typed(name, "a list", |value| value.as_array().cloned())
+    }
+
+    /// Whether the file says something of a field.
+    pub(crate) fn has(&self, name: &str) -> bool {
+        is_set(&self.object, self.canonical(name))
+    }
+
+    /// Lets a field pass that means nothing beside others.
+    pub(crate) fn ignore(&self, name: &str) {
+        self.get(name);
+    }
+
     /// The activation between the matrices of the feed-forward.
     pub(crate) fn activation(&self, name: &str) -> Activation {
         let text = self.text(name);
@@ -140,7 +243,7 @@ impl<'a> Fields<'a> {
             self.unsupported(
                 name,
                 &format!("`{text}`"),
-                "`silu`, `gelu`, `gelu_pytorch_tanh` or `relu`",
+                "`silu`, `gelu`, `gelu_pytorch_tanh`, `quick_gelu`, `relu` or `relu2`",
             );
             Activation::Silu
         })
@@ -161,7 +264,8 @@ impl<'a> Fields<'a> {
             return vec![LayerType::Full; layers];
         }
         let named = |value: &Value| match value.as_str() {
-            Some("full_attention") => LayerType::Full,
+            // The second name is an older one.
+            Some("full_attention" | "attention") => LayerType::Full,
             Some("sliding_attention") => LayerType::Sliding,
             _ => {
                 let expected = "`full_attention` or `sliding_attention`";
@@ -174,6 +278,7 @@ impl<'a> Fields<'a> {
 
     /// Refuses a value that transformers computes with and this program does not.
     pub(crate) fn require(&self, name: &str, expected: &Value) {
+        let name = self.canonical(name);
         match self.get(name) {
             Some(found) if !found.is_null() && !is_same(found, expected) => {
                 self.unsupported(name, found, &expected.to_string());
@@ -198,7 +303,7 @@ impl<'a> Fields<'a> {
     /// Everything that is wrong, among it every field that nobody asked for and that matters.
     pub(crate) fn into_faults(self) -> Vec<String> {
         for (name, default) in self.known {
-            let asked = self.asked.borrow().contains(name) || INERT.contains(&name.as_str());
+            let asked = self.asked.borrow().contains(name) || is_inert(self.model_type, name);
             match self.object.get(name).filter(|found| !found.is_null()) {
                 Some(found) if !asked && !is_same(found, default) => {
                     self.unsupported(name, found, &default.to_string());
@@ -215,9 +320,14 @@ impl<'a> Fields<'a> {
     }
 
     /// A field as it stands in the file.
-    fn get(&self, name: &str) -> Option<&'a Value> {
+    fn get(&self, name: &str) -> Option<&Value> {
+        let name = self.canonical(name);
         self.asked.borrow_mut().insert(name.to_owned());
         self.object.get(name)
+    }
+
+    fn canonical<'n>(&self, name: &'n str) -> &'n str {
+        canonical(self.model_type, name)
     }
 
     /// Absent, it is what transformers takes it for; null, it is none.
@@ -227,6 +337,7 @@ impl<'a> Fields<'a> {
         expected: &str,
         read: impl Fn(&Value) -> Option<T>,
     ) -> Option<T> {
+        let name = self.canonical(name);
         let default = || self.known.get(name).and_then(&read);
         match self.get(name) {
             None => default(),
@@ -243,6 +354,19 @@ impl<'a> Fields<'a> {
         self.fault(format!("missing field `{name}`"));
         1
     }
+}
+
+/// The fields under the names they are listed under. Where both are there, the second name counts, as
+/// transformers reads it last.
+fn listed<'a>(model_type: &str, object: &'a Map<String, Value>) -> Cow<'a, Map<String, Value>> {
+    if object.keys().all(|name| canonical(model_type, name) == name) {
+        return Cow::Borrowed(object);
+    }
+    let (own, second): (Vec<_>, Vec<_>) =
+        object.iter().partition(|(name, _)| canonical(model_type, name) == *name);
+    let renamed = own.into_iter().chain(second);
+    let renamed = renamed.map(|(name, value)| (canonical(model_type, name).into(), value.clone()));
+    Cow::Owned(renamed.collect())
 }
 
 /// Equal, 1 and 1.0 being the same.

@@ -10,7 +10,7 @@ mod rope;
 
 pub(crate) use fields::{Absent, Fields, LayerType};
 #[cfg(test)]
-pub(crate) use fields::{INERT, known_fields};
+pub(crate) use fields::{canonical, is_inert, known_fields};
 pub(crate) use rope::RopeDefaults;
 
 use iterit_core::{Error, Result};

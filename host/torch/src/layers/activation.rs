@@ -13,6 +13,10 @@ pub(crate) enum Activation {
     GeluTanh,
     /// max(x, 0).
     Relu,
+    /// max(x, 0)², <https://arxiv.org/abs/2109.08668>.
+    ReluSquared,
+    /// x · σ(1.702 x).
+    QuickGelu,
 }
 
 impl Activation {
@@ -20,9 +24,12 @@ impl Activation {
     pub(crate) fn named(name: &str) -> Option<Self> {
         match name {
             "silu" | "swish" => Some(Self::Silu),
-            "gelu" => Some(Self::Gelu),
-            "gelu_pytorch_tanh" | "gelu_new" => Some(Self::GeluTanh),
+            "gelu" | "gelu_python" => Some(Self::Gelu),
+            "gelu_pytorch_tanh" | "gelu_python_tanh" | "gelu_new" | "gelu_fast"
+            | "gelu_accurate" => Some(Self::GeluTanh),
             "relu" => Some(Self::Relu),
+            "relu2" => Some(Self::ReluSquared),
+            "quick_gelu" => Some(Self::QuickGelu),
             _ => None,
         }
     }
@@ -33,6 +40,8 @@ impl Activation {
             Self::Gelu => x.gelu("none"),
             Self::GeluTanh => x.gelu("tanh"),
             Self::Relu => x.relu(),
+            Self::ReluSquared => x.relu().square(),
+            Self::QuickGelu => x * (x * 1.702).sigmoid(),
         }
     }
 }
@@ -49,6 +58,8 @@ mod tests {
         for (name, formula) in [
             ("silu", (|x| x / (1.0 + (-x).exp())) as fn(f64) -> f64),
             ("relu", |x| x.max(0.0)),
+            ("relu2", |x| x.max(0.0).powi(2)),
+            ("quick_gelu", |x| x / (1.0 + (-1.702 * x).exp())),
             // Φ(1) = 0.841344746…, Φ(-0.5) = 0.308537538…
             ("gelu", |x| {
                 x * if x > 0.0 { 0.841_344_746_068_542_9 } else { 0.308_537_538_725_986_9 }
@@ -59,7 +70,7 @@ mod tests {
                 assert!((got.double_value(&[0]) - formula(x)).abs() < 1e-12, "{name} {x}");
             }
         }
-        for name in ["gelu_new", "gelu_pytorch_tanh"] {
+        for name in ["gelu_new", "gelu_pytorch_tanh", "gelu_fast"] {
             let got = Activation::named(name).unwrap().apply(&Tensor::from_slice(&[0.7, -1.3]));
             for (i, x) in [0.7, -1.3].into_iter().enumerate() {
                 assert!((got.double_value(&[i as i64]) - tanh(x)).abs() < 1e-12, "{name} {x}");

@@ -29,6 +29,8 @@ pub(crate) struct AttentionShape {
     pub(crate) scale: f64,
     pub(crate) inputs: Projections,
     pub(crate) inputs_kind: LinearKind,
+    /// Queries, keys and values are cut at ± this.
+    pub(crate) input_bound: Option<f64>,
     /// The name of the projection back to D features.
     pub(crate) output: &'static str,
     pub(crate) output_kind: LinearKind,
@@ -44,12 +46,22 @@ pub(crate) struct AttentionShape {
     pub(crate) output_gate: OutputGate,
 }
 
-/// Norms of queries and keys before they are turned.
+/// Norms of queries and keys.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct QueryKeyNorm {
     pub(crate) norm: NormShape,
     pub(crate) width: NormWidth,
+    pub(crate) stage: NormStage,
     pub(crate) names: [&'static str; 2],
+}
+
+/// Where norms of queries and keys stand.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum NormStage {
+    /// Before they are turned.
+    BeforeTurning,
+    /// Behind it.
+    AfterTurning,
 }
 
 /// What a norm of queries or keys runs over.
@@ -57,6 +69,8 @@ pub(crate) struct QueryKeyNorm {
 pub(crate) enum NormWidth {
     /// Each head by itself, all with one gain.
     Head,
+    /// Each head by itself and with a gain of its own.
+    HeadsApart,
     /// All heads together.
     Full,
 }
@@ -73,10 +87,16 @@ pub(crate) enum OutputGate {
 pub(crate) struct Attention {
     inputs: QueriesKeysValues,
     output: Linear,
-    norms: Option<[Norm; 2]>,
-    width: NormWidth,
+    norms: Option<Norms>,
     scores: Scores,
-    head_dim: i64,
+}
+
+/// Of queries and of keys.
+struct Norms {
+    query: Norm,
+    key: Norm,
+    width: NormWidth,
+    stage: NormStage,
 }
 
 /// Turned keys, and values, of a run of tokens.
@@ -102,6 +122,7 @@ impl AttentionShape {
             scale: 1.0 / (head_dim as f64).sqrt(),
             inputs: Projections::Separate(["q_proj", "k_proj", "v_proj"]),
             inputs_kind: LinearKind::Plain,
+            input_bound: None,
             output: "o_proj",
             output_kind: LinearKind::Plain,
             query_key_norm: None,
@@ -123,30 +144,20 @@ impl Attention {
     ) -> Self {
         let head_dim = shape.head_dim;
         let query_size = shape.num_attention_heads * head_dim;
-        let key_size = shape.num_key_value_heads * head_dim;
         let inputs = QueriesKeysValues::new(source, name, shape, hidden_size);
         let output_name = format!("{name}.{}", shape.output);
         let output =
             Linear::new(source, &output_name, [hidden_size, query_size], shape.output_kind);
-        let norms = shape.query_key_norm.as_ref().map(|norm| {
-            let sizes = match norm.width {
-                NormWidth::Head => [head_dim, head_dim],
-                NormWidth::Full => [query_size, key_size],
-            };
-            [0, 1].map(|i| {
-                let name = format!("{name}.{}", norm.names[i]);
-                norm.norm.build(source, &name, sizes[i])
-            })
-        });
+        let heads = [shape.num_attention_heads, shape.num_key_value_heads];
+        let norms =
+            shape.query_key_norm.as_ref().map(|it| Norms::new(source, name, it, heads, head_dim));
         let sinks =
             shape.sinks.map(|part| source(&format!("{name}.{part}"), &[shape.num_attention_heads]));
         Self {
             inputs,
             output,
             norms,
-            width: shape.query_key_norm.as_ref().map_or(NormWidth::Head, |norm| norm.width),
             scores: Scores { scale: shape.scale, softcap: shape.softcap, sinks, head_dim },
-            head_dim,
         }
     }
 
@@ -159,14 +170,16 @@ impl Attention {
         past: Option<&KeysValues>, // [1, P, Hk, Dh]
     ) -> (Tensor, KeysValues) {
         let inputs = self.inputs.forward(x);
-        let [mut queries, mut keys] = match &self.norms {
-            Some([q_norm, k_norm]) => {
-                [self.normed(q_norm, inputs.queries), self.normed(k_norm, inputs.keys)]
-            }
-            None => [inputs.queries, inputs.keys],
-        };
+        let (mut queries, mut keys) = (inputs.queries, inputs.keys);
+        let norm_at = |stage| self.norms.as_ref().filter(|norms| norms.stage == stage);
+        if let Some(norms) = norm_at(NormStage::BeforeTurning) {
+            (queries, keys) = norms.forward(&queries, &keys);
+        }
         if let Some(rotations) = sight.rotations {
             (queries, keys) = (rotations.queries(&queries), rotations.keys(&keys));
+        }
+        if let Some(norms) = norm_at(NormStage::AfterTurning) {
+            (queries, keys) = norms.forward(&queries, &keys);
         }
         let values = inputs.values;
         let gathered = match past {
@@ -189,12 +202,36 @@ impl Attention {
     pub(crate) fn project(&self, gathered: &Tensor) -> Tensor {
         self.output.forward(gathered)
     }
+}
 
-    fn normed(&self, norm: &Norm, x: Tensor) -> Tensor {
-        match self.width {
-            NormWidth::Head => norm.forward(&x),
-            NormWidth::Full => norm.forward(&x.flatten(2, 3)).unflatten(-1, [-1, self.head_dim]),
-        } // [B, T, heads, Dh]
+impl Norms {
+    fn new(
+        source: &mut Source<'_>,
+        name: &str,
+        shape: &QueryKeyNorm,
+        heads: [i64; 2],
+        head_dim: i64,
+    ) -> Self {
+        let [query, key] = [0, 1].map(|i| {
+            let (name, heads) = (format!("{name}.{}", shape.names[i]), heads[i]);
+            match shape.width {
+                NormWidth::Head => shape.norm.build(source, &name, head_dim),
+                NormWidth::HeadsApart => {
+                    shape.norm.build_for_heads(source, &name, [heads, head_dim])
+                }
+                NormWidth::Full => shape.norm.build(source, &name, heads * head_dim),
+            }
+        });
+        Self { query, key, width: shape.width, stage: shape.stage }
+    }
+
+    /// [B, T, H, Dh], [B, T, Hk, Dh]
+    fn forward(&self, queries: &Tensor, keys: &Tensor) -> (Tensor, Tensor) {
+        let normed = |norm: &Norm, x: &Tensor| match self.width {
+            NormWidth::Head | NormWidth::HeadsApart => norm.forward(x),
+            NormWidth::Full => norm.forward(&x.flatten(2, 3)).view_as(x),
+        };
+        (normed(&self.query, queries), normed(&self.key, keys))
     }
 }
 
@@ -228,20 +265,32 @@ mod tests {
 
     fn shapes() -> Vec<AttentionShape> {
         let plain = AttentionShape::plain(4, 2, 8);
-        let norm = NormShape { kind: NormKind::Rms, eps: 1e-6 };
-        let norm = |width| Some(QueryKeyNorm { norm, width, names: ["q_norm", "k_norm"] });
+        let norm = |width, stage| {
+            let kind = match width {
+                NormWidth::HeadsApart => NormKind::LayerWithoutBias,
+                NormWidth::Head | NormWidth::Full => NormKind::Rms,
+            };
+            let norm = NormShape { kind, eps: 1e-6 };
+            Some(QueryKeyNorm { norm, width, stage, names: ["q_norm", "k_norm"] })
+        };
         vec![
             AttentionShape {
                 inputs_kind: LinearKind::Biased,
-                query_key_norm: norm(NormWidth::Head),
+                query_key_norm: norm(NormWidth::Head, NormStage::AfterTurning),
                 ..plain.clone()
             },
             AttentionShape {
+                input_bound: Some(0.4),
                 window: Some(3),
-                query_key_norm: norm(NormWidth::Full),
+                query_key_norm: norm(NormWidth::Full, NormStage::BeforeTurning),
                 ..plain.clone()
             },
-            AttentionShape { softcap: Some(0.5), window: Some(6), ..plain.clone() },
+            AttentionShape {
+                softcap: Some(0.5),
+                window: Some(6),
+                query_key_norm: norm(NormWidth::HeadsApart, NormStage::BeforeTurning),
+                ..plain.clone()
+            },
             AttentionShape {
                 sinks: Some("sinks"),
                 output_gate: OutputGate::BesideQueries,

@@ -24,7 +24,7 @@ pub(crate) struct BlockShape {
     pub(crate) residual_multiplier: Option<f64>,
 }
 
-/// A part of a block under its name in the checkpoint.
+/// A part of a block under its name in the checkpoint; none where its tensors are the block's own.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct Part<T> {
     pub(crate) name: &'static str,
@@ -97,8 +97,12 @@ impl Block {
         shape: &BlockShape,
         hidden_size: i64,
     ) -> Self {
-        let mixer_name = format!("{name}.{}", shape.mixer.name);
-        let feed_forward_name = format!("{name}.{}", shape.feed_forward.name);
+        let part_name = |part: &str| match part {
+            "" => name.to_owned(),
+            part => format!("{name}.{part}"),
+        };
+        let [mixer_name, feed_forward_name] =
+            [shape.mixer.name, shape.feed_forward.name].map(part_name);
         let mixer = match &shape.mixer.shape {
             MixerShape::Attention(attention) => {
                 Mixer::Attention(Attention::new(source, &mixer_name, attention, hidden_size))

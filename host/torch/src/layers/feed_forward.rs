@@ -13,6 +13,18 @@ pub(crate) enum FeedForwardShape {
     Plain(PlainShape),
 }
 
+impl From<GatedShape> for FeedForwardShape {
+    fn from(shape: GatedShape) -> Self {
+        Self::Gated(shape)
+    }
+}
+
+impl From<PlainShape> for FeedForwardShape {
+    fn from(shape: PlainShape) -> Self {
+        Self::Plain(shape)
+    }
+}
+
 /// Three matrices, or two where gate and up are one.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) struct GatedShape {

@@ -1,4 +1,4 @@
-//! From final hidden states to logits: z = h Wᵀ, then a factor, then a bound, c · tanh(z / c),
+//! From final hidden states to logits: z = h Wᵀ + b, then a factor, then a bound, c · tanh(z / c),
 //! <https://arxiv.org/abs/2408.00118>; and the way back from a gradient of the logits to one of z.
 //!
 //! N rows, D features, V tokens in the vocabulary.
@@ -14,16 +14,17 @@ pub(crate) struct LogitShape {
     pub(crate) softcap: Option<f64>,
 }
 
-/// The matrix, which may be the token embedding.
+/// The matrix, which may be the token embedding, and perhaps a bias.
 pub(crate) struct Head {
-    pub(crate) weight: Tensor, // [V, D]
+    pub(crate) weight: Tensor,       // [V, D]
+    pub(crate) bias: Option<Tensor>, // [V]
     pub(crate) shape: LogitShape,
 }
 
 impl Head {
     /// Logits in f32 whatever the hidden states are. // [N, D] -> [N, V]
     pub(crate) fn logits(&self, hidden: &Tensor) -> Tensor {
-        let mut z = hidden.linear(&self.weight, None::<&Tensor>).to_kind(Kind::Float);
+        let mut z = hidden.linear(&self.weight, self.bias.as_ref()).to_kind(Kind::Float);
         if let Some(scale) = self.shape.scale {
             z *= scale;
         }
@@ -46,7 +47,8 @@ impl Head {
 
     /// The same head cut off from any graph.
     pub(crate) fn detach(&self) -> Self {
-        Self { weight: self.weight.detach(), shape: self.shape }
+        let bias = self.bias.as_ref().map(Tensor::detach);
+        Self { weight: self.weight.detach(), bias, shape: self.shape }
     }
 
     /// Tokens there are logits for.

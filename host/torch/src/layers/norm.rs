@@ -1,6 +1,6 @@
 //! Normalisation over the last dimension: by the root mean square, <https://arxiv.org/abs/1910.07467>,
 //! y = w · x / √(mean(x²) + ε), or by mean and variance, <https://arxiv.org/abs/1607.06450>,
-//! y = w · (x − mean(x)) / √(var(x) + ε) + b.
+//! y = w · (x − mean(x)) / √(var(x) + ε) + b. Some keep w − 1 instead of w, some learn nothing.
 
 use super::Source;
 use tch::{Kind, Tensor};
@@ -16,6 +16,10 @@ pub(crate) enum NormKind {
     Layer,
     /// Mean and variance with a gain alone.
     LayerWithoutBias,
+    /// Mean and variance with a gain 1 + w and a bias, as Nemotron keeps it.
+    LayerOnePlus,
+    /// Mean and variance, and nothing learned.
+    LayerAlone,
 }
 
 /// A norm of any size.
@@ -25,44 +29,86 @@ pub(crate) struct NormShape {
     pub(crate) eps: f64,
 }
 
-/// A gain for each feature, and perhaps a bias.
+/// Perhaps a gain for each feature, and perhaps a bias.
 pub(crate) struct Norm {
     shape: NormShape,
-    weight: Tensor,       // [D]
-    bias: Option<Tensor>, // [D]
+    size: i64,              // D
+    weight: Option<Tensor>, // [D], or [H, D] where each head has gains of its own
+    bias: Option<Tensor>,   // [D]
+}
+
+impl NormKind {
+    fn has_weight(self) -> bool {
+        self != Self::LayerAlone
+    }
+
+    fn has_bias(self) -> bool {
+        matches!(self, Self::Layer | Self::LayerOnePlus)
+    }
 }
 
 impl NormShape {
     /// The norm of that name over `size` features.
     pub(crate) fn build(self, source: &mut Source<'_>, name: &str, size: i64) -> Norm {
-        let weight = source(&format!("{name}.weight"), &[size]);
-        let bias = (self.kind == NormKind::Layer).then(|| source(&format!("{name}.bias"), &[size]));
-        Norm { shape: self, weight, bias }
+        let weight = self.kind.has_weight().then(|| source(&format!("{name}.weight"), &[size]));
+        let bias = self.kind.has_bias().then(|| source(&format!("{name}.bias"), &[size]));
+        Norm { shape: self, size, weight, bias }
+    }
+
+    /// The norm of that name over `size` features of each head, with gains for each head and no bias.
+    pub(crate) fn build_for_heads(
+        self,
+        source: &mut Source<'_>,
+        name: &str,
+        [heads, size]: [i64; 2],
+    ) -> Norm {
+        assert_eq!(self.kind, NormKind::LayerWithoutBias, "the one that there is");
+        let weight = Some(source(&format!("{name}.weight"), &[heads, size]));
+        Norm { shape: self, size, weight, bias: None }
     }
 }
 
 impl Norm {
     /// The same weights in a second place.
     pub(crate) fn share(&self) -> Self {
-        let bias = self.bias.as_ref().map(Tensor::shallow_clone);
-        Self { shape: self.shape, weight: self.weight.shallow_clone(), bias }
+        let [weight, bias] =
+            [&self.weight, &self.bias].map(|it| it.as_ref().map(Tensor::shallow_clone));
+        Self { shape: self.shape, size: self.size, weight, bias }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        let (size, eps) = (self.weight.size(), self.shape.eps);
+        let (size, eps) = ([self.size], self.shape.eps);
+        let (weight, bias) = (self.weight.as_ref(), self.bias.as_ref());
+        if let Some(by_head) = weight.filter(|weight| weight.dim() == 2) {
+            return x.layer_norm(size, None::<&Tensor>, None::<&Tensor>, eps, false) * by_head;
+        }
         match self.shape.kind {
-            NormKind::Rms => x.rms_norm(size, Some(&self.weight), eps),
+            NormKind::Rms => x.rms_norm(size, weight, eps),
             // 1 + w has more digits than bfloat16; so has the product before it is rounded.
             NormKind::RmsOnePlus => {
-                let wide = if x.kind() == Kind::Double { Kind::Double } else { Kind::Float };
-                let gain = self.weight.to_kind(wide) + 1.0;
-                x.to_kind(wide).rms_norm(size, Some(&gain), eps).to_kind(x.kind())
+                let gain = self.one_plus(wide(x.kind()));
+                x.to_kind(wide(x.kind())).rms_norm(size, gain.as_ref(), eps).to_kind(x.kind())
             }
-            NormKind::Layer | NormKind::LayerWithoutBias => {
-                x.layer_norm(size, Some(&self.weight), self.bias.as_ref(), eps, false)
+            NormKind::Layer | NormKind::LayerWithoutBias | NormKind::LayerAlone => {
+                x.layer_norm(size, weight, bias, eps, false)
+            }
+            NormKind::LayerOnePlus => {
+                let wide = wide(x.kind());
+                let bias = bias.map(|bias| bias.to_kind(wide));
+                let gain = self.one_plus(wide);
+                x.to_kind(wide).layer_norm(size, gain, bias, eps, false).to_kind(x.kind())
             }
         } // [.., D] -> [.., D]
     }
+
+    fn one_plus(&self, kind: Kind) -> Option<Tensor> {
+        self.weight.as_ref().map(|weight| weight.to_kind(kind) + 1.0)
+    }
+}
+
+/// f32, or f64 where that is what there is.
+fn wide(kind: Kind) -> Kind {
+    if kind == Kind::Double { Kind::Double } else { Kind::Float }
 }
 
 #[cfg(test)]
@@ -82,11 +128,13 @@ mod tests {
 
     #[test]
     fn agree_with_their_formulas() {
-        for (kind, center, offset, bias) in [
-            (NormKind::Rms, 0.0, 0.0, 0.0),
-            (NormKind::RmsOnePlus, 0.0, 1.0, 0.0),
-            (NormKind::LayerWithoutBias, 1.0, 0.0, 0.0),
-            (NormKind::Layer, 1.0, 0.0, 1.0),
+        for (kind, center, offset, slope, bias) in [
+            (NormKind::Rms, 0.0, 0.0, 1.0, 0.0),
+            (NormKind::RmsOnePlus, 0.0, 1.0, 1.0, 0.0),
+            (NormKind::LayerWithoutBias, 1.0, 0.0, 1.0, 0.0),
+            (NormKind::Layer, 1.0, 0.0, 1.0, 1.0),
+            (NormKind::LayerOnePlus, 1.0, 1.0, 1.0, 1.0),
+            (NormKind::LayerAlone, 1.0, 1.0, 0.0, 0.0),
         ] {
             let got = norm(kind).forward(&Tensor::from_slice2(&ROWS));
             for (row, x) in ROWS.iter().enumerate() {
@@ -94,7 +142,7 @@ mod tests {
                 let mean = center * x.iter().sum::<f64>() / 3.0;
                 let spread = x.iter().map(|x| (x - mean).powi(2)).sum::<f64>() / 3.0;
                 for (column, x) in x.into_iter().enumerate() {
-                    let gain = offset + f64::from(GAIN[column]);
+                    let gain = offset + slope * f64::from(GAIN[column]);
                     let expected =
                         gain * (x - mean) / (spread + 1e-6).sqrt() + bias * f64::from(BIAS[column]);
                     let got = got.double_value(&[row as i64, column as i64]);

@@ -4,14 +4,23 @@
 
 use super::names::Names;
 use super::shape::{DecoderShape, Embeddings};
-use crate::config::Fields;
+use crate::config::{Fields, LayerType};
 use crate::layers::attention::AttentionShape;
 use crate::layers::block::{BlockShape, MixerShape, NormPlaces, Part};
 use crate::layers::feed_forward::{FeedForwardShape, GatedShape};
 use crate::layers::head::LogitShape;
+use crate::layers::linear::LinearKind;
 use crate::layers::norm::{NormKind, NormShape};
 use crate::layers::rope::Rope;
-use serde_json::json;
+
+/// How many positions there are; some files leave it out, and transformers takes its default.
+fn positions(fields: &Fields<'_>) -> usize {
+    const FIELD: &str = "max_position_embeddings";
+    fields.size_if_any(FIELD).unwrap_or_else(|| fields.size(FIELD))
+}
+
+/// How widely weights are drawn where the configuration has no such field.
+const INITIALIZER_RANGE: f64 = 0.02;
 
 /// The sizes that go by the same names nearly everywhere.
 pub(super) struct Sizes {
@@ -26,14 +35,8 @@ impl Sizes {
     pub(super) fn read(fields: &Fields<'_>) -> Self {
         let hidden_size = fields.size("hidden_size");
         let heads = fields.size("num_attention_heads");
-        let head_dim = fields.size_if_any("head_dim").unwrap_or_else(|| {
-            if !hidden_size.is_multiple_of(heads) {
-                fields.fault(format!(
-                    "`hidden_size` {hidden_size} does not divide into {heads} attention heads"
-                ));
-            }
-            hidden_size / heads
-        });
+        let head_dim = fields.size_if_any("head_dim");
+        let head_dim = head_dim.unwrap_or_else(|| shared_out(fields, hidden_size, heads));
         Self {
             hidden_size,
             layers: fields.num_layers("num_hidden_layers"),
@@ -43,10 +46,33 @@ impl Sizes {
         }
     }
 
+    /// Those of a model whose heads share out the hidden features, each with a key and a value.
+    pub(super) fn of_whole_heads(fields: &Fields<'_>) -> Self {
+        let hidden_size = fields.size("hidden_size");
+        let heads = fields.size("num_attention_heads");
+        Self {
+            hidden_size,
+            layers: fields.num_layers("num_hidden_layers"),
+            heads,
+            key_value_heads: heads,
+            head_dim: shared_out(fields, hidden_size, heads),
+        }
+    }
+
     /// Llama's attention of these sizes.
     pub(super) fn attention(&self) -> AttentionShape {
         AttentionShape::plain(self.heads, self.key_value_heads, self.head_dim)
     }
+}
+
+/// The features of each head where all together have as many as a hidden state.
+fn shared_out(fields: &Fields<'_>, hidden_size: usize, heads: usize) -> usize {
+    if !hidden_size.is_multiple_of(heads) {
+        fields.fault(format!(
+            "`hidden_size` {hidden_size} does not divide into {heads} attention heads"
+        ));
+    }
+    hidden_size / heads
 }
 
 /// The norm that `rms_norm_eps` belongs to.
@@ -54,20 +80,45 @@ pub(super) fn rms_norm(fields: &Fields<'_>) -> NormShape {
     NormShape { kind: NormKind::Rms, eps: fields.number("rms_norm_eps") }
 }
 
+/// The norm by mean and variance whose ε a field names.
+pub(super) fn layer_norm(fields: &Fields<'_>, kind: NormKind, eps: &str) -> NormShape {
+    NormShape { kind, eps: fields.number(eps) }
+}
+
 /// Llama's feed-forward, with the activation that a field names.
 pub(super) fn gated(fields: &Fields<'_>, activation: &str) -> GatedShape {
     GatedShape::plain(fields.size("intermediate_size"), fields.activation(activation))
 }
 
+/// Four times as many features as a hidden state has, where the field says nothing else.
+pub(super) fn intermediate_size(fields: &Fields<'_>, sizes: &Sizes, field: &str) -> i64 {
+    fields.size_if_any(field).unwrap_or(4 * sizes.hidden_size) as i64
+}
+
+/// Llama's blocks, with a window in the layers that slide.
+pub(super) fn windows(
+    fields: &Fields<'_>,
+    sizes: &Sizes,
+    types: Vec<LayerType>,
+) -> Vec<BlockShape> {
+    let (feed_forward, norm) = (gated(fields, "hidden_act"), rms_norm(fields));
+    let window = fields.size_if_any("sliding_window");
+    let block = |layer_type| {
+        let window = window.filter(|_| layer_type == LayerType::Sliding);
+        block(AttentionShape { window, ..sizes.attention() }, feed_forward.clone(), norm)
+    };
+    types.into_iter().map(block).collect()
+}
+
 /// Llama's block: a norm before attention and one before the feed-forward.
 pub(super) fn block(
     attention: AttentionShape,
-    feed_forward: GatedShape,
+    feed_forward: impl Into<FeedForwardShape>,
     norm: NormShape,
 ) -> BlockShape {
     BlockShape {
         mixer: Part { name: "self_attn", shape: MixerShape::Attention(attention) },
-        feed_forward: Part { name: "mlp", shape: FeedForwardShape::Gated(feed_forward) },
+        feed_forward: Part { name: "mlp", shape: feed_forward.into() },
         norm,
         norms: NormPlaces::LLAMA,
         residual_multiplier: None,
@@ -81,19 +132,32 @@ pub(super) fn decoder(
     blocks: Vec<BlockShape>,
     ropes: Vec<Rope>,
 ) -> DecoderShape {
-    fields.require("attention_dropout", &json!(0.0));
+    decoder_with(fields, sizes, rms_norm(fields), blocks, ropes)
+}
+
+/// The same with another norm behind the blocks.
+pub(super) fn decoder_with(
+    fields: &Fields<'_>,
+    sizes: &Sizes,
+    norm: NormShape,
+    blocks: Vec<BlockShape>,
+    ropes: Vec<Rope>,
+) -> DecoderShape {
+    fields.dropout("attention_dropout");
     DecoderShape {
         names: Names::llama(),
         vocab_size: fields.size("vocab_size") as i64,
         hidden_size: sizes.hidden_size as i64,
-        max_position_embeddings: fields.size("max_position_embeddings"),
-        initializer_range: fields.number("initializer_range"),
+        max_position_embeddings: positions(fields),
+        initializer_range: fields.number_if_any("initializer_range").unwrap_or(INITIALIZER_RANGE),
         embedding_scale: None,
         position_embedding: None,
         blocks,
         ropes,
-        norm: rms_norm(fields),
+        norm,
         embeddings: Embeddings::from_tied(fields.flag("tie_word_embeddings")),
+        head: LinearKind::Plain,
         logits: LogitShape::default(),
+        dropout: Vec::new(),
     }
 }

@@ -8,6 +8,7 @@ use super::shape::{DecoderShape, Embeddings};
 use crate::layers::Source;
 use crate::layers::block::{Block, Memory};
 use crate::layers::head::Head;
+use crate::layers::linear::LinearKind;
 use crate::layers::norm::Norm;
 use crate::layers::rope::Reach;
 use tch::Tensor;
@@ -26,8 +27,8 @@ impl DecoderShape {
 
 /// The weights, in the places they are used.
 pub(crate) struct Decoder {
-    embed_tokens: Tensor,            // [V, D]
-    embed_positions: Option<Tensor>, // [positions, D]
+    embed_tokens: Tensor,                   // [V, D]
+    embed_positions: Option<(Tensor, i64)>, // [offset + positions, D], offset
     embedding_scale: Option<f64>,
     blocks: Vec<Block>,
     norm: Norm,
@@ -42,9 +43,10 @@ impl Decoder {
         let in_body = |part: &str| format!("{}.weight", names.in_body(part));
         let [embedding, head] = shape.embedding_names();
         let embed_tokens = source(&embedding, &embedding_shape);
-        let position_shape = [shape.max_position_embeddings as i64, shape.hidden_size];
-        let embed_positions =
-            shape.position_embedding.map(|part| source(&in_body(part), &position_shape));
+        let embed_positions = shape.position_embedding.map(|it| {
+            let rows = it.offset + shape.max_position_embeddings as i64;
+            (source(&in_body(it.name), &[rows, shape.hidden_size]), it.offset)
+        });
         let blocks = (0..).zip(&shape.blocks).map(|(layer, block)| {
             Block::new(source, &names.block(layer), block, shape.hidden_size)
         });
@@ -54,7 +56,9 @@ impl Decoder {
             Embeddings::Tied => embed_tokens.shallow_clone(),
             Embeddings::Untied => source(&head, &embedding_shape),
         };
-        let head = Head { weight, shape: shape.logits };
+        let bias = (shape.head == LinearKind::Biased)
+            .then(|| source(&names.head_bias(), &[shape.vocab_size]));
+        let head = Head { weight, bias, shape: shape.logits };
         let embedding_scale = shape.embedding_scale;
         Self { embed_tokens, embed_positions, embedding_scale, blocks, norm, head }
     }
@@ -77,7 +81,9 @@ impl Decoder {
             x = &x * Tensor::from(scale).to_kind(x.kind()).to_device(x.device());
         }
         match &self.embed_positions {
-            Some(positions) => x + positions.narrow(0, place.first(), place.length()),
+            Some((positions, offset)) => {
+                x + positions.narrow(0, offset + place.first(), place.length())
+            }
             None => x,
         }
     }

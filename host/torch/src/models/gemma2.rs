@@ -15,10 +15,14 @@ pub(super) const ARCHITECTURE: Architecture =
     Architecture { class: "Gemma2ForCausalLM", model_type: "gemma2", shape };
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
-    let sizes = Sizes::read(fields);
+    whole(fields, &Sizes::read(fields))
+}
+
+/// A window in every other layer, and bounded scores.
+pub(super) fn whole(fields: &Fields<'_>, sizes: &Sizes) -> DecoderShape {
     let attention = AttentionShape {
         softcap: fields.number_if_any("attn_logit_softcapping"),
-        ..attention(fields, &sizes)
+        ..attention(fields, sizes)
     };
     let alternating = |layer: usize| match layer.is_multiple_of(2) {
         true => LayerType::Sliding,
@@ -32,7 +36,7 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
     };
     let blocks = types.into_iter().map(block).collect();
     let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
-    decoder(fields, &sizes, blocks, vec![rope])
+    decoder(fields, sizes, blocks, vec![rope])
 }
 
 /// Scores over the root of `query_pre_attn_scalar` instead of the head's size.

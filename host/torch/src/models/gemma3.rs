@@ -4,7 +4,7 @@
 use super::common::Sizes;
 use super::{Architecture, DecoderShape, gemma2};
 use crate::config::{Fields, LayerType, RopeDefaults};
-use crate::layers::attention::{AttentionShape, NormWidth, QueryKeyNorm};
+use crate::layers::attention::{AttentionShape, NormStage, NormWidth, QueryKeyNorm};
 use crate::layers::rope::Rope;
 use serde_json::{Map, Value};
 
@@ -20,6 +20,7 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
         query_key_norm: Some(QueryKeyNorm {
             norm: gemma2::norm(fields),
             width: NormWidth::Head,
+            stage: NormStage::BeforeTurning,
             names: ["q_norm", "k_norm"],
         }),
         ..gemma2::attention(fields, &sizes)

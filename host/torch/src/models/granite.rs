@@ -9,32 +9,48 @@ use crate::layers::block::BlockShape;
 use crate::layers::feed_forward::GatedShape;
 use crate::layers::head::LogitShape;
 use crate::layers::linear::LinearKind;
+use crate::layers::rope::Rope;
 
 pub(super) const ARCHITECTURE: Architecture =
     Architecture { class: "GraniteForCausalLM", model_type: "granite", shape };
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
-    let kind = LinearKind::with_bias(fields.flag("attention_bias"));
-    let attention = AttentionShape {
-        scale: fields.number("attention_multiplier"),
-        inputs_kind: kind,
-        output_kind: kind,
-        ..sizes.attention()
-    };
     let feed_forward = GatedShape {
         kind: LinearKind::with_bias(fields.flag("mlp_bias")),
         ..common::gated(fields, "hidden_act")
     };
+    let attention = attention(fields, &sizes);
     let block = BlockShape {
         residual_multiplier: Some(fields.number("residual_multiplier")),
         ..common::block(attention, feed_forward, common::rms_norm(fields))
     };
     let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
+    decoder(fields, &sizes, vec![block; sizes.layers], vec![rope])
+}
+
+/// Scores times a factor of their own.
+pub(super) fn attention(fields: &Fields<'_>, sizes: &Sizes) -> AttentionShape {
+    let kind = LinearKind::with_bias(fields.flag("attention_bias"));
+    AttentionShape {
+        scale: fields.number("attention_multiplier"),
+        inputs_kind: kind,
+        output_kind: kind,
+        ..sizes.attention()
+    }
+}
+
+/// Factors for embeddings and logits.
+pub(super) fn decoder(
+    fields: &Fields<'_>,
+    sizes: &Sizes,
+    blocks: Vec<BlockShape>,
+    ropes: Vec<Rope>,
+) -> DecoderShape {
     let scale = Some(1.0 / fields.number("logits_scaling"));
     DecoderShape {
         embedding_scale: Some(fields.number("embedding_multiplier")),
         logits: LogitShape { scale, ..LogitShape::default() },
-        ..common::decoder(fields, &sizes, vec![block; sizes.layers], vec![rope])
+        ..common::decoder(fields, sizes, blocks, ropes)
     }
 }

@@ -2,30 +2,45 @@
 //! it is by default, changes the table of layers, or is refused by its name, or is known to change nothing.
 
 use super::{ARCHITECTURES, shape};
-use crate::config::{Config, INERT, known_fields};
+use crate::config::{Config, canonical, is_inert, known_fields};
 use serde_json::{Map, Value, json};
 
-/// Small sizes, and everything on that lets other fields have a meaning.
-fn base(model_type: &str) -> Map<String, Value> {
-    let mut fields = json!({
+/// Small sizes, and everything on that lets other fields have a meaning; several where not all can have
+/// one at once.
+fn bases(model_type: &str) -> Vec<Map<String, Value>> {
+    let more = match model_type {
+        "qwen2" | "qwen3" => {
+            json!([{"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1}])
+        }
+        "smollm3" => json!([{"use_sliding_window": true, "sliding_window": 8}]),
+        "phi3" => json!([{
+            "rope_parameters": {
+                "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4],
+            },
+        }]),
+        "granitemoehybrid" => json!([{
+            "num_local_experts": 0, "layer_types": vec!["full_attention"; 4],
+            "position_embedding_type": "rope", "shared_intermediate_size": 16,
+        }]),
+        "gpt_neo" => json!([{"window_size": 8}]),
+        "opt" => json!([{"ffn_dim": 16}]),
+        // Of their heads a quarter turns.
+        "gpt_neox" | "stablelm" => json!([{"hidden_size": 64}]),
+        "gptj" => json!([{"rotary_dim": 2}]),
+        "falcon" => json!([{}, {"new_decoder_architecture": true, "num_kv_heads": 2}]),
+        _ => json!([{}]),
+    };
+    more.as_array().unwrap().iter().map(|more| base(model_type, more)).collect()
+}
+
+fn base(model_type: &str, more: &Value) -> Map<String, Value> {
+    let fields = json!({
         "model_type": model_type, "vocab_size": 10, "hidden_size": 16, "intermediate_size": 16,
         "num_hidden_layers": 4, "num_attention_heads": 4, "num_key_value_heads": 2, "head_dim": 8,
         "max_position_embeddings": 64,
     });
-    let more = match model_type {
-        "qwen2" | "qwen3" => {
-            json!({"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1})
-        }
-        "smollm3" => json!({"use_sliding_window": true, "sliding_window": 8}),
-        "phi3" => json!({
-            "rope_parameters": {
-                "rope_type": "longrope", "short_factor": [1, 1, 1, 1], "long_factor": [1, 2, 3, 4],
-            },
-        }),
-        _ => json!({}),
-    };
-    fields.as_object_mut().unwrap().extend(more.as_object().unwrap().clone());
-    fields.as_object().unwrap().clone()
+    let fields = [&fields, more].into_iter().flat_map(|fields| fields.as_object().unwrap());
+    fields.map(|(name, value)| (canonical(model_type, name).into(), value.clone())).collect()
 }
 
 /// Another value than the one a field has.
@@ -40,7 +55,9 @@ fn another(name: &str, value: &Value) -> Value {
             "full_attention": {"rope_type": "linear", "factor": 2.0},
         }),
         ("no_rope_layers", _) => json!([0, 0, 1, 1]),
-        ("hidden_act" | "hidden_activation", _) => json!("gelu"),
+        ("hidden_act" | "hidden_activation" | "activation_function" | "activation", _) => {
+            json!(if value == "relu" { "gelu" } else { "relu" })
+        }
         (_, Value::Bool(flag)) => json!(!flag),
         (_, Value::Number(number)) if number.is_u64() => json!(number.as_u64().unwrap().max(1) * 2),
         (_, Value::Number(number)) => json!(number.as_f64().unwrap() * 2.0 + 0.125),
@@ -58,23 +75,29 @@ fn every_field_matters_or_is_refused_or_is_inert() {
     let mut silent = Vec::new();
     for architecture in ARCHITECTURES {
         let model_type = architecture.model_type;
-        let base = base(model_type);
-        let plain = outcome(&base).unwrap_or_else(|fault| panic!("{model_type}: {fault}"));
+        let bases = bases(model_type);
         for (name, default) in known_fields(model_type) {
-            let mut changed = base.clone();
-            changed.insert(name.clone(), another(name, base.get(name).unwrap_or(default)));
-            match outcome(&changed) {
-                Ok(shape) if shape == plain && !INERT.contains(&name.as_str()) => {
-                    silent.push(format!("{model_type}: `{name}` = {}", changed[name]));
-                }
-                Err(fault) => {
-                    assert!(fault.contains(&format!("`{name}`")), "{model_type}: {fault}")
-                }
-                Ok(_) => {}
+            let matters = bases.iter().any(|base| matters(model_type, base, name, default));
+            if !matters && !is_inert(model_type, name) {
+                silent.push(format!("{model_type}: `{name}`"));
             }
         }
     }
     assert!(silent.is_empty(), "neither read nor refused:\n{}", silent.join("\n"));
+}
+
+/// Whether another value of a field makes another table of layers, or a fault that names it.
+fn matters(model_type: &str, base: &Map<String, Value>, name: &str, default: &Value) -> bool {
+    let plain = outcome(base).unwrap_or_else(|fault| panic!("{model_type}: {fault}"));
+    let mut changed = base.clone();
+    changed.insert(name.into(), another(name, base.get(name).unwrap_or(default)));
+    match outcome(&changed) {
+        Ok(shape) => shape != plain,
+        Err(fault) => {
+            assert!(fault.contains(&format!("`{name}`")), "{model_type}: {fault}");
+            true
+        }
+    }
 }
 
 #[test]
@@ -87,22 +110,22 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("mistral", "hidden_act", json!("laplace")),
         ("mistral", "partial_rotary_factor", json!(0.25)),
         ("ministral3", "attention_dropout", json!(0.1)),
-        ("ministral3", "hidden_act", json!("relu2")),
+        ("ministral3", "hidden_act", json!("prelu")),
         ("qwen2", "attention_dropout", json!(0.1)),
         ("qwen2", "layer_types", json!(vec!["linear_attention"; 4])),
         ("qwen3", "attention_dropout", json!(0.1)),
         ("qwen3", "layer_types", json!(vec!["chunked_attention"; 4])),
         ("gemma2", "attention_dropout", json!(0.1)),
         ("gemma2", "use_bidirectional_attention", json!(true)),
-        ("gemma2", "hidden_activation", json!("gelu_fast")),
+        ("gemma2", "hidden_activation", json!("gelu_10")),
         ("gemma3_text", "attention_dropout", json!(0.1)),
         ("gemma3_text", "attn_logit_softcapping", json!(50.0)),
         ("gemma3_text", "use_bidirectional_attention", json!(true)),
         ("smollm3", "attention_dropout", json!(0.1)),
-        ("smollm3", "hidden_act", json!("quick_gelu")),
+        ("smollm3", "hidden_act", json!("laplace")),
         ("smollm3", "partial_rotary_factor", json!(0.5)),
         ("olmo2", "attention_dropout", json!(0.1)),
-        ("olmo2", "hidden_act", json!("quick_gelu")),
+        ("olmo2", "hidden_act", json!("laplace")),
         ("olmo3", "attention_dropout", json!(0.1)),
         ("olmo3", "rope_theta", json!(10_000.0)),
         ("phi3", "attention_dropout", json!(0.1)),
@@ -110,9 +133,44 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("phi3", "embd_pdrop", json!(0.1)),
         ("phi3", "rope_parameters", json!({"rope_type": "linear", "factor": 2.0})),
         ("granite", "attention_dropout", json!(0.1)),
-        ("granite", "hidden_act", json!("quick_gelu")),
+        ("granite", "hidden_act", json!("laplace")),
+        ("gpt2", "attn_pdrop", json!(0.2)),
+        ("gpt2", "add_cross_attention", json!(true)),
+        ("gpt2", "activation_function", json!("tanh")),
+        ("gpt_neox", "hidden_dropout", json!(0.1)),
+        ("gemma", "use_bidirectional_attention", json!(true)),
+        ("granitemoehybrid", "num_local_experts", json!(8)),
+        ("granitemoehybrid", "layer_types", json!(vec!["mamba"; 4])),
+        ("granitemoehybrid", "layer_types", json!(null)),
+        ("granitemoehybrid", "output_router_logits", json!(true)),
+        ("glm", "hidden_act", json!("laplace")),
+        ("glm4", "attention_dropout", json!(0.1)),
+        ("cohere", "attention_dropout", json!(0.1)),
+        ("cohere2", "layer_types", json!(vec!["linear_attention"; 4])),
+        ("phi", "embd_pdrop", json!(0.1)),
+        ("stablelm", "qk_layernorm", json!(true)),
+        ("stablelm", "hidden_dropout", json!(0.1)),
+        ("starcoder2", "residual_dropout", json!(0.1)),
+        ("exaone4", "sliding_window_pattern", json!("LLLG")),
+        ("ernie4_5", "hidden_act", json!("laplace")),
+        ("hunyuan_v1_dense", "attention_dropout", json!(0.1)),
+        ("seed_oss", "residual_dropout", json!(0.2)),
+        ("nemotron", "partial_rotary_factor", json!(1.5)),
+        ("arcee", "hidden_act", json!("xielu")),
+        ("helium", "attention_dropout", json!(0.1)),
+        ("olmo", "attention_dropout", json!(0.1)),
+        ("ministral", "layer_types", json!(vec!["chunked_attention"; 4])),
+        ("cwm", "mlp_bias", json!(true)),
+        ("vaultgemma", "attention_dropout", json!(0.1)),
+        ("jais2", "hidden_act", json!("laplace")),
+        ("opt", "do_layer_norm_before", json!(false)),
+        ("opt", "word_embed_proj_dim", json!(8)),
+        ("gptj", "rotary_dim", json!(64)),
+        ("gpt_neo", "attention_types", json!([[["global", "strided"], 2]])),
+        ("gpt_bigcode", "add_cross_attention", json!(true)),
+        ("falcon", "alibi", json!(true)),
     ] {
-        let mut fields = base(model_type);
+        let mut fields = bases(model_type).remove(0);
         fields.insert(name.into(), value);
         let fault = outcome(&fields).unwrap_err();
         assert!(fault.contains(&format!("`{name}`")), "{model_type}: {fault}");
@@ -121,9 +179,40 @@ fn what_is_not_implemented_is_refused_by_name() {
 
 #[test]
 fn a_field_that_transformers_does_not_know_is_ignored() {
-    let mut fields = base("llama");
+    let mut fields = base("llama", &json!({}));
     let plain = outcome(&fields);
     fields.insert("a_field_of_nobody".into(), json!([1, 2]));
     fields.insert("use_cache".into(), json!(false));
     assert_eq!(outcome(&fields), plain);
+}
+
+#[test]
+fn a_second_name_of_a_field_means_the_same() {
+    let mut fields = base("gpt2", &json!({}));
+    let plain = outcome(&fields);
+    assert_eq!(fields["n_embd"], 16);
+    let renamed = [("n_embd", "hidden_size"), ("n_head", "num_attention_heads")];
+    for (name, second) in renamed {
+        let value = fields.remove(name).unwrap();
+        fields.insert(second.into(), value);
+    }
+    assert_eq!(outcome(&fields), plain);
+    fields.insert("n_embd".into(), json!(32));
+    assert_eq!(outcome(&fields), plain, "the second name counts");
+    fields.remove("n_layer");
+    assert!(outcome(&fields).unwrap_err().contains("missing field `n_layer`"));
+}
+
+#[test]
+fn dropout_of_an_architecture_is_told_and_any_other_refused() {
+    let told = |fields: &[(&str, f64)]| {
+        let mut all = base("gpt2", &json!({}));
+        all.extend(fields.iter().map(|(name, share)| ((*name).into(), json!(share))));
+        let config = Config::parse(&Value::from(all).to_string()).unwrap();
+        shape(&config).map(|shape| shape.dropout.iter().map(|it| it.1).collect::<Vec<_>>())
+    };
+    assert_eq!(told(&[]), Ok(vec![0.1; 3]));
+    assert_eq!(told(&[("attn_pdrop", 0.0), ("resid_pdrop", 0.1)]), Ok(vec![0.1; 2]));
+    let fault = told(&[("attn_pdrop", 0.3)]).unwrap_err();
+    assert!(fault.contains("`attn_pdrop` is 0.3") && fault.contains("0 or 0.1"), "{fault}");
 }

@@ -10,18 +10,46 @@ pub(crate) mod decoder;
 
 mod common;
 
+mod arcee;
+mod cohere;
+mod cohere2;
+mod cwm;
+mod ernie4_5;
+mod exaone4;
+mod falcon;
+mod gemma;
 mod gemma2;
 mod gemma3;
+mod glm;
+mod glm4;
+mod gpt2;
+mod gpt_bigcode;
+mod gpt_neo;
+mod gpt_neox;
+mod gptj;
 mod granite;
+mod granitemoehybrid;
+mod helium;
+mod hunyuan_v1_dense;
+mod jais2;
 mod llama;
+mod ministral;
 mod ministral3;
 mod mistral;
+mod nemotron;
+mod olmo;
 mod olmo2;
 mod olmo3;
+mod opt;
+mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
+mod seed_oss;
 mod smollm3;
+mod stablelm;
+mod starcoder2;
+mod vaultgemma;
 
 #[cfg(test)]
 mod honesty;
@@ -59,6 +87,34 @@ const ARCHITECTURES: &[Architecture] = &[
     olmo3::ARCHITECTURE,
     phi3::ARCHITECTURE,
     granite::ARCHITECTURE,
+    gpt2::ARCHITECTURE,
+    gpt_neox::ARCHITECTURE,
+    gemma::ARCHITECTURE,
+    granitemoehybrid::ARCHITECTURE,
+    glm::ARCHITECTURE,
+    glm4::ARCHITECTURE,
+    cohere::ARCHITECTURE,
+    cohere2::ARCHITECTURE,
+    phi::ARCHITECTURE,
+    stablelm::ARCHITECTURE,
+    starcoder2::ARCHITECTURE,
+    exaone4::ARCHITECTURE,
+    ernie4_5::ARCHITECTURE,
+    hunyuan_v1_dense::ARCHITECTURE,
+    seed_oss::ARCHITECTURE,
+    nemotron::ARCHITECTURE,
+    arcee::ARCHITECTURE,
+    helium::ARCHITECTURE,
+    olmo::ARCHITECTURE,
+    ministral::ARCHITECTURE,
+    cwm::ARCHITECTURE,
+    vaultgemma::ARCHITECTURE,
+    jais2::ARCHITECTURE,
+    opt::ARCHITECTURE,
+    gptj::ARCHITECTURE,
+    gpt_neo::ARCHITECTURE,
+    gpt_bigcode::ARCHITECTURE,
+    falcon::ARCHITECTURE,
 ];
 
 const WRAPPERS: &[Wrapper] = &[
@@ -87,6 +143,7 @@ pub(crate) fn shape(config: &Config) -> Result<DecoderShape, String> {
         let whole = Fields::new(config.model_type(), config.whole(), Absent::Default);
         shape.embeddings = Embeddings::from_tied(whole.flag("tie_word_embeddings"));
     }
+    shape.dropout = fields.dropouts();
     let mut faults = fields.into_faults();
     // Sizes that are not there cannot be compared.
     if faults.is_empty() {

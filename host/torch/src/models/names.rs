@@ -21,6 +21,9 @@ const IN_WRAPPERS: [(&str, &str); 3] = [
     ("model.language_model.model.", "lm_head"),
 ];
 
+/// What transformers calls a head in memory, and most files too.
+const LM_HEAD: &str = "lm_head";
+
 impl Names {
     /// Llama's, and of most others.
     pub(crate) fn llama() -> Self {
@@ -30,6 +33,17 @@ impl Names {
             layers: "layers",
             norm: "norm",
             lm_head: "lm_head".into(),
+        }
+    }
+
+    /// GPT-2's, and of its kin.
+    pub(crate) fn gpt2() -> Self {
+        Self {
+            body: "transformer.".into(),
+            embed_tokens: "wte",
+            layers: "h",
+            norm: "ln_f",
+            lm_head: LM_HEAD.into(),
         }
     }
 
@@ -49,17 +63,31 @@ impl Names {
         Self { body: body.into(), lm_head: lm_head.into(), ..self.clone() }
     }
 
-    /// These names, or those of another place where `is_there` finds the token embedding.
+    /// The bias of the head.
+    pub(crate) fn head_bias(&self) -> String {
+        format!("{}.bias", self.lm_head)
+    }
+
+    /// These names, or those of another place where `is_there` finds the token embedding; and of the
+    /// head the name that is there.
     pub(crate) fn found(&self, is_there: impl Fn(&str) -> bool) -> Self {
-        let moved = |(body, lm_head): (&str, &str)| Self {
+        let at = |(body, lm_head): (&str, &str)| Self {
             body: body.into(),
             lm_head: lm_head.into(),
             ..self.clone()
         };
-        let places = IN_WRAPPERS.into_iter().chain([("", "lm_head")]).map(moved);
+        // Saved as the body alone, a model's names begin behind their first part.
+        let (_, bare) = self.body.split_once('.').unwrap_or_default();
+        let own = [(self.body.as_str(), self.lm_head.as_str()), (bare, &self.lm_head)];
+        let places = own.into_iter().chain(IN_WRAPPERS).chain([("", LM_HEAD)]).map(at);
         let embedding = |names: &Self| format!("{}.weight", names.in_body(names.embed_tokens));
-        let mut places = std::iter::once(self.clone()).chain(places);
-        places.find(|names| is_there(&embedding(names))).unwrap_or_else(|| self.clone())
+        let mut places = places.filter(|names| is_there(&embedding(names)));
+        let found = places.next().unwrap_or_else(|| self.clone());
+        let is_head = |name: &str| is_there(&format!("{name}.weight"));
+        match !is_head(&found.lm_head) && is_head(LM_HEAD) {
+            true => Self { lm_head: LM_HEAD.into(), ..found },
+            false => found,
+        }
     }
 }
 
@@ -84,5 +112,25 @@ mod tests {
             assert_eq!((names.body.as_str(), names.lm_head.as_str()), (body, lm_head), "{tensor}");
         }
         assert_eq!(Names::llama().in_wrapper().block(3), "model.language_model.layers.3");
+    }
+
+    #[test]
+    fn a_head_goes_by_the_name_that_is_there() {
+        let neox = Names {
+            body: "gpt_neox.".into(),
+            embed_tokens: "embed_in",
+            layers: "layers",
+            norm: "final_layer_norm",
+            lm_head: "embed_out".into(),
+        };
+        for (there, body, lm_head) in [
+            (["gpt_neox.embed_in.weight", "embed_out.weight"], "gpt_neox.", "embed_out"),
+            (["gpt_neox.embed_in.weight", "lm_head.weight"], "gpt_neox.", "lm_head"),
+            (["embed_in.weight", "embed_out.weight"], "", "embed_out"),
+            (["gpt_neox.embed_in.weight", "nothing"], "gpt_neox.", "embed_out"),
+        ] {
+            let names = neox.found(|name| there.contains(&name));
+            assert_eq!((names.body.as_str(), names.lm_head.as_str()), (body, lm_head), "{there:?}");
+        }
     }
 }

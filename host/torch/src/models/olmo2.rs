@@ -4,7 +4,7 @@
 use super::common::{self, Sizes};
 use super::{Architecture, DecoderShape};
 use crate::config::{Fields, RopeDefaults};
-use crate::layers::attention::{AttentionShape, NormWidth, QueryKeyNorm};
+use crate::layers::attention::{AttentionShape, NormStage, NormWidth, QueryKeyNorm};
 use crate::layers::block::{BlockShape, NormPlaces};
 use crate::layers::linear::LinearKind;
 
@@ -27,6 +27,7 @@ pub(super) fn attention(fields: &Fields<'_>, sizes: &Sizes) -> AttentionShape {
         query_key_norm: Some(QueryKeyNorm {
             norm: common::rms_norm(fields),
             width: NormWidth::Full,
+            stage: NormStage::BeforeTurning,
             names: ["q_norm", "k_norm"],
         }),
         ..sizes.attention()

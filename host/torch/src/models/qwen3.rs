@@ -4,7 +4,7 @@
 use super::common::{self, Sizes};
 use super::{Architecture, DecoderShape, qwen2};
 use crate::config::Fields;
-use crate::layers::attention::{AttentionShape, NormWidth, QueryKeyNorm};
+use crate::layers::attention::{AttentionShape, NormStage, NormWidth, QueryKeyNorm};
 use crate::layers::linear::LinearKind;
 
 pub(super) const ARCHITECTURE: Architecture =
@@ -19,6 +19,7 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
         query_key_norm: Some(QueryKeyNorm {
             norm: common::rms_norm(fields),
             width: NormWidth::Head,
+            stage: NormStage::BeforeTurning,
             names: ["q_norm", "k_norm"],
         }),
         ..sizes.attention()

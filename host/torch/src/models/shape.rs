@@ -4,6 +4,7 @@
 use super::names::Names;
 use crate::layers::block::{BlockShape, MixerShape};
 use crate::layers::head::LogitShape;
+use crate::layers::linear::LinearKind;
 use crate::layers::norm::NormShape;
 use crate::layers::rope::Rope;
 use iterit_core::learner::ModelLimits;
@@ -21,6 +22,15 @@ impl Embeddings {
     }
 }
 
+/// An embedding of positions that is added to that of tokens.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) struct PositionEmbedding {
+    /// Its name in the body.
+    pub(crate) name: &'static str,
+    /// How many of its rows stand before that of the first position.
+    pub(crate) offset: i64,
+}
+
 /// Everything that decides which weights a decoder has and what it computes with them.
 #[derive(Debug, Clone)]
 pub(crate) struct DecoderShape {
@@ -31,15 +41,18 @@ pub(crate) struct DecoderShape {
     pub(crate) initializer_range: f64,
     /// What token embeddings are multiplied by.
     pub(crate) embedding_scale: Option<f64>,
-    /// The name, in the body, of an embedding of positions that is added.
-    pub(crate) position_embedding: Option<&'static str>,
+    pub(crate) position_embedding: Option<PositionEmbedding>,
     /// The table of layers.
     pub(crate) blocks: Vec<BlockShape>,
     /// The rotary embeddings that attention points to.
     pub(crate) ropes: Vec<Rope>,
     pub(crate) norm: NormShape,
     pub(crate) embeddings: Embeddings,
+    /// Whether the head has a bias.
+    pub(crate) head: LinearKind,
     pub(crate) logits: LogitShape,
+    /// Dropout that the configuration asks for in training, by field; none is applied.
+    pub(crate) dropout: Vec<(String, f64)>,
 }
 
 impl DecoderShape {
@@ -59,6 +72,12 @@ impl DecoderShape {
     pub(crate) fn embedding_names(&self) -> [String; 2] {
         let embedding = self.names.in_body(self.names.embed_tokens);
         [embedding.as_str(), self.names.lm_head.as_str()].map(|name| format!("{name}.weight"))
+    }
+
+    /// The tables that have a row for each token.
+    pub(crate) fn token_tables(&self) -> Vec<String> {
+        let bias = (self.head == LinearKind::Biased).then(|| self.names.head_bias());
+        self.embedding_names().into_iter().chain(bias).collect()
     }
 
     /// What makes it impossible to build, each fault in a line.

@@ -13,7 +13,7 @@ pub(crate) enum Projections {
     Separate([&'static str; 3]),
     /// One: all queries, then all keys, then all values.
     Stacked(&'static str),
-    /// One: of each head its query, its key and its value.
+    /// One: of each key head the queries of its group, its key and its value.
     Interleaved(&'static str),
 }
 
@@ -22,6 +22,7 @@ pub(super) struct QueriesKeysValues {
     matrices: Matrices,
     heads: [i64; 2], // H, Hk
     head_dim: i64,
+    bound: Option<f64>,
     output_gate: OutputGate,
 }
 
@@ -65,7 +66,8 @@ impl QueriesKeysValues {
             Projections::Stacked(part) => Matrices::Stacked(linear(part, all)),
             Projections::Interleaved(part) => Matrices::Interleaved(linear(part, all)),
         };
-        Self { matrices, heads, head_dim: shape.head_dim, output_gate: shape.output_gate }
+        let (head_dim, bound) = (shape.head_dim, shape.input_bound);
+        Self { matrices, heads, head_dim, bound, output_gate: shape.output_gate }
     }
 
     /// [B, T, D] -> [B, T, heads, Dh] each
@@ -90,9 +92,16 @@ impl QueriesKeysValues {
                 ]
             }
             Matrices::Interleaved(matrix) => {
-                let all = by_head(matrix.forward(x), heads); // [B, T, H, 3·Dh]
-                [0, 1, 2].map(|part| all.narrow(3, part * self.head_dim, self.head_dim))
+                let all = by_head(matrix.forward(x), key_heads); // [B, T, Hk, (H/Hk + 2)·Dh]
+                let group = heads / key_heads;
+                let part = |start, size| all.narrow(3, start * self.head_dim, size * self.head_dim);
+                let queries = part(0, group).unflatten(3, [group, self.head_dim]).flatten(2, 3);
+                [queries, part(group, 1), part(group + 1, 1)]
             }
+        };
+        let [queries, keys, values] = match self.bound {
+            Some(bound) => [queries, keys, values].map(|x| x.clamp(-bound, bound)),
+            None => [queries, keys, values],
         };
         match self.output_gate {
             OutputGate::None => Inputs { queries, keys, values, gates: None },
