@@ -19,7 +19,7 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
             },
         }]),
         "granitemoehybrid" => json!([{
-            "num_local_experts": 0, "layer_types": vec!["full_attention"; 4],
+            "num_local_experts": 0, "layer_types": vec!["full_attention"; 8],
             "position_embedding_type": "rope", "shared_intermediate_size": 16,
         }]),
         "gpt_neo" => json!([{"window_size": 8}]),
