@@ -5,12 +5,14 @@
 //! `rope_parameters`; both are read, and an export keeps the fields the file came with. A model that sees
 //! as well as reads keeps what concerns its text under `text_config`.
 
+mod known;
+
 mod fields;
 mod rope;
 
 pub(crate) use fields::{Absent, Fields, LayerType};
 #[cfg(test)]
-pub(crate) use fields::{canonical, is_inert, known_fields};
+pub(crate) use known::{canonical, is_inert, known_fields};
 pub(crate) use rope::RopeDefaults;
 
 use iterit_core::{Error, Result};
