@@ -170,6 +170,9 @@ pub(crate) struct Export {
     /// The checkpoint's step; the last one unless given
     #[arg(long, value_name = "N")]
     pub(crate) step: Option<u64>,
+    /// Write the whole model with its adapter merged in, not the adapter
+    #[arg(long)]
+    pub(crate) merge: bool,
     /// Where the model goes; a new folder
     #[arg(long, value_name = "FOLDER")]
     pub(crate) out: PathBuf,

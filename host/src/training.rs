@@ -5,8 +5,8 @@ mod announce;
 mod leave;
 mod resume;
 
-pub(crate) use announce::{announce, estimate, speed, warn_of_texts};
-pub(crate) use leave::export_model;
+pub(crate) use announce::{announce, estimate, speed, trained, warn_of_texts};
+pub(crate) use leave::{Exported, export_model};
 
 use iterit_core::Result;
 use iterit_core::config::{BudgetUnit, Config, budget};
@@ -114,7 +114,7 @@ impl<'a> Training<'a> {
     pub(crate) fn leave_model(&self) -> Result<()> {
         let inputs = &self.run.inputs;
         let (corpus, models) = (inputs.lender.corpus, inputs.lender.models);
-        export_model(self.config, corpus, models, &inputs.directory.model_path())
+        export_model(self.config, corpus, models, Exported::Trained, &inputs.directory.model_path())
     }
 
     /// Leaves what people look at: TensorBoard's curves and the report.

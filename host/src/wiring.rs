@@ -7,6 +7,7 @@ mod fingerprints;
 mod reading;
 mod texts;
 
+mod adapters;
 mod model;
 
 pub(crate) use choosers::{Choosers, options};

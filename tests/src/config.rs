@@ -87,7 +87,7 @@ fn the_saved_copy_loads_again_to_the_same() {
 fn every_fault_is_reported_at_once_and_in_its_place() {
     let text = "epochs = 3\n[train]\nepochs = 0\nlearning_rat = 1e-5\nschedule = \"cosin\"\n\
                 [selection]\nratio = 0\n[model]\nlora = 3\n[trian]\nepochs = 3\n";
-    let found = faults(text, &["data.format=csv", "train.lora.rank=8", "update_ratio=3"]);
+    let found = faults(text, &["data.format=csv", "train.lora=8", "update_ratio=3"]);
     assert_eq!(
         found,
         [
@@ -101,7 +101,7 @@ fn every_fault_is_reported_at_once_and_in_its_place() {
             "run.toml:10: unknown section [trian], the nearest is [train]",
             "--set data.format: `data.format` is \"csv\", expected \"auto\", \"alpaca\", \"messages\", \
              \"sharegpt\", \"prompt-completion\" or \"preference\"",
-            "--set train.lora.rank: `train.lora` is not supported yet, remove it",
+            "--set train.lora: `train.lora` is 8, expected a section [train.lora]",
             "--set update_ratio: unknown key `update_ratio`, the nearest is \
              `plugins.iterative.update_ratio`",
         ]

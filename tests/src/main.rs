@@ -30,6 +30,7 @@ mod dataset;
 mod data_files;
 mod spans;
 mod one_text;
+mod adapters;
 mod all_turns;
 mod covered;
 mod templates;

@@ -13,8 +13,11 @@ use std::path::Path;
 pub struct ModelFacts {
     /// HF's `model_type`.
     pub architecture: String,
-    /// Trainable parameters; tied embeddings count once.
+    /// All parameters; tied embeddings count once.
     pub parameters: u64,
+    /// Those that are trained: all, or an adapter's. 0 in records older than adapters.
+    #[serde(default)]
+    pub trained: u64,
     /// `float32`, `bfloat16` …
     pub dtype: String,
     /// `cpu`, `cuda:0` …
@@ -132,8 +135,14 @@ pub trait Learner: Send {
     /// Takes back what [`save`](Self::save) wrote.
     fn restore(&mut self, folder: &Path) -> Result<()>;
 
-    /// Writes the model as Hugging Face loads it into an empty folder: configuration and weights.
+    /// Writes what was trained as Hugging Face loads it into an empty folder: the model's configuration
+    /// and weights, or an adapter.
     fn export(&self, folder: &Path) -> Result<()>;
+
+    /// Writes the whole model with its adapter merged into the weights.
+    fn export_merged(&self, _folder: &Path) -> Result<()> {
+        Err(Error::Model("there is no adapter to merge".into()))
+    }
 }
 
 /// A learner for work that needs no model, such as `select`: it has none, and says so.
@@ -151,6 +160,7 @@ impl Learner for NoModel {
         ModelFacts {
             architecture: "none".into(),
             parameters: 0,
+            trained: 0,
             dtype: "none".into(),
             device: "none".into(),
             vocab_size: 0,

@@ -45,8 +45,8 @@ fn in_folder(path: &Path) -> (String, String) {
         let config: Value = serde_json::from_slice(&text).unwrap_or_default();
         let base = config["base_model_name_or_path"].as_str().unwrap_or("its base model");
         let found = format!("an adapter of `{base}` and no `config.json`");
-        let hint = "merge it into that model with PEFT's merge_and_unload(), save the outcome with \
-                    save_pretrained(…), and name its folder";
+        let hint = "name that model's folder with --model, and this one with \
+                    --set model.adapter=FOLDER";
         return (found, hint.into());
     }
     let has = |is: &dyn Fn(&str) -> bool| {

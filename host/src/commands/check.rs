@@ -3,6 +3,7 @@
 
 use crate::cli::Check;
 use crate::progress::{Screen, bytes, count};
+use crate::training::trained;
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::corpus::{self, Corpus, Lengths, TextAudit, TextCounts, TextReport};
@@ -68,9 +69,10 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         return Ok(());
     }
     anstream::println!(
-        "model       {} of {} parameters, {} on {}; weights, gradients and optimizer {}",
+        "model       {} of {} parameters{}, {} on {}; weights, gradients and optimizer {}",
         facts.architecture,
         count(facts.parameters),
+        trained(&facts).trim_end_matches(','),
         facts.dtype,
         facts.device,
         bytes(facts.resident_bytes)

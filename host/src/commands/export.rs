@@ -2,7 +2,7 @@
 
 use crate::cli::Export;
 use crate::progress::Screen;
-use crate::training::export_model;
+use crate::training::{Exported, export_model};
 use crate::wiring;
 use iterit_core::config::Config;
 use iterit_core::run_directory::{Checkpoint, RunDirectory};
@@ -22,7 +22,8 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     let corpus = wiring::corpus(&config, Some(1), &screen)?;
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     models.change(|learner| learner.restore(&checkpoint.folder.join("learner")))?;
-    export_model(&config, &corpus, &models, &args.out)?;
+    let exported = if args.merge { Exported::Merged } else { Exported::Trained };
+    export_model(&config, &corpus, &models, exported, &args.out)?;
     anstream::println!("{}", args.out.display());
     Ok(())
 }

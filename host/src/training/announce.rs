@@ -5,7 +5,7 @@ use crate::progress::{bytes, count, duration};
 use iterit_core::Result;
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
-use iterit_core::learner::{Sequence, Watch};
+use iterit_core::learner::{ModelFacts, Sequence, Watch};
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
@@ -42,15 +42,24 @@ pub(crate) fn warn_of_texts(corpus: &Corpus, observer: &dyn Observer) {
     }
 }
 
+/// How many of a model's parameters are trained, where it is not all of them.
+pub(crate) fn trained(model: &ModelFacts) -> String {
+    match model.trained {
+        trained if trained == model.parameters => String::new(),
+        trained => format!(", {} of them trained,", count(trained)),
+    }
+}
+
 /// What the run will cost, before it begins.
 pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
     let (run, manifest) = (training.run(), training.manifest());
     let model = &manifest.model;
     let say = |line: String| run.inputs.lender.observer.say(LogLevel::Info, "", &line);
     say(format!(
-        "{} of {} parameters in {} on {}, {} samples, {} an epoch, {} epochs, {} steps",
+        "{} of {} parameters{} in {} on {}, {} samples, {} an epoch, {} epochs, {} steps",
         model.architecture,
         count(model.parameters),
+        trained(model),
         model.dtype,
         model.device,
         count(manifest.num_samples),

@@ -7,15 +7,28 @@ use iterit_core::run_directory::RunDirectory;
 use iterit_core::{Result, export, report, tensorboard, whole_file};
 use std::path::Path;
 
-/// `model/`: weights and configuration from the learner, tokenizer and template from its origin.
+/// What of a model with an adapter is exported.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Exported {
+    /// What was trained.
+    Trained,
+    /// All of it, as one model.
+    Merged,
+}
+
+/// `model/`: what was trained from the learner, tokenizer and template from its origin.
 pub(crate) fn export_model(
     config: &Config,
     corpus: &Corpus,
     models: &Models,
+    exported: Exported,
     out: &Path,
 ) -> Result<()> {
     whole_file::write_folder(out, |folder| {
-        models.ask(|learner| learner.export(folder))?;
+        models.ask(|learner| match exported {
+            Exported::Trained => learner.export(folder),
+            Exported::Merged => learner.export_merged(folder),
+        })?;
         let encoder = corpus.encoder().expect("a trained model has a tokenizer");
         export::complete(config.model_path()?, encoder, folder)
     })

@@ -51,7 +51,8 @@ pub(crate) fn data_parts(config: &Config, read: &BTreeMap<String, String>) -> Ve
     parts
 }
 
-/// Weights, configuration, tokenizer and templates of the model, and of the proxy: what lies in their
+/// Weights, configuration, tokenizer and templates of the model, of the adapter to begin with, and of the
+/// proxy: what lies in their
 /// folders, and not below, where trainers keep checkpoints of their own.
 pub(crate) fn model_parts(config: &Config) -> Result<Vec<Part>> {
     const KINDS: [&str; 5] = ["safetensors", "json", "jinja", "txt", "model"];
@@ -59,6 +60,11 @@ pub(crate) fn model_parts(config: &Config) -> Result<Vec<Part>> {
         |path: &Path| path.extension().is_some_and(|it| KINDS.iter().any(|kind| it == *kind));
     let mut parts = Vec::new();
     whole_folder("model.path", config.model_path()?, &mut parts)?;
+    if let Some(adapter) = &config.model.adapter {
+        whole_folder("model.adapter", adapter, &mut parts)?;
+        let is_read = |part: &str| !part.starts_with("model.adapter") || part.contains("/adapter_");
+        parts.retain(|(part, _)| is_read(part));
+    }
     if let Some(proxy) = &config.model.proxy {
         whole_folder("model.proxy", proxy, &mut parts)?;
     }

@@ -1,6 +1,6 @@
 //! The configuration's model becomes a learner.
 
-use super::PROXY;
+use super::{PROXY, adapters};
 use iterit_core::config::{self, AddedTokens, Config, Device, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
@@ -8,7 +8,7 @@ use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
 use iterit_core::{Result, model_folder};
-use iterit_torch::{Activations, AdamWOptions, DeviceChoice, LearnerOptions, MicroBatch};
+use iterit_torch::{Activations, AdamWOptions, Base, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -22,22 +22,23 @@ pub(crate) fn models(
     observer: &dyn Observer,
 ) -> Result<Models> {
     tell_of_unused_gpu(config, observer);
-    let mut options = options(config, threads);
+    let mut options = LearnerOptions { base: adapters::base(config)?, ..options(config, threads) };
     if config.model.added_tokens == AddedTokens::Grow {
         let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
         options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
     }
     let learner_of_run = learner("", config.model_path()?, options, observer)?;
+    let learner_of_run = adapters::adapted(learner_of_run, config)?;
     corpus.check_vocabulary(learner_of_run.facts().vocab_size)?;
-    let models = Models::new(learner_of_run);
+    let models = Models::new(Box::new(learner_of_run));
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
-            options.vocabulary = None;
+            options = LearnerOptions { vocabulary: None, base: Base::Frozen, ..options };
             let proxy = learner(PROXY, folder, options, observer)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             corpus.check_vocabulary(proxy.facts().vocab_size)?;
-            Ok(models.with_proxy(proxy, corpus))
+            Ok(models.with_proxy(Box::new(proxy), corpus))
         }
     }
 }
@@ -62,11 +63,11 @@ fn learner(
     folder: &Path,
     options: LearnerOptions,
     observer: &dyn Observer,
-) -> Result<Box<dyn Learner>> {
+) -> Result<TorchLearner> {
     let loaded = model_folder::check(folder).and_then(|()| TorchLearner::load(folder, options));
     let learner = loaded.map_err(|error| super::of(whose, error))?;
     super::warn_once(whose, learner.remarks(), observer);
-    Ok(Box::new(learner))
+    Ok(learner)
 }
 
 /// As `[model]` and `[train]` say.
@@ -95,6 +96,7 @@ fn options(config: &Config, threads: usize) -> LearnerOptions {
             false => Activations::Keep,
         },
         adamw: AdamWOptions { weight_decay: config.train.weight_decay, ..AdamWOptions::default() },
+        base: Base::Trained,
         vocabulary: None,
     }
 }

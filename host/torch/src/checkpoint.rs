@@ -1,12 +1,12 @@
-//! Weights and optimizer state on disk, bit for bit, so that a run goes on as if it had not stopped.
+//! What is trained, and the optimizer's state, on disk, bit for bit, so that a run goes on as if it had not stopped.
 //!
 //! `weights.safetensors` and `optimizer.safetensors` hold tensors as they are in memory; `learner.json`
 //! is written last and says how many steps were done.
 
 use crate::optim::AdamW;
-use crate::parameters::Parameters;
 use crate::precision::Precision;
 use crate::tensor_file::{self, Content, TensorFile};
+use crate::trainable::Trainable;
 use iterit_core::{Error, Result, whole_file};
 use serde::{Deserialize, Serialize};
 use std::path::Path;
@@ -31,15 +31,15 @@ const VERSION: u32 = 1;
 /// Writes everything into a folder.
 pub(crate) fn save(
     folder: &Path,
-    parameters: &Parameters,
+    trainable: &Trainable,
     optimizer: Option<&AdamW>,
     precision: Precision,
 ) -> Result<()> {
     let named: Vec<_> =
-        parameters.iter().map(|(name, tensor)| (name, Content::Tensor(tensor))).collect();
+        trainable.iter().map(|it| (it.name.as_str(), Content::Tensor(&it.tensor))).collect();
     tensor_file::write(&folder.join(WEIGHTS), &named)?;
     if let Some(optimizer) = optimizer {
-        let moments = moments(parameters, optimizer);
+        let moments = moments(trainable, optimizer);
         let named: Vec<_> =
             moments.iter().map(|(name, tensor)| (name.as_str(), Content::Tensor(tensor))).collect();
         tensor_file::write(&folder.join(OPTIMIZER), &named)?;
@@ -53,26 +53,26 @@ pub(crate) fn save(
 /// fresh moments, and is called only when there are some to take back.
 pub(crate) fn restore(
     folder: &Path,
-    parameters: &Parameters,
+    trainable: &Trainable,
     precision: Precision,
     optimizer: impl FnOnce() -> AdamW,
 ) -> Result<Option<AdamW>> {
     let state = read_state(folder, precision)?;
     let weights = TensorFile::open(&folder.join(WEIGHTS))?;
-    let weights = read_all(&weights, parameters.iter())?;
+    let weights = read_all(&weights, trainable.iter().map(|it| (it.name.as_str(), &it.tensor)))?;
     let restored = if state.steps == 0 {
         None
     } else {
         let mut optimizer = optimizer();
         let file = TensorFile::open(&folder.join(OPTIMIZER))?;
-        let places = moments(parameters, &optimizer);
+        let places = moments(trainable, &optimizer);
         let values = read_all(&file, places.iter().map(|(name, tensor)| (name.as_str(), *tensor)))?;
         copy(places.into_iter().map(|(_, tensor)| tensor), &values);
         optimizer.steps = state.steps;
         Some(optimizer)
     };
     // Only now that everything has been read and found right.
-    copy(parameters.tensors().into_iter(), &weights);
+    copy(trainable.iter().map(|it| &it.tensor), &weights);
     Ok(restored)
 }
 
@@ -94,10 +94,10 @@ fn read_state(folder: &Path, precision: Precision) -> Result<State> {
 }
 
 /// Moments under names as torch gives them.
-fn moments<'a>(parameters: &Parameters, optimizer: &'a AdamW) -> Vec<(String, &'a Tensor)> {
+fn moments<'a>(trainable: &Trainable, optimizer: &'a AdamW) -> Vec<(String, &'a Tensor)> {
     let named = |moment: &'static str, tensors: &'a [Tensor]| {
         let names: Vec<String> =
-            parameters.iter().map(|(name, _)| format!("{moment}.{name}")).collect();
+            trainable.iter().map(|it| format!("{moment}.{}", it.name)).collect();
         names.into_iter().zip(tensors)
     };
     named("exp_avg", &optimizer.exp_avgs)

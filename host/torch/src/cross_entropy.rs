@@ -34,14 +34,17 @@ pub(crate) fn margin(logits: &Tensor) -> Tensor {
 
 /// Losses, and the gradient of their weighted sum.
 pub(crate) struct Gradients {
-    pub(crate) losses: Tensor,       // [N], f32
-    pub(crate) hidden: Tensor,       // [N, D]
-    pub(crate) head: Tensor,         // [V, D]
-    pub(crate) bias: Option<Tensor>, // [V], where the head has one
+    pub(crate) losses: Tensor, // [N], f32
+    pub(crate) hidden: Tensor, // [N, D]
+    /// Where the head is trained.
+    pub(crate) head: Option<Tensor>, // [V, D]
+    /// Where it has a bias that is trained.
+    pub(crate) bias: Option<Tensor>, // [V]
 }
 
 /// Losses of `hidden` under `head` and the gradient of Σ weight · loss, chunk by chunk:
-/// ∂/∂logits = weight · (softmax − onehot(target)). Keeps no graph.
+/// ∂/∂logits = weight · (softmax − onehot(target)). Keeps no graph. A head that is frozen gets none, which
+/// would be as large as itself.
 pub(crate) fn gradients(
     hidden: &Tensor, // [N, D]
     head: &Head,
@@ -53,9 +56,10 @@ pub(crate) fn gradients(
     let num_rows = hidden.size()[0];
     let mut losses = Vec::new();
     let mut hidden_gradients = Vec::new();
+    let trained = |tensor: &&Tensor| tensor.requires_grad();
+    let mut head_gradient = Some(&head.weight).filter(trained).map(Tensor::zeros_like);
+    let mut bias_gradient = head.bias.as_ref().filter(trained).map(Tensor::zeros_like);
     let head = head.detach();
-    let mut head_gradient = head.weight.zeros_like();
-    let mut bias_gradient = head.bias.as_ref().map(Tensor::zeros_like);
     for start in (0..num_rows).step_by(rows_at_once as usize) {
         let length = rows_at_once.min(num_rows - start);
         let chunk = |x: &Tensor| x.narrow(0, start, length);
@@ -71,7 +75,9 @@ pub(crate) fn gradients(
         gradient *= chunk(weights).unsqueeze(1);
         let gradient = head.back(gradient, &logits).to_kind(hidden.kind()); // [n, V]
         hidden_gradients.push(gradient.matmul(&head.weight)); // [n, D]
-        let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
+        if let Some(head_gradient) = &mut head_gradient {
+            let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
+        }
         if let Some(bias_gradient) = &mut bias_gradient {
             *bias_gradient += gradient.sum_dim_intlist([0i64].as_slice(), false, gradient.kind());
         }
@@ -160,10 +166,16 @@ mod tests {
             let losses = -log_p.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
             (&losses * &weights).sum(Kind::Double).backward();
             for rows_at_once in [1, 5, 23, 100] {
+                let frozen = gradients(&hidden, &head.detach(), &targets, &weights, rows_at_once);
+                let trained = |tensor: &Tensor| tensor.set_requires_grad(true);
+                let bias = head.bias.as_ref().map(trained);
+                let head = Head { weight: trained(&head.weight), bias, shape };
                 let got = gradients(&hidden, &head, &targets, &weights, rows_at_once);
+                assert!(frozen.head.is_none() && frozen.bias.is_none());
+                assert_eq!(frozen.hidden, got.hidden);
                 assert!(distance(&got.losses, &losses.detach()) < 1e-5, "{shape:?}");
                 assert!(distance(&got.hidden, &hidden_leaf.grad()) < 1e-6, "{shape:?}");
-                assert!(distance(&got.head, &head_leaf.grad()) < 1e-6, "{shape:?}");
+                assert!(distance(&got.head.unwrap(), &head_leaf.grad()) < 1e-6, "{shape:?}");
                 assert_eq!(got.bias.is_some(), bias_leaf.is_some());
                 if let (Some(got), Some(leaf)) = (&got.bias, &bias_leaf) {
                     assert!(distance(got, &leaf.grad()) < 1e-6, "{shape:?}");

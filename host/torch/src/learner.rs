@@ -6,15 +6,18 @@ use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
 use crate::guard::guarded;
+use crate::layers::dropout::StepSeed;
+use crate::lora::{Adapters, LayerNames, LoraOptions, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::nll::{Budget, Scorer};
 use crate::optim::{self, AdamW, AdamWOptions};
-use crate::parameters::Parameters;
+use crate::parameters::Weights;
 use crate::precision::Precision;
 use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Activations, Losses, Trainer};
+use crate::trainable::Trainable;
 use crate::{checkpoint, models, weights};
 use iterit_core::learner::{
     Learner, ModelFacts, ModelLimits, Sequence, StepOptions, StepOutcome, Watch,
@@ -23,8 +26,8 @@ use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
 use std::num::NonZeroUsize;
-use std::path::Path;
-use tch::Device;
+use std::path::{Path, PathBuf};
+use tch::{Device, Kind};
 
 /// How a model is run and trained.
 #[derive(Debug, Clone, Copy, Default)]
@@ -43,9 +46,21 @@ pub struct LearnerOptions {
     pub activations: Activations,
     /// The optimizer.
     pub adamw: AdamWOptions,
+    /// Whether the model's own weights are trained.
+    pub base: Base,
     /// Tokens that embedding and head must have rows for: a row they lack is added as the mean of the
     /// others. None is ever taken away.
     pub vocabulary: Option<NonZeroUsize>,
+}
+
+/// What becomes of a model's own weights.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Base {
+    /// They are trained.
+    #[default]
+    Trained,
+    /// They stay as they are, in the type they compute in; adapters are trained beside them.
+    Frozen,
 }
 
 /// How many samples are trained on at once; the result of a step does not depend on it.
@@ -75,9 +90,17 @@ pub struct TorchLearner {
     shape: DecoderShape,
     options: LearnerOptions,
     device: Device,
-    parameters: Parameters,
+    weights: Weights,
+    adapters: Option<Adapters>,
+    trainable: Trainable,
+    /// What all draws of training come from.
+    seed: u64,
+    /// Where it came from; nowhere, if it is random.
+    folder: Option<PathBuf>,
+    /// What the names of its layers begin with in transformers.
+    body: String,
     /// The weights in the type they compute in, to ask; forgotten when the weights change.
-    cast: Option<Parameters>,
+    cast: Option<Weights>,
     /// Made by the first step.
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
@@ -118,6 +141,7 @@ impl TorchLearner {
         let mut shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
         let device = open(&options)?;
         let stored = Stored::open(folder)?;
+        let body = shape.names.body.clone();
         shape.names = shape.names.found(|name| stored.has(name));
         let mut remarks = config.remarks();
         let [embedding, head] = &shape.embedding_names();
@@ -126,15 +150,16 @@ impl TorchLearner {
             config.set("tie_word_embeddings", json!(false));
             remarks.push(untied(embedding, head));
         }
-        let kind = options.precision.storage();
+        let kind = kept_in(&options);
         let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
         let wanted = Wanted { tensors: &shape.parameters(), twins };
-        let (parameters, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
+        let (mut weights, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
         remarks.extend(beyond(&extra));
         remarks.extend(no_dropout(&shape.dropout));
-        let mut learner = Self::new(config, shape, options, device, parameters);
-        learner.grow();
-        Ok(Self { extra, remarks, ..learner })
+        grow(&mut weights, &mut shape, &mut config, options.vocabulary);
+        let learner = Self::new(config, shape, options, device, weights);
+        let folder = std::fs::canonicalize(folder).map_err(Error::io("find", folder))?;
+        Ok(Self { extra, remarks, body, folder: Some(folder), ..learner })
     }
 
     /// A model of this configuration before any training; the same for the same seed.
@@ -144,10 +169,9 @@ impl TorchLearner {
     pub fn random(config: Config, seed: u64, options: LearnerOptions) -> Result<Self> {
         let shape = models::shape(&config).map_err(Error::Model)?;
         let device = open(&options)?;
-        let kind = options.precision.storage();
-        let parameters =
-            guarded(|| Ok(Parameters::random(&shape, kind, device, seed.cast_signed())))?;
-        Ok(Self::new(config, shape, options, device, parameters))
+        let kind = kept_in(&options);
+        let weights = guarded(|| Ok(Weights::random(&shape, kind, device, seed.cast_signed())))?;
+        Ok(Self::new(config, shape, options, device, weights))
     }
 
     fn new(
@@ -155,15 +179,24 @@ impl TorchLearner {
         shape: DecoderShape,
         options: LearnerOptions,
         device: Device,
-        parameters: Parameters,
+        weights: Weights,
     ) -> Self {
+        let trainable = match options.base {
+            Base::Trained => Trainable::whole(&weights, &shape),
+            Base::Frozen => Trainable::new([]),
+        };
         let positions = Positions::new(&shape, options.precision.compute(), device);
         Self {
             config,
-            shape,
             options,
             device,
-            parameters,
+            weights,
+            adapters: None,
+            trainable,
+            seed: 0,
+            folder: None,
+            body: shape.names.body.clone(),
+            shape,
             cast: None,
             optimizer: None,
             positions,
@@ -172,15 +205,41 @@ impl TorchLearner {
         }
     }
 
-    /// Adds the rows that embedding and head lack for the tokens they are asked to know.
-    fn grow(&mut self) {
-        let rows = self.options.vocabulary.map_or(0, NonZeroUsize::get) as i64;
-        if rows > self.shape.vocab_size {
-            let names = self.shape.token_tables();
-            self.parameters.grow(&names.iter().map(String::as_str).collect::<Vec<_>>(), rows);
-            self.shape.vocab_size = rows;
-            self.config.set_of_text("vocab_size", json!(rows));
+    /// Puts adapters beside the frozen weights that change nothing yet; all draws come from `seed`.
+    ///
+    /// # Errors
+    /// A target that no layer is called by.
+    ///
+    /// # Panics
+    /// The weights are trained themselves.
+    pub fn adapt(self, lora: &LoraOptions, dropout: f64, seed: u64) -> Result<Self> {
+        let adapters = guarded(|| Adapters::fresh(&self.shape, lora, self.device, seed))?;
+        Ok(self.with(adapters, Some(dropout), seed))
+    }
+
+    /// Puts an adapter in PEFT's layout beside the frozen weights; where no dropout is given, training
+    /// goes on with the adapter's own.
+    ///
+    /// # Errors
+    /// Everything in the folder that cannot be done or does not fit the model.
+    ///
+    /// # Panics
+    /// The weights are trained themselves.
+    pub fn adapt_by(self, folder: &Path, dropout: Option<f64>, seed: u64) -> Result<Self> {
+        let names = LayerNames { shape: &self.shape, body: &self.body };
+        let adapters = guarded(|| Adapters::read(folder, &names, self.device))?;
+        Ok(self.with(adapters, dropout, seed))
+    }
+
+    fn with(mut self, mut adapters: Adapters, dropout: Option<f64>, seed: u64) -> Self {
+        assert_eq!(self.options.base, Base::Frozen, "adapters stand beside frozen weights");
+        if let Some(rate) = dropout {
+            adapters.set_dropout(rate);
         }
+        self.trainable = adapters.trainable();
+        self.adapters = Some(adapters);
+        self.seed = seed;
+        self
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -194,9 +253,11 @@ impl TorchLearner {
         guarded(|| {
             let _no_grad = tch::no_grad_guard();
             let compute = self.options.precision.compute();
-            let parameters = &self.parameters;
-            let cast = self.cast.get_or_insert_with(|| parameters.cast(compute));
-            let decoder = cast.decoder(&self.shape);
+            let weights = &self.weights;
+            let cast = self.cast.get_or_insert_with(|| weights.cast(compute));
+            let adapters = self.adapters.as_ref();
+            let model = Model { shape: &self.shape, weights: cast, adapters };
+            let decoder = model.decoder(None);
             let budget = self.budget();
             ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
         })
@@ -204,20 +265,23 @@ impl TorchLearner {
 
     fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
         // Gradients flow back through the cast to the stored weights.
-        let decoder = self.parameters.cast(self.options.precision.compute()).decoder(&self.shape);
+        let weights = &self.weights.cast(self.options.precision.compute());
+        let model = Model { shape: &self.shape, weights, adapters: self.adapters.as_ref() };
         let trainer = Trainer {
-            decoder: &decoder,
+            model,
             positions: &self.positions,
+            device: self.device,
             budget: self.budget(),
             micro_batch: self.micro_batch(),
             activations: self.options.activations,
+            dropout: self.dropout(),
         };
         trainer.accumulate(samples, options.loss_normalization)
     }
 
     /// Clips and applies the gradients; returns their norm before.
     fn apply(&mut self, losses: &Losses, options: &StepOptions) -> Result<f64> {
-        let norm = optim::global_norm(&self.parameters);
+        let norm = optim::global_norm(&self.trainable);
         if !(losses.loss.is_finite() && norm.is_finite()) {
             return Err(Error::Model(format!(
                 "training diverged: the loss is {}, the gradient norm {norm}\n\
@@ -225,11 +289,39 @@ impl TorchLearner {
                 losses.loss
             )));
         }
-        optim::clip(&self.parameters, norm, options.max_grad_norm);
-        let (parameters, adamw) = (&self.parameters, self.options.adamw);
-        let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(parameters, adamw));
-        optimizer.step(parameters, options.learning_rate)?;
+        optim::clip(&self.trainable, norm, options.max_grad_norm);
+        let (trainable, adamw) = (&self.trainable, self.options.adamw);
+        let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(trainable, adamw));
+        optimizer.step(trainable, options.learning_rate)?;
         Ok(norm)
+    }
+
+    /// Bytes of frozen weights, and of what is trained with its gradients and moments.
+    fn resident_bytes(&self, frozen: u64, trained: u64) -> u64 {
+        let precision = self.options.precision;
+        let per_trained = match self.options.base {
+            Base::Trained => precision.bytes_per_parameter(),
+            // Adapters are float32 whatever the base is.
+            Base::Frozen => Precision::Float32.bytes_per_parameter(),
+        };
+        frozen * precision.compute().elt_size_in_bytes() as u64 + trained * per_trained
+    }
+
+    fn export_weights(&self, folder: &Path, finish: &weights::Finish<'_>) -> Result<()> {
+        let precision = self.options.precision;
+        guarded(|| {
+            let (kind, limit) = (precision.compute(), weights::SHARD_BYTES);
+            weights::save(folder, &self.weights, finish, &self.extra, kind, limit)
+        })?;
+        let config = self.config.to_json(precision.exported());
+        whole_file::write_json(&folder.join("config.json"), &config)
+    }
+
+    /// What the next step drops out.
+    fn dropout(&self) -> Option<StepSeed> {
+        let rate = self.adapters.as_ref()?.dropout();
+        let step = self.optimizer.as_ref().map_or(0, |optimizer| optimizer.steps);
+        (rate > 0.0).then_some(StepSeed { rate, seed: self.seed, step })
     }
 
     fn budget(&self) -> Budget {
@@ -282,15 +374,20 @@ impl TorchLearner {
 
 impl Learner for TorchLearner {
     fn facts(&self) -> ModelFacts {
-        let parameters = self.parameters.num_elements();
+        let trained = self.trainable.num_elements();
+        let frozen = match self.options.base {
+            Base::Trained => 0,
+            Base::Frozen => self.weights.num_elements(),
+        };
         ModelFacts {
             architecture: self.config.model_type().to_owned(),
-            parameters,
+            parameters: frozen + trained,
+            trained,
             dtype: self.options.precision.to_string(),
             device: device::name(self.device),
             vocab_size: self.shape.vocab_size as usize,
             max_position_embeddings: self.shape.max_position_embeddings,
-            resident_bytes: parameters * self.options.precision.bytes_per_parameter(),
+            resident_bytes: self.resident_bytes(frozen, trained),
         }
     }
 
@@ -330,7 +427,7 @@ impl Learner for TorchLearner {
             let grad_norm = self.apply(&losses, options)?;
             Ok(StepOutcome { losses: losses.means, loss: losses.loss, grad_norm })
         });
-        optim::clear_gradients(&self.parameters)?;
+        self.trainable.clear_gradients()?;
         outcome
     }
 
@@ -340,28 +437,55 @@ impl Learner for TorchLearner {
 
     fn save(&self, folder: &Path) -> Result<()> {
         let precision = self.options.precision;
-        guarded(|| checkpoint::save(folder, &self.parameters, self.optimizer.as_ref(), precision))
+        guarded(|| checkpoint::save(folder, &self.trainable, self.optimizer.as_ref(), precision))
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let (parameters, adamw) = (&self.parameters, self.options.adamw);
-        let fresh = || AdamW::new(parameters, adamw);
+        let (trainable, adamw) = (&self.trainable, self.options.adamw);
+        let fresh = || AdamW::new(trainable, adamw);
         let precision = self.options.precision;
         self.cast = None;
-        self.optimizer = guarded(|| checkpoint::restore(folder, parameters, precision, fresh))?;
+        self.optimizer = guarded(|| checkpoint::restore(folder, trainable, precision, fresh))?;
         Ok(())
     }
 
-    /// `config.json` with its own fields and the weights' type, and the weights in that type; a tied head
-    /// is not written twice.
+    /// The adapter where there is one, in PEFT's layout; else `config.json` with its own fields and the
+    /// weights' type, and the weights in that type; a tied head is not written twice.
     fn export(&self, folder: &Path) -> Result<()> {
-        let precision = self.options.precision;
-        guarded(|| {
-            let (kind, limit) = (precision.compute(), weights::SHARD_BYTES);
-            weights::save(folder, &self.parameters, &self.extra, kind, limit)
+        let Some(adapters) = &self.adapters else {
+            return self.export_weights(folder, &|_, weight| weight.shallow_clone());
+        };
+        let names = LayerNames { shape: &self.shape, body: &self.body };
+        let base = self.folder.as_ref().map_or_else(String::new, |it| it.display().to_string());
+        guarded(|| adapters.write(folder, &names, &base))
+    }
+
+    /// The sums are taken in float32 and rounded once.
+    fn export_merged(&self, folder: &Path) -> Result<()> {
+        let adapters = self.adapters.as_ref().ok_or_else(|| {
+            Error::Model(
+                "there is no adapter to merge: the model's own weights were trained\n\
+                 hint: without --merge they are exported"
+                    .into(),
+            )
         })?;
-        let config = self.config.to_json(precision.exported());
-        whole_file::write_json(&folder.join("config.json"), &config)
+        self.export_weights(folder, &|name, weight| adapters.merged(name, weight))
+    }
+}
+
+/// Adds the rows that embedding and head lack for the tokens they are asked to know.
+fn grow(
+    weights: &mut Weights,
+    shape: &mut DecoderShape,
+    config: &mut Config,
+    vocabulary: Option<NonZeroUsize>,
+) {
+    let rows = vocabulary.map_or(0, NonZeroUsize::get) as i64;
+    if rows > shape.vocab_size {
+        let names = shape.token_tables();
+        weights.grow(&names.iter().map(String::as_str).collect::<Vec<_>>(), rows);
+        shape.vocab_size = rows;
+        config.set_of_text("vocab_size", json!(rows));
     }
 }
 
@@ -401,6 +525,14 @@ fn beyond(extra: &Extra) -> Option<String> {
     })
 }
 
+/// The type that a model's own weights are kept in.
+fn kept_in(options: &LearnerOptions) -> Kind {
+    match options.base {
+        Base::Trained => options.precision.storage(),
+        Base::Frozen => options.precision.compute(),
+    }
+}
+
 fn open(options: &LearnerOptions) -> Result<Device> {
     shim::keep_freed_memory();
     if let Some(threads) = options.threads {
@@ -409,6 +541,8 @@ fn open(options: &LearnerOptions) -> Result<Device> {
     options.device.open()
 }
 
+#[cfg(test)]
+mod adapted;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

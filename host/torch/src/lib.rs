@@ -20,7 +20,10 @@ mod config;
 mod models;
 
 mod parameters;
+mod trainable;
 mod weights;
+
+mod lora;
 
 mod batches;
 mod cross_entropy;
@@ -44,7 +47,8 @@ mod testing;
 pub use config::Config;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
-pub use learner::{LearnerOptions, MicroBatch, TorchLearner, limits};
+pub use learner::{Base, LearnerOptions, MicroBatch, TorchLearner, limits};
+pub use lora::{LoraInit, LoraOptions, Targets};
 pub use optim::AdamWOptions;
 pub use precision::Precision;
 pub use train::Activations;

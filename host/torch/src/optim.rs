@@ -1,9 +1,10 @@
 //! AdamW with decoupled weight decay, <https://arxiv.org/abs/1711.05101>, and clipping by the global
-//! gradient norm. Norms and biases do not decay, as in transformers. Knows weights by name, not what
-//! they compute.
+//! gradient norm. Norms and biases do not decay, as in transformers. Knows what is trained, not what it
+//! computes.
 
-use crate::parameters::{Parameters, Role};
+use crate::layers::Role;
 use crate::shim::{self, AdamWCoefficients};
+use crate::trainable::{Parameter, Trainable};
 use iterit_core::Result;
 use tch::{Device, Kind, Tensor};
 
@@ -35,23 +36,25 @@ pub(crate) struct AdamW {
 
 impl AdamW {
     /// Moments of zero.
-    pub(crate) fn new(parameters: &Parameters, options: AdamWOptions) -> Self {
-        let zeros = || parameters.iter().map(|(_, tensor)| tensor.detach().zeros_like()).collect();
+    pub(crate) fn new(trainable: &Trainable, options: AdamWOptions) -> Self {
+        let zero = |parameter: &Parameter| parameter.tensor.detach().zeros_like();
+        let zeros = || trainable.iter().map(zero).collect();
         Self { options, exp_avgs: zeros(), exp_avg_sqs: zeros(), steps: 0 }
     }
 
     /// One step along the gradients that the parameters hold.
-    pub(crate) fn step(&mut self, parameters: &Parameters, learning_rate: f64) -> Result<()> {
+    pub(crate) fn step(&mut self, trainable: &Trainable, learning_rate: f64) -> Result<()> {
         self.steps += 1;
+        let tensors: Vec<&Tensor> = trainable.iter().map(|it| &it.tensor).collect();
         for decays in [true, false] {
-            let group: Vec<usize> = parameters
+            let group: Vec<usize> = trainable
                 .iter()
                 .enumerate()
-                .filter(|(_, (name, _))| (Role::of(name) == Role::Weight) == decays)
+                .filter(|(_, parameter)| (parameter.role == Role::Weight) == decays)
                 .map(|(index, _)| index)
                 .collect();
             let weight_decay = if decays { self.options.weight_decay } else { 0.0 };
-            self.step_group(&parameters.tensors(), &group, learning_rate, weight_decay)?;
+            self.step_group(&tensors, &group, learning_rate, weight_decay)?;
         }
         Ok(())
     }
@@ -90,28 +93,23 @@ fn step_number(step: u64, device: Device) -> Tensor {
 }
 
 /// √Σ‖g‖² over all gradients.
-pub(crate) fn global_norm(parameters: &Parameters) -> f64 {
+pub(crate) fn global_norm(trainable: &Trainable) -> f64 {
     let _no_grad = tch::no_grad_guard();
     let norm = |tensor: &Tensor| tensor.norm_scalaropt_dtype(2, Kind::Float);
-    let norms: Vec<Tensor> = parameters.iter().map(|(_, tensor)| norm(&tensor.grad())).collect();
+    let norms: Vec<Tensor> = trainable.iter().map(|it| norm(&it.tensor.grad())).collect();
     norm(&Tensor::stack(&norms, 0)).double_value(&[])
 }
 
 /// Scales the gradients down to a global norm of at most `max_norm`, as torch does it: by
 /// max_norm / (norm + 1e-6).
-pub(crate) fn clip(parameters: &Parameters, norm: f64, max_norm: f64) {
+pub(crate) fn clip(trainable: &Trainable, norm: f64, max_norm: f64) {
     let scale = max_norm / (norm + 1e-6);
     if scale < 1.0 {
         let _no_grad = tch::no_grad_guard();
-        for (_, tensor) in parameters.iter() {
-            let _ = tensor.grad().g_mul_scalar_(scale);
+        for parameter in trainable.iter() {
+            let _ = parameter.tensor.grad().g_mul_scalar_(scale);
         }
     }
-}
-
-/// Forgets all gradients, and frees their memory.
-pub(crate) fn clear_gradients(parameters: &Parameters) -> Result<()> {
-    parameters.iter().try_for_each(|(_, tensor)| shim::clear_gradient(tensor))
 }
 
 #[cfg(test)]
@@ -122,18 +120,18 @@ mod tests {
         (Tensor::arange(count, (Kind::Double, Device::Cpu)) * step).sin()
     }
 
-    fn two_parameters() -> Parameters {
+    fn two_parameters() -> Trainable {
         let float = |x: Tensor| x.to_kind(Kind::Float);
-        Parameters::new([
-            ("up_proj.weight".to_owned(), float(wave(33, 0.7))),
-            ("norm.weight".to_owned(), float(wave(5, 1.1))),
+        Trainable::new([
+            ("up_proj.weight".to_owned(), float(wave(33, 0.7)), Role::Weight),
+            ("ln_1.weight".to_owned(), float(wave(5, 1.1)), Role::Norm),
         ])
     }
 
     /// Puts g into the gradient slots, as a backward pass would.
-    fn set_gradients(parameters: &Parameters, round: f64) {
-        clear_gradients(parameters).unwrap();
-        for (_, tensor) in parameters.iter() {
+    fn set_gradients(trainable: &Trainable, round: f64) {
+        trainable.clear_gradients().unwrap();
+        for Parameter { tensor, .. } in trainable.iter() {
             let gradient = wave(tensor.numel() as i64, 0.3 + round).to_kind(Kind::Float);
             shim::backward(&[tensor], &[&gradient]).unwrap();
         }
@@ -146,7 +144,7 @@ mod tests {
         let mut adamw = AdamW::new(&parameters, options);
         let start: Vec<Vec<f64>> = parameters
             .iter()
-            .map(|(_, w)| Vec::try_from(w.to_kind(Kind::Double)).unwrap())
+            .map(|it| Vec::try_from(it.tensor.to_kind(Kind::Double)).unwrap())
             .collect();
         let mut expected = start.clone();
         let mut moments: Vec<Vec<[f64; 2]>> =
@@ -154,8 +152,8 @@ mod tests {
         for step in 1..=5 {
             let learning_rate = 0.01 * f64::from(step);
             set_gradients(&parameters, f64::from(step));
-            for (index, (name, tensor)) in parameters.iter().enumerate() {
-                let decay = if name.contains("norm") { 0.0 } else { 0.1 };
+            for (index, Parameter { tensor, role, .. }) in parameters.iter().enumerate() {
+                let decay = if *role == Role::Norm { 0.0 } else { 0.1 };
                 let gradient: Vec<f64> =
                     Vec::try_from(tensor.grad().to_kind(Kind::Double)).unwrap();
                 for (i, g) in gradient.into_iter().enumerate() {
@@ -171,7 +169,7 @@ mod tests {
             }
             adamw.step(&parameters, learning_rate).unwrap();
         }
-        for ((_, tensor), expected) in parameters.iter().zip(&expected) {
+        for (Parameter { tensor, .. }, expected) in parameters.iter().zip(&expected) {
             let got: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double)).unwrap();
             assert!(got.iter().zip(expected).all(|(got, want)| (got - want).abs() < 2e-6));
         }
@@ -181,9 +179,9 @@ mod tests {
     fn clipping_scales_to_the_norm_and_leaves_small_gradients() {
         let parameters = two_parameters();
         set_gradients(&parameters, 0.0);
-        let exact = |parameters: &Parameters| -> f64 {
-            let squares = parameters.iter().map(|(_, tensor)| {
-                tensor.grad().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])
+        let exact = |parameters: &Trainable| -> f64 {
+            let squares = parameters.iter().map(|it| {
+                it.tensor.grad().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])
             });
             squares.sum::<f64>().sqrt()
         };
@@ -195,7 +193,7 @@ mod tests {
         assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
         clip(&parameters, norm, 0.5);
         assert!((exact(&parameters) - 0.5).abs() < 1e-5);
-        clear_gradients(&parameters).unwrap();
-        assert!(parameters.iter().all(|(_, tensor)| !tensor.grad().defined()));
+        parameters.clear_gradients().unwrap();
+        assert!(parameters.iter().all(|it| !it.tensor.grad().defined()));
     }
 }

@@ -229,8 +229,8 @@ fn hint_of_other_weights(folder: &Path) -> &'static str {
         "convert pytorch_model.bin: in Python, AutoModelForCausalLM.from_pretrained(FOLDER)\
          .save_pretrained(OTHER_FOLDER) writes safetensors"
     } else if any(&|name| name.starts_with("adapter_model")) {
-        "these are an adapter's weights: merge them into its base model with PEFT's \
-         merge_and_unload(), then save_pretrained(…)"
+        "these are an adapter's weights: name its base model here, and the adapter with \
+         --set model.adapter=FOLDER"
     } else if any(&|name| name.ends_with(".gguf")) {
         "GGUF is not read: name the folder that it was converted from"
     } else if any(&|name| name.starts_with("consolidated")) {

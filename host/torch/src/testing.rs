@@ -2,7 +2,8 @@
 //! sequences that look like chat.
 
 use crate::config::Config;
-use crate::parameters::{Parameters, Role};
+use crate::layers::Role;
+use crate::trainable::{Parameter, Trainable};
 use crate::{LearnerOptions, TorchLearner};
 use iterit_core::learner::{Scored, Sequence};
 use serde_json::{Value, json};
@@ -41,14 +42,14 @@ pub(crate) fn variants() -> Vec<Value> {
 /// A learner whose norms and biases are not the ones and zeros they start as.
 pub(crate) fn learner(changes: &Value, options: LearnerOptions) -> TorchLearner {
     let learner = TorchLearner::random(config(changes), 7, options).unwrap();
-    unsettle(learner.parameters());
+    unsettle(learner.trainable());
     learner
 }
 
-fn unsettle(parameters: &Parameters) {
+fn unsettle(trainable: &Trainable) {
     let _no_grad = tch::no_grad_guard();
-    for (index, (name, tensor)) in parameters.iter().enumerate() {
-        if Role::of(name) != Role::Weight {
+    for (index, Parameter { tensor, role, .. }) in trainable.iter().enumerate() {
+        if *role != Role::Weight {
             let numbers = Tensor::arange(tensor.numel() as i64, (Kind::Double, Device::Cpu));
             let wave = (numbers + index as f64).sin() * 0.3;
             let _ = tensor.shallow_clone().g_add_(&wave.to_kind(tensor.kind()));

@@ -6,6 +6,8 @@
 
 use crate::batches::{self, Limit};
 use crate::cross_entropy::{self, Gradients};
+use crate::layers::dropout::{StepSeed, TokenKeys};
+use crate::lora::Model;
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
@@ -27,11 +29,14 @@ pub enum Activations {
 
 /// A model to find gradients of.
 pub(crate) struct Trainer<'a> {
-    pub(crate) decoder: &'a Decoder,
+    pub(crate) model: Model<'a>,
     pub(crate) positions: &'a Positions,
+    pub(crate) device: Device,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
     pub(crate) activations: Activations,
+    /// What adapters drop out in this step.
+    pub(crate) dropout: Option<StepSeed>,
 }
 
 /// What the forward passes of a step said.
@@ -44,7 +49,7 @@ pub(crate) struct Losses {
 }
 
 impl Trainer<'_> {
-    /// Adds the gradient of the step's loss to that of the decoder's weights.
+    /// Adds the gradient of the step's loss to that of everything trained.
     pub(crate) fn accumulate(
         &self,
         samples: &[&[Sequence]],
@@ -63,10 +68,15 @@ impl Trainer<'_> {
             let lengths: Vec<usize> = group.iter().map(input).collect();
             for batch in batches::cut(&lengths, self.micro_batch) {
                 let members: Vec<usize> = batch.into_iter().map(|index| group[index]).collect();
-                let padded = Padded::new(&sequences, &members, 0, self.device());
+                let padded = Padded::new(&sequences, &members, 0, self.device);
                 let place = Place::start(self.positions, reach, padded.length);
-                let losses = self.micro_batch(&padded, &place, &weights_of)?;
-                for (&(sequence, _), loss) in padded.owners.iter().zip(losses) {
+                let keys = self
+                    .dropout
+                    .map(|seed| TokenKeys::new(seed, &members, padded.length, &padded.rows));
+                let decoder = self.model.decoder(keys.as_ref());
+                let run = Run { decoder, padded, place, budget: self.budget };
+                let losses = run.backward(self.activations, &weights_of)?;
+                for (&(sequence, _), loss) in run.padded.owners.iter().zip(losses) {
                     sums[samples_of[sequence]] += f64::from(loss);
                 }
             }
@@ -75,70 +85,85 @@ impl Trainer<'_> {
         let mean = |(sum, sample): (f64, &&[Sequence])| sum / scored_tokens(sample) as f64;
         Ok(Losses { means: sums.into_iter().zip(samples).map(mean).collect(), loss })
     }
+}
 
-    /// Token losses of a micro-batch, in the order of its owners; its gradient is added.
-    fn micro_batch(&self, padded: &Padded, place: &Place<'_>, weights: &[f32]) -> Result<Vec<f32>> {
-        let row_weights: Vec<f32> =
-            padded.owners.iter().map(|&(sequence, _)| weights[sequence]).collect();
-        let row_weights = Tensor::from_slice(&row_weights).to_device(self.device());
-        let losses = match self.activations {
+/// One micro-batch on its way through the model and back.
+struct Run<'a> {
+    decoder: Decoder,
+    padded: Padded,
+    place: Place<'a>,
+    budget: Budget,
+}
+
+impl Run<'_> {
+    /// Token losses, in the order of the batch's owners; the gradient is added.
+    fn backward(&self, activations: Activations, weights: &[f32]) -> Result<Vec<f32>> {
+        let Padded { tokens, rows, owners, .. } = &self.padded;
+        let row_weights: Vec<f32> = owners.iter().map(|&(sequence, _)| weights[sequence]).collect();
+        let row_weights = Tensor::from_slice(&row_weights).to_device(rows.device());
+        let losses = match activations {
             Activations::Keep => {
-                let hidden = self.decoder.hidden_at(&padded.tokens, place, &padded.rows);
-                self.backward_from(&hidden, padded, &row_weights)?
+                let hidden = self.decoder.hidden_at(tokens, &self.place, rows);
+                self.backward_from(&hidden, &row_weights)?
             }
-            Activations::Recompute => self.recomputing(padded, place, &row_weights)?,
+            Activations::Recompute => self.recomputing(&row_weights)?,
         };
         Ok(Vec::try_from(losses).expect("a flat tensor of f32"))
     }
 
     /// Closed form down to the hidden states and the head, then libtorch's graph.
-    fn backward_from(&self, hidden: &Tensor, padded: &Padded, weights: &Tensor) -> Result<Tensor> {
+    fn backward_from(&self, hidden: &Tensor, weights: &Tensor) -> Result<Tensor> {
         let head = self.decoder.head();
         let gradients = cross_entropy::gradients(
             &hidden.detach(),
             head,
-            &padded.targets,
+            &self.padded.targets,
             weights,
             self.budget.rows_at_once(head.vocab_size()),
         );
         let Gradients { losses, hidden: of_hidden, head: of_head, bias: of_bias } = &gradients;
-        let (mut ends, mut of_ends) = (vec![hidden, &head.weight], vec![of_hidden, of_head]);
-        ends.extend(&head.bias);
-        of_ends.extend(of_bias);
+        let (mut ends, mut of_ends) = (vec![hidden], vec![of_hidden]);
+        for (end, of_end) in [(Some(&head.weight), of_head), (head.bias.as_ref(), of_bias)] {
+            if let (Some(end), Some(of_end)) = (end, of_end) {
+                ends.push(end);
+                of_ends.push(of_end);
+            }
+        }
         shim::backward(&ends, &of_ends)?;
         Ok(losses.shallow_clone())
     }
 
     /// Layer by layer: forward keeps each layer's input, backward runs each layer again.
-    fn recomputing(&self, padded: &Padded, place: &Place<'_>, weights: &Tensor) -> Result<Tensor> {
-        let last = self.decoder.num_layers() - 1;
-        let mut inputs = self.inputs_of_layers(padded, place);
+    fn recomputing(&self, weights: &Tensor) -> Result<Tensor> {
+        let Self { decoder, padded, place, .. } = self;
+        let last = decoder.num_layers() - 1;
+        let mut inputs = self.inputs_of_layers();
         let leaf = |x: Option<Tensor>| x.expect("one a layer").set_requires_grad(true);
 
         let mut x = leaf(inputs.pop());
-        let hidden = self.decoder.last_layer_at(&x, place, &padded.rows);
-        let losses = self.backward_from(&hidden, padded, weights)?;
+        let hidden = decoder.last_layer_at(&x, place, &padded.rows);
+        let losses = self.backward_from(&hidden, weights)?;
         for layer in (0..last).rev() {
             let gradient = x.grad();
             x = leaf(inputs.pop());
-            shim::backward(&[&self.decoder.layer(layer, &x, place)], &[&gradient])?;
+            shim::backward(&[&decoder.layer(layer, &x, place)], &[&gradient])?;
         }
-        shim::backward(&[&self.decoder.embed(&padded.tokens, place)], &[&x.grad()])?;
+        let embedded = decoder.embed(&padded.tokens, place);
+        if embedded.requires_grad() {
+            shim::backward(&[&embedded], &[&x.grad()])?;
+        }
         Ok(losses)
     }
 
-    fn inputs_of_layers(&self, padded: &Padded, place: &Place<'_>) -> Vec<Tensor> {
+    fn inputs_of_layers(&self) -> Vec<Tensor> {
         let _no_grad = tch::no_grad_guard();
-        let mut inputs = vec![self.decoder.embed(&padded.tokens, place)];
-        for layer in 0..self.decoder.num_layers() - 1 {
-            let next = self.decoder.layer(layer, &inputs[layer], place);
+        let Self { decoder, padded, place, .. } = self;
+        let mut inputs = vec![decoder.embed(&padded.tokens, place)];
+        for layer in 0..decoder.num_layers() - 1 {
+            let next = decoder.layer(layer, &inputs[layer], place);
             inputs.push(next);
         }
         inputs
-    }
-
-    fn device(&self) -> Device {
-        self.decoder.head().device()
     }
 }
 

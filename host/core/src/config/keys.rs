@@ -51,6 +51,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.model.added_tokens, v, |_| true),
     },
     Key {
+        name: "model.adapter",
+        expected: "the path of an adapter's folder",
+        put: |c, v| put_path(&mut c.model.adapter, v),
+    },
+    Key {
         name: "model.proxy",
         expected: "the path of a model folder",
         put: |c, v| put_path(&mut c.model.proxy, v),
@@ -222,6 +227,36 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.train.activation_checkpointing, v, |_| true),
     },
     Key {
+        name: "train.lora.rank",
+        expected: "a whole number, 1 or more",
+        put: |c, v| put(&mut c.train.lora.rank, v, |&n| n >= Some(1)),
+    },
+    Key {
+        name: "train.lora.alpha",
+        expected: "a finite number above 0",
+        put: |c, v| put(&mut c.train.lora.alpha, v, |a| a.is_some_and(is_positive)),
+    },
+    Key {
+        name: "train.lora.dropout",
+        expected: "a share of the features, 0 or more and below 1",
+        put: |c, v| put(&mut c.train.lora.dropout, v, |d| d.is_some_and(is_share_below_one)),
+    },
+    Key {
+        name: "train.lora.targets",
+        expected: "\"all-linear\" or a list of names such as [\"q_proj\", \"v_proj\"]",
+        put: |c, v| put(&mut c.train.lora.targets, v, |_| true),
+    },
+    Key {
+        name: "train.lora.rslora",
+        expected: "true or false",
+        put: |c, v| put(&mut c.train.lora.rslora, v, |_| true),
+    },
+    Key {
+        name: "train.lora.init",
+        expected: "\"kaiming\" or \"gaussian\"",
+        put: |c, v| put(&mut c.train.lora.init, v, |_| true),
+    },
+    Key {
         name: "output.path",
         expected: "the path of a folder",
         put: |c, v| put_path(&mut c.output.path, v),
@@ -246,9 +281,6 @@ pub(super) const KEYS: &[Key] = &[
 /// Former names of keys, which mean the same as ever.
 const FORMER: &[(&str, &str)] = &[("train.gradient_accumulation", "train.batch")];
 
-/// Keys that are reserved for what this version cannot do; a run that ignored them would mislead.
-pub(super) const NOT_YET: &[&str] = &["train.lora"];
-
 /// What the same thing is called elsewhere: in IterIT and in transformers.
 const ELSEWHERE: &[(&str, &str)] = &[
     ("update_ratio", "plugins.iterative.update_ratio"),
@@ -272,14 +304,19 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("gradient_checkpointing", "train.activation_checkpointing"),
     ("save_steps", "output.save_every"),
     ("save_total_limit", "output.keep"),
+    ("lora_r", "train.lora.rank"),
+    ("lora_alpha", "train.lora.alpha"),
+    ("lora_dropout", "train.lora.dropout"),
+    ("lora_target_modules", "train.lora.targets"),
+    ("target_modules", "train.lora.targets"),
+    ("use_rslora", "train.lora.rslora"),
+    ("adapter_name_or_path", "model.adapter"),
 ];
 
 /// What a dotted name stands for.
 pub(super) enum Place<'a> {
     /// One of [`KEYS`].
     Key(&'static Key),
-    /// One of [`NOT_YET`], or a key below it.
-    Reserved(&'static str),
     /// A section, whose keys have places of their own.
     Section,
     /// `selection.weights.NAME`
@@ -308,9 +345,6 @@ pub(super) fn place(name: &str) -> Place<'_> {
     if let Some(key) = KEYS.iter().find(|key| key.name == name) {
         return Place::Key(key);
     }
-    if let Some(key) = NOT_YET.iter().find(|key| **key == name || is_below(name, key)) {
-        return Place::Reserved(key);
-    }
     match name.split('.').collect::<Vec<_>>()[..] {
         ["plugins"] | ["plugins", _] | ["selection", "weights"] => Place::Section,
         ["plugins", plugin, ref path @ ..] => Place::Plugin(plugin, path.to_vec()),
@@ -326,7 +360,19 @@ pub(super) fn place(name: &str) -> Place<'_> {
 
 /// The section somebody probably meant.
 pub(super) fn meant_section(name: &str) -> Option<&'static str> {
-    nearest(name, ["model", "data", "selection", "selection.weights", "plugins", "train", "output"])
+    nearest(
+        name,
+        [
+            "model",
+            "data",
+            "selection",
+            "selection.weights",
+            "plugins",
+            "train",
+            "train.lora",
+            "output",
+        ],
+    )
 }
 
 /// The key somebody probably meant: one of nearly this name, else of nearly this last part.
@@ -353,6 +399,14 @@ pub(super) fn advice(name: &str) -> Option<&'static str> {
          per_device_train_batch_size × gradient_accumulation_steps × devices, so 4 × 8 on one device \
          is train.batch = 32; how many go through the model at a time is train.micro_batch",
     )
+}
+
+fn is_positive(number: f64) -> bool {
+    number > 0.0 && number.is_finite()
+}
+
+fn is_share_below_one(number: f64) -> bool {
+    (0.0..1.0).contains(&number)
 }
 
 fn put<T: DeserializeOwned>(

@@ -6,6 +6,7 @@
 
 mod budget;
 mod data;
+mod lora;
 mod model;
 mod output;
 mod selection;
@@ -20,6 +21,7 @@ mod resolve;
 pub use budget::budget;
 pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
+pub use lora::{LoraConfig, LoraInit, LoraTargets};
 pub use model::{AddedTokens, Device, Dtype, ModelConfig};
 pub use output::OutputConfig;
 pub use selection::{BudgetUnit, SelectionConfig};

@@ -18,6 +18,8 @@ pub struct ModelConfig {
     pub max_length: Option<usize>,
     /// What becomes of tokens that the model has no row for.
     pub added_tokens: AddedTokens,
+    /// The folder of an adapter to begin with, in PEFT's layout.
+    pub adapter: Option<PathBuf>,
     /// A second, fixed model that plugins may ask.
     pub proxy: Option<PathBuf>,
 }

@@ -33,7 +33,6 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
             Ok(())
         }
         (Place::Section, value) => Err(format!("`{name}` is {value}, expected a section [{name}]")),
-        (Place::Reserved(key), _) => Err(format!("`{key}` is not supported yet, remove it")),
         (Place::Unknown, Value::Table(_)) if name == "compare" => {
             Err("[compare] belongs to a comparison, not to one run\n\
                  hint: iterit-host compare FILE"

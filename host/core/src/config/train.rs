@@ -1,5 +1,6 @@
 //! `[train]`: how the picked samples are learned.
 
+use super::lora::LoraConfig;
 use crate::learner::LossNormalization;
 use crate::schedule::Decay;
 use crate::span::TargetEnd;
@@ -32,6 +33,8 @@ pub struct TrainConfig {
     pub target_end: TargetEnd,
     /// Recomputes activations in the backward pass: slower, less memory.
     pub activation_checkpointing: bool,
+    /// `[train.lora]`
+    pub lora: LoraConfig,
 }
 
 impl Default for TrainConfig {
@@ -49,6 +52,7 @@ impl Default for TrainConfig {
             shuffle: Shuffle::PerEpoch,
             target_end: TargetEnd::Eos,
             activation_checkpointing: false,
+            lora: LoraConfig::default(),
         }
     }
 }

@@ -10,11 +10,11 @@ mod scores;
 
 pub(crate) use projections::Projections;
 
-use super::Source;
 use super::linear::{Linear, LinearKind};
 use super::norm::{Norm, NormShape};
 use super::rope::Rotations;
 use super::view::View;
+use super::{Role, Source};
 use projections::QueriesKeysValues;
 use scores::Scores;
 use tch::Tensor;
@@ -151,8 +151,8 @@ impl Attention {
         let heads = [shape.num_attention_heads, shape.num_key_value_heads];
         let norms =
             shape.query_key_norm.as_ref().map(|it| Norms::new(source, name, it, heads, head_dim));
-        let sinks =
-            shape.sinks.map(|part| source(&format!("{name}.{part}"), &[shape.num_attention_heads]));
+        let sinks = |part| source.tensor(&format!("{name}.{part}"), &heads[..1], Role::Weight);
+        let sinks = shape.sinks.map(sinks);
         Self {
             inputs,
             output,

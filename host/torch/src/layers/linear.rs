@@ -1,6 +1,8 @@
-//! y = x Wᵀ + b, with the weight laid out as in the checkpoint.
+//! y = x Wᵀ + b, with the weight laid out as in the checkpoint; and what an adapter adds. The one place
+//! where a layer multiplies with a matrix.
 
-use super::Source;
+use super::low_rank::LowRank;
+use super::{LinearLayer, Role, Source};
 use tch::Tensor;
 
 /// Whether there is a bias, and how the weight lies.
@@ -21,11 +23,12 @@ impl LinearKind {
     }
 }
 
-/// A matrix, and perhaps a bias.
+/// A matrix, and perhaps a bias, and perhaps an adapter beside it.
 pub(crate) struct Linear {
     weight: Tensor,       // [Out, In], or [In, Out] of a Conv1D
     bias: Option<Tensor>, // [Out]
     kind: LinearKind,
+    low_rank: Option<LowRank>,
 }
 
 impl Linear {
@@ -40,17 +43,23 @@ impl Linear {
             LinearKind::Conv1d => [in_features, out_features],
             LinearKind::Plain | LinearKind::Biased => [out_features, in_features],
         };
-        let weight = source(&format!("{name}.weight"), &laid_out);
-        let bias =
-            (kind != LinearKind::Plain).then(|| source(&format!("{name}.bias"), &[out_features]));
-        Self { weight, bias, kind }
+        let weight = source.tensor(&format!("{name}.weight"), &laid_out, Role::Weight);
+        let mut bias = || source.tensor(&format!("{name}.bias"), &[out_features], Role::Bias);
+        let bias = (kind != LinearKind::Plain).then(&mut bias);
+        let low_rank = source.low_rank(LinearLayer { name, size, kind });
+        Self { weight, bias, kind, low_rank }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        match self.kind {
+        let y = match self.kind {
             LinearKind::Conv1d => x.linear(&self.weight.tr(), self.bias.as_ref()),
             LinearKind::Plain | LinearKind::Biased => x.linear(&self.weight, self.bias.as_ref()),
-        } // [.., In] -> [.., Out]
+        }; // [.., In] -> [.., Out]
+        match &self.low_rank {
+            // Rounded once, behind the sum.
+            Some(low_rank) => (&y + low_rank.forward(x)).to_kind(y.kind()),
+            None => y,
+        }
     }
 }
 

@@ -2,7 +2,9 @@
 //! says what an architecture's layer is like, and the part itself, which holds the weights.
 
 pub(crate) mod activation;
+pub(crate) mod dropout;
 pub(crate) mod head;
+pub(crate) mod low_rank;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rope;
@@ -13,8 +15,49 @@ pub(crate) mod feed_forward;
 
 pub(crate) mod block;
 
+use linear::LinearKind;
+use low_rank::LowRank;
 use tch::Tensor;
 
-/// Where a layer's weights come from: asked with the name Hugging Face gives a tensor, and its
-/// shape. One walk over a model thus lists its weights, loads them or casts them.
-pub(crate) type Source<'a> = dyn FnMut(&str, &[i64]) -> Tensor + 'a;
+/// Where a layer's weights come from. One walk over a model thus lists its weights, or puts it together
+/// from weights that are there.
+pub(crate) trait Supply {
+    /// The tensor that Hugging Face calls by this name, of this shape.
+    fn tensor(&mut self, name: &str, shape: &[i64], role: Role) -> Tensor;
+
+    /// What stands beside the matrix of a linear layer, where anything does.
+    fn low_rank(&mut self, _layer: LinearLayer<'_>) -> Option<LowRank> {
+        None
+    }
+}
+
+/// A linear layer that asks.
+#[derive(Debug, Clone, Copy)]
+pub(crate) struct LinearLayer<'a> {
+    pub(crate) name: &'a str,
+    /// [Out, In]
+    pub(crate) size: [i64; 2],
+    pub(crate) kind: LinearKind,
+}
+
+/// What a layer asks for its weights.
+pub(crate) type Source<'a> = dyn Supply + 'a;
+
+/// What a tensor is for: it decides how the tensor starts, and whether it decays.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Role {
+    /// A matrix, or whatever else starts at random and decays.
+    Weight,
+    /// The gain of a norm.
+    Norm,
+    /// What is added.
+    Bias,
+}
+
+/// The tests of layers make their weights up as they are asked.
+#[cfg(test)]
+impl<F: FnMut(&str, &[i64]) -> Tensor> Supply for F {
+    fn tensor(&mut self, name: &str, shape: &[i64], _: Role) -> Tensor {
+        self(name, shape)
+    }
+}

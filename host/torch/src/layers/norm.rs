@@ -2,7 +2,7 @@
 //! y = w · x / √(mean(x²) + ε), or by mean and variance, <https://arxiv.org/abs/1607.06450>,
 //! y = w · (x − mean(x)) / √(var(x) + ε) + b. Some keep w − 1 instead of w, some learn nothing.
 
-use super::Source;
+use super::{Role, Source};
 use tch::{Kind, Tensor};
 
 /// Which norm, and what it learns.
@@ -50,8 +50,9 @@ impl NormKind {
 impl NormShape {
     /// The norm of that name over `size` features.
     pub(crate) fn build(self, source: &mut Source<'_>, name: &str, size: i64) -> Norm {
-        let weight = self.kind.has_weight().then(|| source(&format!("{name}.weight"), &[size]));
-        let bias = self.kind.has_bias().then(|| source(&format!("{name}.bias"), &[size]));
+        let mut part = |part: &str, role| source.tensor(&format!("{name}.{part}"), &[size], role);
+        let weight = self.kind.has_weight().then(|| part("weight", Role::Norm));
+        let bias = self.kind.has_bias().then(|| part("bias", Role::Bias));
         Norm { shape: self, size, weight, bias }
     }
 
@@ -63,8 +64,8 @@ impl NormShape {
         [heads, size]: [i64; 2],
     ) -> Norm {
         assert_eq!(self.kind, NormKind::LayerWithoutBias, "the one that there is");
-        let weight = Some(source(&format!("{name}.weight"), &[heads, size]));
-        Norm { shape: self, size, weight, bias: None }
+        let weight = source.tensor(&format!("{name}.weight"), &[heads, size], Role::Norm);
+        Norm { shape: self, size, weight: Some(weight), bias: None }
     }
 }
 

@@ -141,7 +141,7 @@ fn gradients_are_those_of_transformers() {
             let largest = norms.values().copied().fold(0.0, f64::max);
             let mut worst: (f64, String) = (0.0, String::new());
             let mut count = 0;
-            for (tensor_name, tensor) in learner.parameters.iter() {
+            for (tensor_name, tensor) in learner.weights.iter() {
                 let got = tensor.grad().to_kind(tch::Kind::Double).norm().double_value(&[]);
                 let expected = norms[in_body(tensor_name)];
                 // A gradient that is next to nothing beside the others is compared with those.

@@ -12,8 +12,8 @@ use tch::{Kind, Tensor};
 
 impl TorchLearner {
     /// For the tests of other modules.
-    pub(crate) fn parameters(&self) -> &Parameters {
-        &self.parameters
+    pub(crate) fn trainable(&self) -> &Trainable {
+        &self.trainable
     }
 }
 
@@ -33,7 +33,7 @@ fn alone(sequences: &[Sequence]) -> Vec<&[Sequence]> {
 }
 
 fn weights(learner: &TorchLearner) -> Vec<Tensor> {
-    learner.parameters.iter().map(|(_, tensor)| tensor.detach().copy()).collect()
+    learner.weights.iter().map(|(_, tensor)| tensor.detach().copy()).collect()
 }
 
 /// The largest difference, relative to the largest value.
@@ -48,7 +48,7 @@ fn losses_are_those_of_one_sequence_at_a_time_in_f64() {
     let sequences = sequences(40);
     for changes in variants() {
         let mut learner = learner(&changes, LearnerOptions::default());
-        let reference = Reference::new(&learner.shape, &learner.parameters);
+        let reference = Reference::new(&learner.shape, &learner.weights);
         let expected: Vec<Vec<f64>> = sequences
             .iter()
             .map(|Sequence { tokens, scored }| match scored.is_empty() {
@@ -109,7 +109,7 @@ fn embeddings_are_pooled_hidden_states() {
     let sequences = sequences(9);
     let mut learner = learner(&json!({}), LearnerOptions::default());
     let expected: Vec<Vec<Vec<f64>>> = {
-        let reference = Reference::new(&learner.shape, &learner.parameters);
+        let reference = Reference::new(&learner.shape, &learner.weights);
         sequences.iter().map(|sequence| reference.hidden(&sequence.tokens)).collect()
     };
     for pooling in [Pooling::Mean, Pooling::Last] {
@@ -129,7 +129,7 @@ fn embeddings_are_pooled_hidden_states() {
         assert_eq!(learner.embeddings(&sequences, same, &Unwatched).unwrap(), got);
     }
 
-    let table = &learner.parameters.tensors()[0].copy();
+    let table = &learner.weights.iter().next().unwrap().1.copy();
     let embedding = Embedding { pooling: Pooling::Last, layer: 0 };
     for layer in [0, -4] {
         let embedding = Embedding { layer, ..embedding };
@@ -146,7 +146,9 @@ fn embeddings_are_pooled_hidden_states() {
 
 /// What a step's gradients should be, in one piece: every sample alone, a graph through the whole loss.
 fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool) -> Vec<Tensor> {
-    let decoder = learner.parameters.decoder(&learner.shape);
+    let (shape, weights) = (&learner.shape, &learner.weights);
+    let model = Model { shape, weights, adapters: learner.adapters.as_ref() };
+    let decoder = model.decoder(None);
     let counts = samples.iter().map(|sample| sample.scored.len());
     let num_tokens: usize = counts.clone().sum();
     let num_samples = counts.filter(|&count| count > 0).count();
@@ -177,8 +179,8 @@ fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool)
 }
 
 fn take_gradients(learner: &TorchLearner) -> Vec<Tensor> {
-    let gradients = learner.parameters.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
-    optim::clear_gradients(&learner.parameters).unwrap();
+    let gradients = learner.weights.iter().map(|(_, tensor)| tensor.grad().copy()).collect();
+    learner.trainable.clear_gradients().unwrap();
     gradients
 }
 
@@ -365,7 +367,8 @@ fn a_diverged_step_is_an_error_and_leaves_the_weights() {
     let mut learner = learner(&json!({}), LearnerOptions::default());
     {
         let _no_grad = tch::no_grad_guard();
-        let _ = learner.parameters.tensors()[1].shallow_clone().fill_(f64::INFINITY);
+        let (_, second) = learner.weights.iter().nth(1).unwrap();
+        let _ = second.shallow_clone().fill_(f64::INFINITY);
     }
     let before = weights(&learner);
     let message = learner.step(&alone(&sequences(2)), &STEP).unwrap_err().to_string();

@@ -5,23 +5,63 @@
 
 use super::place::{Place, Positions, Prefix};
 use super::shape::{DecoderShape, Embeddings};
-use crate::layers::Source;
 use crate::layers::block::{Block, Memory};
 use crate::layers::head::Head;
 use crate::layers::linear::LinearKind;
+use crate::layers::low_rank::LowRank;
 use crate::layers::norm::Norm;
 use crate::layers::rope::Reach;
+use crate::layers::{LinearLayer, Role, Source, Supply};
 use tch::Tensor;
 
 impl DecoderShape {
     /// Name and shape of every weight, in the model's order; a tied head is not among them.
     pub(crate) fn parameters(&self) -> Vec<(String, Vec<i64>)> {
-        let mut parameters = Vec::new();
-        Decoder::new(self, &mut |name, shape| {
-            parameters.push((name.to_owned(), shape.to_vec()));
-            Tensor::new()
-        });
-        parameters
+        self.walk().tensors.into_iter().map(|it| (it.name, it.shape)).collect()
+    }
+
+    /// What the model asks for.
+    pub(crate) fn walk(&self) -> Walk {
+        let mut walk = Walk { tensors: Vec::new(), linears: Vec::new() };
+        Decoder::new(self, &mut walk);
+        walk
+    }
+}
+
+/// What a decoder asks for, in the model's order.
+pub(crate) struct Walk {
+    pub(crate) tensors: Vec<Asked>,
+    /// The linear layers, as transformers knows them too; the head is not among them.
+    pub(crate) linears: Vec<AskedLinear>,
+}
+
+/// A tensor that a decoder asks for.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct Asked {
+    pub(crate) name: String,
+    pub(crate) shape: Vec<i64>,
+    pub(crate) role: Role,
+}
+
+/// A linear layer of a decoder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(crate) struct AskedLinear {
+    pub(crate) name: String,
+    /// [Out, In]
+    pub(crate) size: [i64; 2],
+    pub(crate) kind: LinearKind,
+}
+
+/// Writes down what is asked, and gives nothing.
+impl Supply for Walk {
+    fn tensor(&mut self, name: &str, shape: &[i64], role: Role) -> Tensor {
+        self.tensors.push(Asked { name: name.to_owned(), shape: shape.to_vec(), role });
+        Tensor::new()
+    }
+
+    fn low_rank(&mut self, LinearLayer { name, size, kind }: LinearLayer<'_>) -> Option<LowRank> {
+        self.linears.push(AskedLinear { name: name.to_owned(), size, kind });
+        None
     }
 }
 
@@ -42,10 +82,11 @@ impl Decoder {
         let embedding_shape = [shape.vocab_size, shape.hidden_size];
         let in_body = |part: &str| format!("{}.weight", names.in_body(part));
         let [embedding, head] = shape.embedding_names();
-        let embed_tokens = source(&embedding, &embedding_shape);
+        let embed_tokens = source.tensor(&embedding, &embedding_shape, Role::Weight);
         let embed_positions = shape.position_embedding.map(|it| {
             let rows = it.offset + shape.max_position_embeddings as i64;
-            (source(&in_body(it.name), &[rows, shape.hidden_size]), it.offset)
+            let size = [rows, shape.hidden_size];
+            (source.tensor(&in_body(it.name), &size, Role::Weight), it.offset)
         });
         let blocks = (0..).zip(&shape.blocks).map(|(layer, block)| {
             Block::new(source, &names.block(layer), block, shape.hidden_size)
@@ -54,10 +95,10 @@ impl Decoder {
         let norm = shape.norm.build(source, &names.in_body(names.norm), shape.hidden_size);
         let weight = match shape.embeddings {
             Embeddings::Tied => embed_tokens.shallow_clone(),
-            Embeddings::Untied => source(&head, &embedding_shape),
+            Embeddings::Untied => source.tensor(&head, &embedding_shape, Role::Weight),
         };
         let bias = (shape.head == LinearKind::Biased)
-            .then(|| source(&names.head_bias(), &[shape.vocab_size]));
+            .then(|| source.tensor(&names.head_bias(), &[shape.vocab_size], Role::Bias));
         let head = Head { weight, bias, shape: shape.logits };
         let embedding_scale = shape.embedding_scale;
         Self { embed_tokens, embed_positions, embedding_scale, blocks, norm, head }

@@ -6,7 +6,7 @@ use crate::layers::attention::AttentionShape;
 use crate::layers::block::MixerShape;
 use crate::layers::rope::RopeScaling;
 use crate::models::shape::{DecoderShape, Embeddings};
-use crate::parameters::Parameters;
+use crate::parameters::Weights;
 use std::collections::HashMap;
 use std::f64::consts::PI;
 use tch::Kind;
@@ -20,7 +20,7 @@ pub(crate) struct Reference<'a> {
 }
 
 impl<'a> Reference<'a> {
-    pub(crate) fn new(shape: &'a DecoderShape, parameters: &Parameters) -> Self {
+    pub(crate) fn new(shape: &'a DecoderShape, parameters: &Weights) -> Self {
         let flat = |tensor: &tch::Tensor| {
             Vec::try_from(tensor.detach().to_kind(Kind::Double).flatten(0, -1)).unwrap()
         };

@@ -1,0 +1,176 @@
+//! Dropout, <https://arxiv.org/abs/1207.0580>, that is counted out and not drawn: whether a feature of a
+//! token is dropped is a hash of the seed, the step, the sample, the token's position, the layer and the
+//! feature. There is no generator whose state would have to be saved; a step that is run again, cut into
+//! other micro-batches, padded otherwise or computed a second time in the backward pass drops the same.
+//!
+//! B rows, T tokens a row, N tokens that are asked about, D features.
+
+use tch::{Kind, Tensor};
+
+/// What a step drops out.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub(crate) struct StepSeed {
+    /// The share of features that is dropped.
+    pub(crate) rate: f64,
+    /// Of the run.
+    pub(crate) seed: u64,
+    /// Steps done before.
+    pub(crate) step: u64,
+}
+
+/// A key for every token of a batch, from which its masks follow.
+pub(crate) struct TokenKeys {
+    rate: f64,
+    all: Tensor,      // [B, T], i32
+    at_asked: Tensor, // [N], i32
+}
+
+/// What one layer drops of these tokens.
+pub(crate) struct Dropout {
+    rate: f64,
+    all: Tensor,      // [B, T, 1], i32
+    at_asked: Tensor, // [N, 1], i32
+}
+
+impl TokenKeys {
+    /// Keys of rows that hold the sequences `members` of a step, each from its first token on, and of the
+    /// places `asked` among them, counted row by row.
+    pub(crate) fn new(seed: StepSeed, members: &[usize], length: usize, asked: &Tensor) -> Self {
+        let step = hash(hash(seed.seed) ^ seed.step);
+        let keys: Vec<i32> = members
+            .iter()
+            .map(|&member| hash(step ^ member as u64))
+            .flat_map(|row| (0..length as u64).map(move |position| hash(row ^ position) as i32))
+            .collect();
+        let size = [members.len() as i64, length as i64];
+        let all = Tensor::from_slice(&keys).to_device(asked.device()).view(size);
+        let at_asked = all.flatten(0, 1).index_select(0, asked);
+        Self { rate: seed.rate, all, at_asked }
+    }
+
+    /// The dropout of the layer with this name.
+    pub(crate) fn of_layer(&self, name: &str) -> Dropout {
+        let layer = name.bytes().fold(0, |key, byte| hash(key ^ u64::from(byte))) as i32;
+        let layer = Tensor::from_slice(&[layer]).to_device(self.all.device());
+        let of_layer = |keys: &Tensor| mixed(keys.unsqueeze(-1).bitwise_xor_tensor(&layer));
+        Dropout { rate: self.rate, all: of_layer(&self.all), at_asked: of_layer(&self.at_asked) }
+    }
+}
+
+impl Dropout {
+    /// Drops features of all tokens, or of those that are asked about, and makes up for it in the others.
+    /// // [B, T, D] or [N, D]
+    pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        let mask = {
+            let _no_grad = tch::no_grad_guard();
+            let keys = if x.dim() == 3 { &self.all } else { &self.at_asked };
+            kept(keys, *x.size().last().expect("features"), self.rate).to_kind(x.kind())
+                / (1.0 - self.rate)
+        };
+        x * mask
+    }
+}
+
+/// Which features stay. // [.., 1] -> [.., D]
+fn kept(keys: &Tensor, features: i64, rate: f64) -> Tensor {
+    let features = mixed(Tensor::arange_start(1, features + 1, (Kind::Int, keys.device()))); // [D]
+    let bits = mixed(keys.bitwise_xor_tensor(&features)).bitwise_and_(i64::from(i32::MAX));
+    bits.ge((rate * 2f64.powi(31)) as i64)
+}
+
+/// A bijection of 32 bits under which near numbers become far apart: xor with itself shifted, times an odd
+/// number, twice (<https://github.com/skeeto/hash-prospector>).
+fn mixed(mut x: Tensor) -> Tensor {
+    for (shift, factor) in [(16, 0x21f0_aaad_u32), (15, 0xd35a_2d97)] {
+        x = xor_shifted(x, shift).g_mul_scalar_(i64::from(factor as i32));
+    }
+    xor_shifted(x, 15)
+}
+
+/// x ⊕ (x ≫ shift), zeros coming in from the left.
+fn xor_shifted(mut x: Tensor, shift: i64) -> Tensor {
+    let mut shifted = x.bitwise_right_shift_tensor_scalar(shift);
+    let shifted = shifted.bitwise_and_((1 << (32 - shift)) - 1);
+    x.bitwise_xor_tensor_(&shifted)
+}
+
+/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
+fn hash(x: u64) -> u64 {
+    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
+    x ^ (x >> 31)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use tch::Device;
+
+    const SEED: StepSeed = StepSeed { rate: 0.3, seed: 5, step: 2 };
+
+    fn mask(seed: StepSeed, members: &[usize], length: usize, layer: &str) -> Tensor {
+        let asked = Tensor::from_slice(&[0i64]);
+        let dropout = TokenKeys::new(seed, members, length, &asked).of_layer(layer);
+        let size = [members.len() as i64, length as i64, 64];
+        dropout.forward(&Tensor::ones(size, (Kind::Double, Device::Cpu)))
+    }
+
+    #[test]
+    fn mixing_is_that_of_unsigned_numbers() {
+        let formula = |mut x: u32| {
+            x = (x ^ (x >> 16)).wrapping_mul(0x21f0_aaad);
+            x = (x ^ (x >> 15)).wrapping_mul(0xd35a_2d97);
+            (x ^ (x >> 15)) as i32
+        };
+        let numbers: Vec<i32> = (0..1000i32).map(|i| i.wrapping_mul(0x1234_5679)).collect();
+        let expected: Vec<i32> = numbers.iter().map(|&x| formula(x as u32)).collect();
+        assert_eq!(Vec::<i32>::try_from(mixed(Tensor::from_slice(&numbers))).unwrap(), expected);
+    }
+
+    #[test]
+    fn the_share_is_dropped_and_the_rest_makes_up_for_it() {
+        for rate in [0.05, 0.3, 0.5] {
+            let mask = mask(StepSeed { rate, ..SEED }, &[0, 1, 2, 3], 100, "a");
+            let zeros =
+                1.0 - mask.ne(0.0).to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+            // Five standard deviations of so many draws.
+            let tolerance = 5.0 * (rate * (1.0 - rate) / mask.numel() as f64).sqrt();
+            assert!((zeros - rate).abs() < tolerance, "{zeros} {rate}");
+            let largest = mask.max().double_value(&[]);
+            assert!((largest - 1.0 / (1.0 - rate)).abs() < 1e-12);
+        }
+    }
+
+    #[test]
+    fn tokens_features_layers_and_steps_are_dropped_apart() {
+        let flat = |mask: Tensor| (mask.ne(0.0).to_kind(Kind::Double) - 0.7).flatten(0, -1);
+        let reference = flat(mask(SEED, &[0, 1], 50, "a"));
+        let count = reference.numel() as f64;
+        let product = |a: &Tensor, b: &Tensor| (a * b).sum(Kind::Double).double_value(&[]);
+        let correlation = |other: &Tensor| product(&reference, other) / (count * 0.21);
+        for other in [
+            mask(SEED, &[0, 1], 50, "b"),
+            mask(SEED, &[2, 3], 50, "a"),
+            mask(StepSeed { step: 3, ..SEED }, &[0, 1], 50, "a"),
+            mask(StepSeed { seed: 6, ..SEED }, &[0, 1], 50, "a"),
+            mask(SEED, &[0, 1], 50, "a").roll([1], [1]),
+            mask(SEED, &[0, 1], 50, "a").roll([1], [2]),
+        ] {
+            let correlation = correlation(&flat(other));
+            assert!(correlation.abs() < 5.0 / count.sqrt(), "{correlation}");
+        }
+        assert!((correlation(&reference) - 1.0).abs() < 0.05);
+    }
+
+    #[test]
+    fn a_token_drops_the_same_wherever_it_is_run() {
+        let whole = mask(SEED, &[4, 7, 9], 20, "a");
+        let alone = mask(SEED, &[7], 12, "a");
+        assert_eq!(whole.get(1).narrow(0, 0, 12), alone.get(0));
+        let asked = Tensor::from_slice(&[23i64, 3, 41]);
+        let dropout = TokenKeys::new(SEED, &[4, 7, 9], 20, &asked).of_layer("a");
+        let at_asked = dropout.forward(&Tensor::ones([3, 64], (Kind::Double, Device::Cpu)));
+        assert_eq!(at_asked, whole.flatten(0, 1).index_select(0, &asked));
+    }
+}

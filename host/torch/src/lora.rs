@@ -1,0 +1,237 @@
+//! Adapters of a model whose own weights are frozen: which linear layers have one, how they start, and the
+//! model that computes with them. LoRA, <https://arxiv.org/abs/2106.09685>, with the names and the
+//! arithmetic of PEFT.
+
+mod peft;
+mod folder;
+
+pub(crate) use folder::LayerNames;
+
+use crate::layers::dropout::TokenKeys;
+use crate::layers::linear::LinearKind;
+use crate::layers::low_rank::LowRank;
+use crate::layers::{LinearLayer, Role, Supply};
+use crate::models::decoder::{AskedLinear, Decoder};
+use crate::models::shape::DecoderShape;
+use crate::parameters::{self, Weights};
+use crate::trainable::Trainable;
+use iterit_core::{Error, Result};
+use peft::PeftConfig;
+use std::collections::HashMap;
+use tch::{Device, Kind, Tensor};
+
+/// How adapters start.
+///
+/// ```
+/// use iterit_torch::{LoraInit, LoraOptions, Targets};
+/// let lora = LoraOptions {
+///     rank: 16,
+///     alpha: 32.0,
+///     targets: Targets::Named(vec!["q_proj".into(), "v_proj".into()]),
+///     rank_stabilized: false,
+///     init: LoraInit::Kaiming,
+/// };
+/// assert_eq!(lora.alpha / lora.rank as f64, 2.0);
+/// ```
+#[derive(Debug, Clone, PartialEq)]
+pub struct LoraOptions {
+    /// R: the rows of A, the columns of B.
+    pub rank: usize,
+    /// What the product is scaled by, over R or over √R.
+    pub alpha: f64,
+    /// Which layers have an adapter.
+    pub targets: Targets,
+    /// α / √R in place of α / R, <https://arxiv.org/abs/2312.03732>.
+    pub rank_stabilized: bool,
+    /// What A is drawn from; B is zero.
+    pub init: LoraInit,
+}
+
+/// Which linear layers have an adapter.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Targets {
+    /// All but the head.
+    AllLinear,
+    /// Those whose name is one of these, or ends in it behind a dot.
+    Named(Vec<String>),
+}
+
+/// What A is drawn from.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum LoraInit {
+    /// Evenly from −1/√In to 1/√In: Kaiming's with a = √5, PEFT's default.
+    Kaiming,
+    /// Normally, with a deviation of 1/R.
+    Gaussian,
+}
+
+/// The adapters of a model.
+pub(crate) struct Adapters {
+    layers: Vec<Adapter>,
+    by_name: HashMap<String, usize>,
+    /// As PEFT describes them all.
+    config: PeftConfig,
+}
+
+/// The adapter of one layer.
+struct Adapter {
+    layer: AskedLinear,
+    a: Tensor, // [R, In], f32
+    b: Tensor, // [Out, R], f32
+    scale: f64,
+}
+
+impl Adapters {
+    /// Adapters that change nothing yet, the same for the same seed.
+    ///
+    /// # Errors
+    /// A target that no layer is called by.
+    pub(crate) fn fresh(
+        shape: &DecoderShape,
+        options: &LoraOptions,
+        device: Device,
+        seed: u64,
+    ) -> Result<Self> {
+        let layers = targeted(shape.walk().linears, &options.targets)?;
+        let config = PeftConfig::new(options);
+        let rank = options.rank as i64;
+        let layers = parameters::drawing(seed.cast_signed(), || {
+            let adapter = |layer: AskedLinear| {
+                let [out_features, in_features] = layer.size;
+                let a = drawn(options.init, [rank, in_features]).to_device(device);
+                let b = Tensor::zeros([out_features, rank], (Kind::Float, device));
+                let scale = config.scale(&layer.name, options.rank);
+                Adapter { layer, a, b, scale }
+            };
+            layers.into_iter().map(adapter).collect()
+        });
+        Ok(Self::new(layers, config))
+    }
+
+    fn new(layers: Vec<Adapter>, config: PeftConfig) -> Self {
+        let by_name = layers.iter().map(|it| it.layer.name.clone()).zip(0..).collect();
+        Self { layers, by_name, config }
+    }
+
+    /// All matrices, as PEFT calls them within their layer.
+    pub(crate) fn trainable(&self) -> Trainable {
+        let matrices = |adapter: &Adapter| {
+            [("lora_A", &adapter.a), ("lora_B", &adapter.b)].map(|(part, tensor)| {
+                let name = format!("{}.{part}.weight", adapter.layer.name);
+                (name, tensor.shallow_clone(), Role::Weight)
+            })
+        };
+        Trainable::new(self.layers.iter().flat_map(matrices))
+    }
+
+    /// The share of features that training drops before A.
+    pub(crate) fn dropout(&self) -> f64 {
+        self.config.dropout
+    }
+
+    /// Sets it.
+    pub(crate) fn set_dropout(&mut self, rate: f64) {
+        self.config.dropout = rate;
+    }
+
+    /// A weight of the model with what its adapter adds to it, in float32; without one as it is.
+    pub(crate) fn merged(&self, name: &str, weight: &Tensor) -> Tensor {
+        let layer = name.strip_suffix(".weight").unwrap_or(name);
+        let Some(low_rank) = self.low_rank(layer, None) else { return weight.shallow_clone() };
+        let product = match self.layers[self.by_name[layer]].layer.kind {
+            LinearKind::Conv1d => low_rank.product().tr(),
+            LinearKind::Plain | LinearKind::Biased => low_rank.product(),
+        };
+        weight.to_kind(Kind::Float) + product
+    }
+
+    fn low_rank(&self, layer: &str, tokens: Option<&TokenKeys>) -> Option<LowRank> {
+        let adapter = &self.layers[*self.by_name.get(layer)?];
+        Some(LowRank {
+            a: adapter.a.shallow_clone(),
+            b: adapter.b.shallow_clone(),
+            scale: adapter.scale,
+            dropout: tokens.map(|tokens| tokens.of_layer(layer)),
+        })
+    }
+}
+
+/// What a model is put together from.
+#[derive(Clone, Copy)]
+pub(crate) struct Model<'a> {
+    pub(crate) shape: &'a DecoderShape,
+    pub(crate) weights: &'a Weights,
+    pub(crate) adapters: Option<&'a Adapters>,
+}
+
+impl Model<'_> {
+    /// The model as it is asked; or, where tokens have keys, as it is trained on them, its adapters
+    /// dropping out what the keys say.
+    pub(crate) fn decoder(self, tokens: Option<&TokenKeys>) -> Decoder {
+        Decoder::new(self.shape, &mut Parts { model: self, tokens })
+    }
+}
+
+struct Parts<'a> {
+    model: Model<'a>,
+    tokens: Option<&'a TokenKeys>,
+}
+
+impl Supply for Parts<'_> {
+    fn tensor(&mut self, name: &str, _: &[i64], _: Role) -> Tensor {
+        self.model.weights.get(name).shallow_clone()
+    }
+
+    fn low_rank(&mut self, layer: LinearLayer<'_>) -> Option<LowRank> {
+        self.model.adapters?.low_rank(layer.name, self.tokens)
+    }
+}
+
+/// The layers that have an adapter.
+fn targeted(layers: Vec<AskedLinear>, targets: &Targets) -> Result<Vec<AskedLinear>> {
+    let Targets::Named(names) = targets else { return Ok(layers) };
+    let is = |layer: &AskedLinear, name: &str| {
+        layer.name.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
+    };
+    let unknown: Vec<String> = names
+        .iter()
+        .filter(|name| !layers.iter().any(|layer| is(layer, name)))
+        .map(|name| format!("`{name}`"))
+        .collect();
+    if !unknown.is_empty() || names.is_empty() {
+        let asked = if names.is_empty() { "nothing".into() } else { unknown.join(", ") };
+        let known = last_parts(&layers).join("`, `");
+        return Err(Error::Model(format!(
+            "train.lora.targets names {asked}, and no linear layer of this model is called that\n\
+             hint: its layers are `{known}`, or \"all-linear\" for all of them; the head has no adapter"
+        )));
+    }
+    Ok(layers.into_iter().filter(|layer| names.iter().any(|name| is(layer, name))).collect())
+}
+
+/// What layers are called within their blocks, each once.
+fn last_parts(layers: &[AskedLinear]) -> Vec<&str> {
+    let mut parts: Vec<&str> = Vec::new();
+    for layer in layers {
+        let part = layer.name.rsplit('.').next().unwrap_or(&layer.name);
+        if !parts.contains(&part) {
+            parts.push(part);
+        }
+    }
+    parts
+}
+
+fn drawn(init: LoraInit, size: [i64; 2]) -> Tensor {
+    let on_cpu = (Kind::Float, Device::Cpu);
+    let [rank, in_features] = size;
+    match init {
+        LoraInit::Kaiming => {
+            let bound = 1.0 / (in_features as f64).sqrt();
+            Tensor::empty(size, on_cpu).uniform_(-bound, bound)
+        }
+        LoraInit::Gaussian => Tensor::randn(size, on_cpu) / rank as f64,
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,58 @@
+//! What is trained: leaves of the graph, by name, each with what it is for. All weights of a model, or
+//! what stands beside weights that are frozen. Optimizer, norms and checkpoints see these alone.
+
+use crate::layers::Role;
+use crate::models::decoder::Asked;
+use crate::models::shape::DecoderShape;
+use crate::parameters::Weights;
+use crate::shim;
+use iterit_core::Result;
+use tch::Tensor;
+
+/// One leaf.
+pub(crate) struct Parameter {
+    pub(crate) name: String,
+    pub(crate) tensor: Tensor,
+    pub(crate) role: Role,
+}
+
+/// All leaves, in an order that does not change.
+pub(crate) struct Trainable {
+    parameters: Vec<Parameter>,
+}
+
+impl Trainable {
+    /// Makes leaves of these tensors, which stay where they are.
+    pub(crate) fn new(named: impl IntoIterator<Item = (String, Tensor, Role)>) -> Self {
+        let leaf = |(name, tensor, role): (String, Tensor, Role)| Parameter {
+            name,
+            tensor: tensor.set_requires_grad(true),
+            role,
+        };
+        Self { parameters: named.into_iter().map(leaf).collect() }
+    }
+
+    /// Every weight of a model.
+    pub(crate) fn whole(weights: &Weights, shape: &DecoderShape) -> Self {
+        let leaf = |(asked, (name, tensor)): (Asked, (&str, &Tensor))| {
+            assert_eq!(asked.name, name, "weights lie in the model's order");
+            (asked.name, tensor.shallow_clone(), asked.role)
+        };
+        Self::new(shape.walk().tensors.into_iter().zip(weights.iter()).map(leaf))
+    }
+
+    /// The leaves.
+    pub(crate) fn iter(&self) -> impl ExactSizeIterator<Item = &Parameter> {
+        self.parameters.iter()
+    }
+
+    /// How many numbers there are to train.
+    pub(crate) fn num_elements(&self) -> u64 {
+        self.iter().map(|parameter| parameter.tensor.numel() as u64).sum()
+    }
+
+    /// Forgets all gradients, and frees their memory.
+    pub(crate) fn clear_gradients(&self) -> Result<()> {
+        self.iter().try_for_each(|parameter| shim::clear_gradient(&parameter.tensor))
+    }
+}
