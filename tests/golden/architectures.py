@@ -10,8 +10,10 @@ did; both mean the same. The tokenizer is that of models/.
 """
 
 import json
+import math
 import shutil
 import sys
+import tempfile
 from pathlib import Path
 
 import ifd
@@ -81,6 +83,42 @@ VISION = {
         "image_size": 8,
         "patch_size": 4,
     },
+    "qwen3_5": {
+        "model_type": "qwen3_5_vision",
+        "hidden_size": 16,
+        "intermediate_size": 8,
+        "depth": 1,
+        "num_heads": 1,
+        "out_hidden_size": 16,
+        "patch_size": 2,
+        "num_position_embeddings": 16,
+    },
+}
+
+DELTA = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "head_dim": 16,
+    "intermediate_size": 24,
+    "linear_num_key_heads": 2,
+    "linear_num_value_heads": 4,
+    "linear_key_head_dim": 8,
+    "linear_value_head_dim": 6,
+    "layer_types": ["linear_attention", "full_attention", "linear_attention"],
+}
+
+EXPERTS = {
+    "hidden_size": 16,
+    "num_hidden_layers": 3,
+    "num_attention_heads": 2,
+    "num_key_value_heads": 1,
+    "intermediate_size": 24,
+    "moe_intermediate_size": 8,
+    "num_experts": 6,
+    "num_experts_per_tok": 2,
+    "head_dim": 8,
 }
 
 # Heads that share out the hidden features, each with a key and a value.
@@ -127,6 +165,143 @@ MODELS = {
             "rope_scaling": {key: value for key, value in YARN.items() if key != "rope_theta"},
             "layer_types": None,
         },
+    ),
+    "qwen3-moe": (
+        "qwen3_moe",
+        {
+            **EXPERTS,
+            "mlp_only_layers": [1],
+            "norm_topk_prob": True,
+            "use_sliding_window": True,
+            "sliding_window": 24,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "num_local_experts": None, "num_experts": 6},
+    ),
+    "qwen3-moe-stacked": ("qwen3_moe", {**EXPERTS, "num_experts_per_tok": 3, "decoder_sparse_step": 2}, None),
+    "olmoe": (
+        "olmoe",
+        {**EXPERTS, "head_dim": None, "moe_intermediate_size": None, "intermediate_size": 8},
+        {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "gpt-oss": (
+        "gpt_oss",
+        {
+            **EXPERTS,
+            "num_experts": None,
+            "num_local_experts": 6,
+            "intermediate_size": 8,
+            "sliding_window": 24,
+            "swiglu_limit": 1.5,
+            "rope_parameters": {**YARN, "truncate": False},
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "rope_scaling": {**{key: value for key, value in YARN.items() if key != "rope_theta"}, "truncate": False},
+            "layer_types": None,
+        },
+    ),
+    "qwen3.5": (
+        "qwen3_5_text",
+        {
+            **DELTA,
+            "attention_bias": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0, "partial_rotary_factor": 0.25},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "partial_rotary_factor": 0.25},
+    ),
+    "qwen3.5-wrapped": (
+        "qwen3_5",
+        {
+            "text_config": {
+                "model_type": "qwen3_5_text",
+                **DELTA,
+                "layer_types": ["linear_attention", "linear_attention", "full_attention"],
+                "linear_conv_kernel_dim": 3,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 3000.0,
+                    "partial_rotary_factor": 0.5,
+                    "mrope_section": [2, 1, 1],
+                    "mrope_interleaved": True,
+                },
+            },
+            "vision_config": VISION["qwen3_5"],
+            "tie_word_embeddings": True,
+        },
+        None,
+    ),
+    "qwen3.5-moe": (
+        "qwen3_5_moe_text",
+        {**DELTA, **EXPERTS, "head_dim": 16, "shared_expert_intermediate_size": 10, "layer_types": DELTA["layer_types"]},
+        None,
+    ),
+    "qwen3-next": (
+        "qwen3_next",
+        {**DELTA, **EXPERTS, "head_dim": 16, "shared_expert_intermediate_size": 10, "mlp_only_layers": [1]},
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "partial_rotary_factor": 0.25,
+            "num_local_experts": None,
+            "num_experts": 6,
+        },
+    ),
+    "lfm2": (
+        "lfm2",
+        {
+            "head_dim": None,
+            "layer_types": ["conv", "full_attention", "conv", "conv"],
+            "block_multiple_of": 16,
+            "conv_bias": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "layer_types": None, "full_attn_idxs": [1]},
+    ),
+    "mixtral": (
+        "mixtral",
+        {
+            **EXPERTS,
+            "num_experts": None,
+            "num_local_experts": 6,
+            "intermediate_size": 8,
+            "sliding_window": 24,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0},
+    ),
+    "mixtral-stacked": ("mixtral", {**EXPERTS, "num_experts": None, "num_local_experts": 4, "intermediate_size": 8}, None),
+    "qwen2-moe": (
+        "qwen2_moe",
+        {
+            **EXPERTS,
+            "head_dim": None,
+            "num_hidden_layers": 4,
+            "shared_expert_intermediate_size": 10,
+            "mlp_only_layers": [1],
+            "use_sliding_window": True,
+            "sliding_window": 24,
+            "max_window_layers": 2,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0, "layer_types": None},
+    ),
+    "granitemoe": (
+        "granitemoe",
+        {
+            **EXPERTS,
+            "head_dim": None,
+            "num_experts": None,
+            "num_local_experts": 6,
+            "intermediate_size": 8,
+            "tie_word_embeddings": True,
+            "attention_bias": True,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 4.0,
+            "residual_multiplier": 0.3,
+            "attention_multiplier": 0.2,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0},
     ),
     "llama-longrope": ("llama", {"rope_parameters": LONGROPE}, None),
     "gemma2": (
@@ -471,6 +646,9 @@ MODELS = {
     ),
 }
 
+# Saved as transformers 5 has them in memory, all experts of a layer in one tensor.
+STACKED = ["mixtral-stacked", "qwen3-moe-stacked"]
+
 
 def main():
     for number, (name, entry) in enumerate(sorted(MODELS.items())):
@@ -497,7 +675,7 @@ def write(name, model_type, fields, as_4, seed):
     torch.manual_seed(seed)
     model = auto(config).from_config(config, dtype=torch.bfloat16, attn_implementation="eager")
     fill(model, seed)
-    model.save_pretrained(folder)
+    model.save_pretrained(folder, save_original_format=name not in STACKED)
     (folder / "generation_config.json").unlink(missing_ok=True)
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if as_4 is not None:
@@ -512,7 +690,12 @@ def write(name, model_type, fields, as_4, seed):
         same = values(load(folder), gradients=False)["sequences"]
         (folder / "config.5.json").replace(folder / "config.json")
         assert same == values(model, gradients=False)["sequences"], f"{name}: config.4.json means something else"
-    expected = {**values(model, gradients=True), "samples": samples(model), "tensors": tensors(folder)}
+    expected = {
+        **values(model, gradients=True),
+        "samples": samples(model),
+        "tensors": tensors(folder),
+        "gradient_norms": gradient_norms(model, name),
+    }
     write_json(folder / "expected.json", expected)
     size = sum(path.stat().st_size for path in folder.iterdir())
     print(f"{name}: {sum(p.numel() for p in model.parameters()):,} parameters, {size:,} bytes")
@@ -526,7 +709,11 @@ def auto(config):
 
 def load(folder):
     model, loading = auto(AutoConfig.from_pretrained(folder)).from_pretrained(
-        folder, dtype=torch.float64, attn_implementation="eager", output_loading_info=True
+        folder,
+        dtype=torch.float64,
+        attn_implementation="eager",
+        experts_implementation="eager",
+        output_loading_info=True,
     )
     left = {key: value for key, value in loading.items() if value}
     assert not left, f"{folder.name}: {left}"
@@ -544,12 +731,14 @@ def fill(model, seed):
             drawn = parameter.float().round() + 0.2 * drawn
         else:
             drawn = 0.3 * drawn
+        if name.endswith("A_log"):
+            drawn = drawn - 2.0  # so that states are remembered for long
         parameter.copy_(drawn.to(parameter.dtype))
 
 
 def values(model, gradients):
-    """Losses and last logits of two sequences of drawn tokens, each by itself; and the norm of each tensor's
-    gradient, of the mean over both of the mean over their tokens."""
+    """Losses and last logits of two sequences of drawn tokens, each by itself. With `gradients`, the weights have
+    those of the mean over both of the mean over their tokens."""
     rng = np.random.default_rng(7)
     sequences, losses = [], []
     for length in (150, 20):
@@ -564,11 +753,25 @@ def values(model, gradients):
                 "last_logits": [rounded(x) for x in logits[-1].tolist()],
             }
         )
-    if not gradients:
-        return {"sequences": sequences}
-    sum(losses).backward()
-    norms = {name: p.grad.norm().item() for name, p in model.named_parameters() if p.grad is not None}
-    return {"sequences": sequences, "gradient_norms": {name: rounded(x) for name, x in sorted(norms.items())}}
+    if gradients:
+        sum(losses).backward()
+    return {"sequences": sequences}
+
+
+@torch.no_grad()
+def gradient_norms(model, name):
+    """The norm of each tensor's gradient, by the names and in the parts that the file has: gradients are saved in
+    place of the weights. What has none is not among them."""
+    for parameter in model.parameters():
+        parameter.copy_(torch.full_like(parameter, math.nan) if parameter.grad is None else parameter.grad)
+    for buffer in model.buffers():
+        if buffer.is_floating_point():
+            buffer.fill_(math.nan)
+    with tempfile.TemporaryDirectory() as scratch:
+        model.save_pretrained(scratch, save_original_format=name not in STACKED)
+        with safe_open(Path(scratch) / "model.safetensors", "pt") as file:
+            norms = {name: file.get_tensor(name).norm().item() for name in file.keys()}
+    return {name: rounded(norm) for name, norm in sorted(norms.items()) if not math.isnan(norm)}
 
 
 def samples(model):

@@ -142,7 +142,7 @@ impl TorchLearner {
         let device = open(&options)?;
         let stored = Stored::open(folder)?;
         let body = shape.names.body.clone();
-        shape.names = shape.names.found(|name| stored.has(name));
+        shape = shape.found(|name| stored.has(name));
         let mut remarks = config.remarks();
         let [embedding, head] = &shape.embedding_names();
         if shape.embeddings == Embeddings::Tied && stored.differ(embedding, head)? {
@@ -276,7 +276,9 @@ impl TorchLearner {
             activations: self.options.activations,
             dropout: self.dropout(),
         };
-        trainer.accumulate(samples, options.loss_normalization)
+        let losses = trainer.accumulate(samples, options.loss_normalization)?;
+        self.trainable.complete_gradients()?;
+        Ok(losses)
     }
 
     /// Clips and applies the gradients; returns their norm before.

@@ -51,6 +51,14 @@ impl Trainable {
         self.iter().map(|parameter| parameter.tensor.numel() as u64).sum()
     }
 
+    /// A weight that no token met, an expert's, has no gradient: gives it one of zero, so that it is updated
+    /// as it is in transformers, where all experts are one tensor.
+    pub(crate) fn complete_gradients(&self) -> Result<()> {
+        let tensors = self.iter().map(|parameter| &parameter.tensor);
+        let lacking = tensors.filter(|tensor| !tensor.grad().defined());
+        lacking.map(|tensor| shim::backward(&[tensor], &[&tensor.zeros_like()])).collect()
+    }
+
     /// Forgets all gradients, and frees their memory.
     pub(crate) fn clear_gradients(&self) -> Result<()> {
         self.iter().try_for_each(|parameter| shim::clear_gradient(&parameter.tensor))

@@ -126,6 +126,11 @@ impl<'a> Fields<'a> {
         self.dropouts.borrow().clone()
     }
 
+    /// True or false where the file has it.
+    pub(crate) fn flag_if_any(&self, name: &str) -> Option<bool> {
+        self.typed(name, "true or false", Value::as_bool).filter(|_| self.has(name))
+    }
+
     /// A word, by default that of transformers.
     pub(crate) fn text(&self, name: &str) -> String {
         self.typed(name, "text", |value| value.as_str().map(str::to_owned)).unwrap_or_default()
@@ -171,31 +176,45 @@ impl<'a> Fields<'a> {
         })
     }
 
-    /// `layer_types`, or what stands for it where the file has none.
+    /// `layer_types` of attention, or what stands for it where the file has none.
     pub(crate) fn layer_types(
         &self,
         layers: usize,
         otherwise: impl Fn(usize) -> LayerType,
     ) -> Vec<LayerType> {
+        // The last name is an older one of the first.
+        let names = [
+            ("full_attention", LayerType::Full),
+            ("sliding_attention", LayerType::Sliding),
+            ("attention", LayerType::Full),
+        ];
+        self.layer_types_by_name(&names, layers, otherwise)
+    }
+
+    /// `layer_types` of an architecture that has layers of these names.
+    pub(crate) fn layer_types_by_name<T: Copy>(
+        &self,
+        names: &[(&str, T)],
+        layers: usize,
+        otherwise: impl Fn(usize) -> T,
+    ) -> Vec<T> {
         let Some(values) = self.get("layer_types").filter(|values| !values.is_null()) else {
             return (0..layers).map(otherwise).collect();
         };
         let values = values.as_array().map(Vec::as_slice).unwrap_or_default();
         if values.len() < layers {
             self.fault(format!("`layer_types` has {} entries: expected {layers}", values.len()));
-            return vec![LayerType::Full; layers];
+            return (0..layers).map(otherwise).collect();
         }
-        let named = |value: &Value| match value.as_str() {
-            // The second name is an older one.
-            Some("full_attention" | "attention") => LayerType::Full,
-            Some("sliding_attention") => LayerType::Sliding,
-            _ => {
-                let expected = "`full_attention` or `sliding_attention`";
-                self.unsupported("layer_types", value, expected);
-                LayerType::Full
-            }
+        let named = |(layer, value): (usize, &Value)| {
+            let found = names.iter().find(|(name, _)| Some(*name) == value.as_str());
+            found.map(|(_, layer_type)| *layer_type).unwrap_or_else(|| {
+                let expected: Vec<_> = names.iter().map(|(name, _)| format!("`{name}`")).collect();
+                self.unsupported("layer_types", value, &expected.join(" or "));
+                otherwise(layer)
+            })
         };
-        values[..layers].iter().map(named).collect()
+        values[..layers].iter().enumerate().map(named).collect()
     }
 
     /// Refuses a value that transformers computes with and this program does not.

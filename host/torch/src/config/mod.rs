@@ -40,11 +40,13 @@ impl Config {
         let mut faults = Vec::new();
         if config.model_type().is_empty() {
             faults.push(
-                "missing field `model_type`: expected the name of an architecture, such as `llama`",
+                "missing field `model_type`: expected the name of an architecture, such as `llama`"
+                    .to_owned(),
             );
         }
-        if [&config.original, config.text()].iter().any(|it| is_set(it, "quantization_config")) {
-            faults.push("`quantization_config`: quantized models are not supported");
+        let places = [&config.original, config.text()];
+        if let Some(place) = places.iter().find(|it| is_set(it, "quantization_config")) {
+            faults.push(quantized(&place["quantization_config"]));
         }
         if faults.is_empty() { Ok(config) } else { Err(faults.join("\n")) }
     }
@@ -111,6 +113,20 @@ impl Config {
     }
 }
 
+/// What is said of weights in fewer bits.
+fn quantized(quantization: &Value) -> String {
+    match quantization["quant_method"].as_str() {
+        Some("mxfp4") => "`quantization_config`: the quantized weights of `mxfp4` are not read\n\
+             hint: in Python, AutoModelForCausalLM.from_pretrained(FOLDER, dtype=\"bfloat16\", \
+             quantization_config=Mxfp4Config(dequantize=True)).save_pretrained(OTHER_FOLDER)"
+            .into(),
+        Some(method) => {
+            format!("`quantization_config`: quantized models are not supported, here `{method}`")
+        }
+        None => "`quantization_config`: quantized models are not supported".into(),
+    }
+}
+
 fn set_dtype(fields: &mut Map<String, Value>, dtype: &str) {
     let name = dtype_field(fields).unwrap_or("torch_dtype");
     fields.insert(name.into(), json!(dtype));
@@ -156,6 +172,10 @@ mod tests {
             ("{}", "missing field `model_type`"),
             (r#"{"model_type": "llama", "quantization_config": {}}"#, "quantized models"),
             (r#"{"model_type": "x", "text_config": {"quantization_config": {}}}"#, "quantized"),
+            (
+                r#"{"model_type": "gpt_oss", "quantization_config": {"quant_method": "mxfp4"}}"#,
+                "mxfp4",
+            ),
         ] {
             let message = Config::parse(text).unwrap_err();
             assert!(message.contains(fault), "{message}");

@@ -193,7 +193,7 @@ impl Attention {
         };
         let mut gathered = gathered.flatten(2, 3);
         if let Some(gates) = inputs.gates {
-            gathered *= gates.flatten(2, 3).sigmoid();
+            gathered = gathered * gates.flatten(2, 3).sigmoid();
         }
         (gathered, KeysValues { keys, values })
     }

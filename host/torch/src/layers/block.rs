@@ -10,7 +10,9 @@
 use super::Source;
 use super::attention::{Attention, AttentionShape, KeysValues, Sight};
 use super::feed_forward::{FeedForward, FeedForwardShape};
+use super::gated_delta::{DeltaMemory, GatedDelta, GatedDeltaShape};
 use super::norm::{Norm, NormShape};
+use super::short_convolution::{ShortConvolution, ShortConvolutionShape, Tail};
 use tch::Tensor;
 
 /// Everything that decides which weights a block has and what it computes with them.
@@ -35,6 +37,18 @@ pub(crate) struct Part<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum MixerShape {
     Attention(AttentionShape),
+    GatedDelta(GatedDeltaShape),
+    ShortConvolution(ShortConvolutionShape),
+}
+
+impl MixerShape {
+    /// Attention's, which alone knows positions and windows.
+    pub(crate) fn attention(&self) -> Option<&AttentionShape> {
+        match self {
+            Self::Attention(attention) => Some(attention),
+            Self::GatedDelta(_) | Self::ShortConvolution(_) => None,
+        }
+    }
 }
 
 /// Where norms stand, by their names: f is the mixer, then the feed-forward.
@@ -68,11 +82,15 @@ pub(crate) struct Block {
 
 enum Mixer {
     Attention(Attention),
+    GatedDelta(GatedDelta),
+    ShortConvolution(ShortConvolution),
 }
 
 /// What later tokens need of those that a mixer has seen.
 pub(crate) enum Memory {
     KeysValues(KeysValues),
+    Delta(DeltaMemory),
+    Tail(Tail),
 }
 
 /// Around one of the two parts.
@@ -107,6 +125,13 @@ impl Block {
             MixerShape::Attention(attention) => {
                 Mixer::Attention(Attention::new(source, &mixer_name, attention, hidden_size))
             }
+            MixerShape::GatedDelta(delta) => {
+                Mixer::GatedDelta(GatedDelta::new(source, &mixer_name, delta, hidden_size))
+            }
+            MixerShape::ShortConvolution(convolution) => {
+                let mixer = ShortConvolution::new(source, &mixer_name, convolution, hidden_size);
+                Mixer::ShortConvolution(mixer)
+            }
         };
         let feed_forward =
             FeedForward::new(source, &feed_forward_name, &shape.feed_forward.shape, hidden_size);
@@ -134,9 +159,16 @@ impl Block {
         let x = self.mixer_norms.before(x);
         match &self.mixer {
             Mixer::Attention(attention) => {
-                let past = past.map(|Memory::KeysValues(past)| past);
-                let (gathered, keys_values) = attention.gather(&x, sight, past);
-                (gathered, Memory::KeysValues(keys_values))
+                let (gathered, memory) = attention.gather(&x, sight, past.map(Memory::keys_values));
+                (gathered, Memory::KeysValues(memory))
+            }
+            Mixer::GatedDelta(delta) => {
+                let (gathered, memory) = delta.gather(&x, past.map(Memory::delta));
+                (gathered, Memory::Delta(memory))
+            }
+            Mixer::ShortConvolution(convolution) => {
+                let (gathered, memory) = convolution.gather(&x, past.map(Memory::tail));
+                (gathered, Memory::Tail(memory))
             }
         }
     }
@@ -145,6 +177,8 @@ impl Block {
     pub(crate) fn finish(&self, x: &Tensor, gathered: &Tensor) -> Tensor {
         let mixed = match &self.mixer {
             Mixer::Attention(attention) => attention.project(gathered),
+            Mixer::GatedDelta(delta) => delta.project(gathered),
+            Mixer::ShortConvolution(convolution) => convolution.project(gathered),
         };
         let after_mixer = x + self.scaled(self.mixer_norms.after(mixed));
         let start = match self.order {
@@ -160,6 +194,24 @@ impl Block {
             Some(multiplier) => x * multiplier,
             None => x,
         }
+    }
+}
+
+/// A layer is given its own memory again.
+impl Memory {
+    fn keys_values(&self) -> &KeysValues {
+        let Self::KeysValues(memory) = self else { unreachable!("the memory of attention") };
+        memory
+    }
+
+    fn delta(&self) -> &DeltaMemory {
+        let Self::Delta(memory) = self else { unreachable!("the memory of a delta net") };
+        memory
+    }
+
+    fn tail(&self) -> &Tail {
+        let Self::Tail(memory) = self else { unreachable!("the memory of a convolution") };
+        memory
     }
 }
 

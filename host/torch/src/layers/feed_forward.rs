@@ -1,16 +1,21 @@
-//! The part of a block in which every token stands alone: gated, <https://arxiv.org/abs/2002.05202>,
-//! y = W_down (a(W_gate x) ⊙ W_up x), or plain, y = W_out a(W_in x), with an activation a.
+//! The part of a block in which every token stands alone: gated, or of experts, or plain,
+//! y = W_out a(W_in x), with an activation a.
 
 use super::Source;
 use super::activation::Activation;
+use super::experts::{Experts, ExpertsShape};
+use super::gated::Gated;
 use super::linear::{Linear, LinearKind};
 use tch::Tensor;
+
+pub(crate) use super::gated::{GateUp, GatedShape};
 
 /// Which one, and its sizes and names.
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum FeedForwardShape {
     Gated(GatedShape),
     Plain(PlainShape),
+    Experts(ExpertsShape),
 }
 
 impl From<GatedShape> for FeedForwardShape {
@@ -25,23 +30,10 @@ impl From<PlainShape> for FeedForwardShape {
     }
 }
 
-/// Three matrices, or two where gate and up are one.
-#[derive(Debug, Clone, PartialEq)]
-pub(crate) struct GatedShape {
-    pub(crate) intermediate_size: i64,
-    pub(crate) inputs: GateUp,
-    pub(crate) output: &'static str,
-    pub(crate) kind: LinearKind,
-    pub(crate) activation: Activation,
-}
-
-/// How the checkpoint keeps W_gate and W_up.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum GateUp {
-    /// One each.
-    Separate([&'static str; 2]),
-    /// One: all of the gate's rows, then all of up's.
-    Stacked(&'static str),
+impl From<ExpertsShape> for FeedForwardShape {
+    fn from(shape: ExpertsShape) -> Self {
+        Self::Experts(shape)
+    }
 }
 
 /// Two matrices.
@@ -55,27 +47,9 @@ pub(crate) struct PlainShape {
 
 /// The matrices, named as in the checkpoint.
 pub(crate) enum FeedForward {
-    Gated { inputs: Inputs, output: Linear, activation: Activation },
+    Gated(Gated),
     Plain { input: Linear, output: Linear, activation: Activation },
-}
-
-/// D -> I twice.
-pub(crate) enum Inputs {
-    Separate([Linear; 2]),
-    Stacked(Linear),
-}
-
-impl GatedShape {
-    /// Llama's: three matrices without biases.
-    pub(crate) fn plain(intermediate_size: usize, activation: Activation) -> Self {
-        Self {
-            intermediate_size: intermediate_size as i64,
-            inputs: GateUp::Separate(["gate_proj", "up_proj"]),
-            output: "down_proj",
-            kind: LinearKind::Plain,
-            activation,
-        }
-    }
+    Experts(Experts),
 }
 
 impl FeedForward {
@@ -86,7 +60,9 @@ impl FeedForward {
         hidden_size: i64,
     ) -> Self {
         match shape {
-            FeedForwardShape::Gated(shape) => gated(source, name, shape, hidden_size),
+            FeedForwardShape::Gated(shape) => {
+                Self::Gated(Gated::new(source, name, shape, hidden_size))
+            }
             FeedForwardShape::Plain(PlainShape { intermediate_size, names, kind, activation }) => {
                 let [input, output] = names.map(|part| format!("{name}.{part}"));
                 let size = *intermediate_size;
@@ -96,43 +72,21 @@ impl FeedForward {
                     activation: *activation,
                 }
             }
+            FeedForwardShape::Experts(shape) => {
+                Self::Experts(Experts::new(source, name, shape, hidden_size))
+            }
         }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         match self {
-            Self::Gated { inputs, output, activation } => {
-                let gated = match inputs {
-                    Inputs::Separate([gate, up]) => {
-                        activation.apply(&gate.forward(x)) * up.forward(x)
-                    }
-                    Inputs::Stacked(both) => {
-                        let halves = both.forward(x).chunk(2, -1); // [.., I] each
-                        activation.apply(&halves[0]) * &halves[1]
-                    }
-                };
-                output.forward(&gated)
-            }
+            Self::Gated(gated) => gated.forward(x),
             Self::Plain { input, output, activation } => {
                 output.forward(&activation.apply(&input.forward(x)))
             }
+            Self::Experts(experts) => experts.forward(x),
         } // [.., D] -> [.., D]
     }
-}
-
-fn gated(source: &mut Source<'_>, name: &str, shape: &GatedShape, hidden_size: i64) -> FeedForward {
-    let size = shape.intermediate_size;
-    let mut linear = |part: &str, out_features, in_features| {
-        Linear::new(source, &format!("{name}.{part}"), [out_features, in_features], shape.kind)
-    };
-    let inputs = match shape.inputs {
-        GateUp::Separate([gate, up]) => {
-            Inputs::Separate([linear(gate, size, hidden_size), linear(up, size, hidden_size)])
-        }
-        GateUp::Stacked(both) => Inputs::Stacked(linear(both, 2 * size, hidden_size)),
-    };
-    let output = linear(shape.output, hidden_size, size);
-    FeedForward::Gated { inputs, output, activation: shape.activation }
 }
 
 #[cfg(test)]

@@ -11,6 +11,14 @@ pub(crate) mod rope;
 pub(crate) mod view;
 
 pub(crate) mod attention;
+pub(crate) mod causal_convolution;
+
+pub(crate) mod gated_delta;
+pub(crate) mod short_convolution;
+
+pub(crate) mod gated;
+
+pub(crate) mod experts;
 pub(crate) mod feed_forward;
 
 pub(crate) mod block;

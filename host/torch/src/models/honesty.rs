@@ -22,6 +22,25 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
             "num_local_experts": 0, "layer_types": vec!["full_attention"; 8],
             "position_embedding_type": "rope", "shared_intermediate_size": 16,
         }]),
+        "qwen3_moe" => json!([{
+            "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "use_sliding_window": true, "sliding_window": 8, "mlp_only_layers": [1],
+        }]),
+        "qwen2_moe" => json!([{
+            "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 8, "mlp_only_layers": [1],
+            "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1,
+        }]),
+        "olmoe" | "mixtral" | "granitemoe" | "gpt_oss" => json!([{
+            "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 1, "sliding_window": 8,
+        }]),
+        "qwen3_5_text" | "qwen3_5_moe_text" | "qwen3_next" => json!([{
+            "linear_num_key_heads": 1, "linear_num_value_heads": 2, "linear_key_head_dim": 4,
+            "linear_value_head_dim": 4, "linear_conv_kernel_dim": 4, "num_experts": 4,
+            "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "shared_expert_intermediate_size": 8, "mlp_only_layers": [1],
+        }]),
+        "lfm2" => json!([{"conv_L_cache": 3, "block_multiple_of": 2}]),
         "gpt_neo" => json!([{"window_size": 8}]),
         "opt" => json!([{"ffn_dim": 16}]),
         // Of their heads a quarter turns.
@@ -44,8 +63,15 @@ fn base(model_type: &str, more: &Value) -> Map<String, Value> {
 }
 
 /// Another value than the one a field has.
-fn another(name: &str, value: &Value) -> Value {
+fn another(model_type: &str, name: &str, value: &Value) -> Value {
     match (name, value) {
+        ("layer_types", _) if model_type.starts_with("qwen3_5") || model_type == "qwen3_next" => {
+            json!(["full_attention", "linear_attention", "linear_attention", "full_attention"])
+        }
+        ("layer_types", _) if model_type == "lfm2" => {
+            json!(["conv", "conv", "full_attention", "conv"])
+        }
+        ("full_attn_idxs" | "mlp_only_layers", _) => json!([2]),
         ("layer_types", _) => {
             let full = "full_attention";
             json!([full, full, "sliding_attention", full])
@@ -90,7 +116,7 @@ fn every_field_matters_or_is_refused_or_is_inert() {
 fn matters(model_type: &str, base: &Map<String, Value>, name: &str, default: &Value) -> bool {
     let plain = outcome(base).unwrap_or_else(|fault| panic!("{model_type}: {fault}"));
     let mut changed = base.clone();
-    changed.insert(name.into(), another(name, base.get(name).unwrap_or(default)));
+    changed.insert(name.into(), another(model_type, name, base.get(name).unwrap_or(default)));
     match outcome(&changed) {
         Ok(shape) => shape != plain,
         Err(fault) => {
@@ -169,6 +195,25 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("gpt_neo", "attention_types", json!([[["global", "strided"], 2]])),
         ("gpt_bigcode", "add_cross_attention", json!(true)),
         ("falcon", "alibi", json!(true)),
+        ("qwen3_moe", "output_router_logits", json!(true)),
+        ("qwen3_moe", "attention_dropout", json!(0.1)),
+        ("olmoe", "output_router_logits", json!(true)),
+        ("olmoe", "clip_qkv", json!(8.0)),
+        ("gpt_oss", "output_router_logits", json!(true)),
+        ("gpt_oss", "hidden_act", json!("gelu")),
+        ("qwen2_moe", "output_router_logits", json!(true)),
+        ("qwen2_moe", "layer_types", json!(vec!["linear_attention"; 4])),
+        ("mixtral", "router_jitter_noise", json!(0.01)),
+        ("mixtral", "output_router_logits", json!(true)),
+        ("granitemoe", "output_router_logits", json!(true)),
+        ("granitemoe", "attention_dropout", json!(0.1)),
+        ("qwen3_5_text", "layer_types", json!(vec!["sliding_attention"; 4])),
+        ("qwen3_5_text", "hidden_act", json!("mish")),
+        ("qwen3_5_moe_text", "output_router_logits", json!(true)),
+        ("qwen3_next", "output_router_logits", json!(true)),
+        ("qwen3_next", "attention_dropout", json!(0.1)),
+        ("lfm2", "layer_types", json!(vec!["linear_attention"; 4])),
+        ("lfm2", "conv_L_cache", json!(0)),
     ] {
         let mut fields = bases(model_type).remove(0);
         fields.insert(name.into(), value);

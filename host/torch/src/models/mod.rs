@@ -26,25 +26,35 @@ mod gpt2;
 mod gpt_bigcode;
 mod gpt_neo;
 mod gpt_neox;
+mod gpt_oss;
 mod gptj;
 mod granite;
+mod granitemoe;
 mod granitemoehybrid;
 mod helium;
 mod hunyuan_v1_dense;
 mod jais2;
+mod lfm2;
 mod llama;
 mod ministral;
 mod ministral3;
 mod mistral;
+mod mixtral;
 mod nemotron;
 mod olmo;
 mod olmo2;
 mod olmo3;
+mod olmoe;
 mod opt;
 mod phi;
 mod phi3;
 mod qwen2;
+mod qwen2_moe;
 mod qwen3;
+mod qwen3_5;
+mod qwen3_5_moe;
+mod qwen3_moe;
+mod qwen3_next;
 mod seed_oss;
 mod smollm3;
 mod stablelm;
@@ -115,11 +125,31 @@ const ARCHITECTURES: &[Architecture] = &[
     gpt_neo::ARCHITECTURE,
     gpt_bigcode::ARCHITECTURE,
     falcon::ARCHITECTURE,
+    qwen3_moe::ARCHITECTURE,
+    olmoe::ARCHITECTURE,
+    gpt_oss::ARCHITECTURE,
+    qwen3_5::ARCHITECTURE,
+    qwen3_5_moe::ARCHITECTURE,
+    qwen3_next::ARCHITECTURE,
+    lfm2::ARCHITECTURE,
+    mixtral::ARCHITECTURE,
+    qwen2_moe::ARCHITECTURE,
+    granitemoe::ARCHITECTURE,
 ];
 
 const WRAPPERS: &[Wrapper] = &[
     Wrapper { class: "Gemma3ForConditionalGeneration", model_type: "gemma3", text: "gemma3_text" },
     Wrapper { class: "Mistral3ForConditionalGeneration", model_type: "mistral3", text: "mistral" },
+    Wrapper {
+        class: "Qwen3_5ForConditionalGeneration",
+        model_type: "qwen3_5",
+        text: "qwen3_5_text",
+    },
+    Wrapper {
+        class: "Qwen3_5MoeForConditionalGeneration",
+        model_type: "qwen3_5_moe",
+        text: "qwen3_5_moe_text",
+    },
 ];
 
 /// What else may be saved of a model: it has no head that predicts the next token.
@@ -189,7 +219,6 @@ fn find(config: &Config) -> Result<(&'static Architecture, bool), String> {
 mod tests {
     use super::*;
     use crate::layers::attention::AttentionShape;
-    use crate::layers::block::MixerShape;
     use crate::layers::feed_forward::FeedForwardShape;
     use crate::layers::linear::LinearKind;
     use serde_json::{Value, json};
@@ -209,10 +238,7 @@ mod tests {
 
     fn attentions(model_type: &str, more: &Value) -> Vec<AttentionShape> {
         let shape = shape(&config(None, model_type, more)).unwrap();
-        let attention = |block: &crate::layers::block::BlockShape| match &block.mixer.shape {
-            MixerShape::Attention(attention) => attention.clone(),
-        };
-        shape.blocks.iter().map(attention).collect()
+        shape.blocks.iter().map(|block| block.mixer.shape.attention().unwrap().clone()).collect()
     }
 
     fn windows(model_type: &str, more: &Value) -> Vec<Option<usize>> {

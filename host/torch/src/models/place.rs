@@ -5,7 +5,7 @@
 
 use super::shape::DecoderShape;
 use crate::layers::attention::Sight;
-use crate::layers::block::{BlockShape, Memory, MixerShape};
+use crate::layers::block::{BlockShape, Memory};
 use crate::layers::rope::{Reach, Rope, Rotations};
 use crate::layers::view::View;
 use tch::{Device, Kind};
@@ -29,9 +29,8 @@ impl Positions {
     pub(crate) fn new(shape: &DecoderShape, kind: Kind, device: Device) -> Self {
         let mut windows = Vec::new();
         let layer = |block: &BlockShape| {
-            let (rope, window) = match &block.mixer.shape {
-                MixerShape::Attention(attention) => (attention.rope, attention.window),
-            };
+            let attention = block.mixer.shape.attention();
+            let (rope, window) = attention.map_or((None, None), |it| (it.rope, it.window));
             let place = windows.iter().position(|it| *it == window).unwrap_or_else(|| {
                 windows.push(window);
                 windows.len() - 1

@@ -12,8 +12,13 @@ pub(super) const ARCHITECTURE: Architecture =
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
+    let attention = attention(fields, &sizes);
+    qwen2::layers(fields, &sizes, &attention)
+}
+
+pub(super) fn attention(fields: &Fields<'_>, sizes: &Sizes) -> AttentionShape {
     let kind = LinearKind::with_bias(fields.flag("attention_bias"));
-    let attention = AttentionShape {
+    AttentionShape {
         inputs_kind: kind,
         output_kind: kind,
         query_key_norm: Some(QueryKeyNorm {
@@ -23,6 +28,5 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
             names: ["q_norm", "k_norm"],
         }),
         ..sizes.attention()
-    };
-    qwen2::layers(fields, &sizes, &attention)
+    }
 }

@@ -3,7 +3,6 @@
 //! with transformers.
 
 use crate::layers::attention::AttentionShape;
-use crate::layers::block::MixerShape;
 use crate::layers::rope::RopeScaling;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::parameters::Weights;
@@ -51,7 +50,7 @@ impl<'a> Reference<'a> {
         let embed = |&token: &u32| embedding[token as usize * size..][..size].to_vec();
         let mut rows: Vec<Row> = tokens.iter().map(embed).collect();
         for layer in 0..self.shape.blocks.len() {
-            let MixerShape::Attention(attention) = &self.shape.blocks[layer].mixer.shape;
+            let attention = self.shape.blocks[layer].mixer.shape.attention().expect("as in Llama");
             let name = format!("model.layers.{layer}");
             let normed = self.norms(&format!("{name}.input_layernorm"), &rows);
             add(&mut rows, &self.attention(&format!("{name}.self_attn"), attention, &normed));

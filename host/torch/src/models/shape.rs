@@ -3,6 +3,7 @@
 
 use super::names::Names;
 use crate::layers::block::{BlockShape, MixerShape};
+use crate::layers::feed_forward::FeedForwardShape;
 use crate::layers::head::LogitShape;
 use crate::layers::linear::LinearKind;
 use crate::layers::norm::NormShape;
@@ -56,11 +57,29 @@ pub(crate) struct DecoderShape {
 }
 
 impl DecoderShape {
+    /// The same model as a checkpoint keeps it, which `is_there` asks for tensors by their names: under
+    /// another prefix, or with all experts of a layer in one tensor.
+    pub(crate) fn found(mut self, is_there: impl Fn(&str) -> bool) -> Self {
+        self.names = self.names.found(&is_there);
+        for (layer, block) in self.blocks.iter_mut().enumerate() {
+            let FeedForwardShape::Experts(experts) = &mut block.feed_forward.shape else {
+                continue;
+            };
+            // Mixtral's are elsewhere in a file than in transformers' memory.
+            for part in [block.feed_forward.name, "mlp"] {
+                let name = format!("{}.{part}", self.names.block(layer));
+                if let Some(layout) = experts.layout.found(|it| is_there(&format!("{name}.{it}"))) {
+                    (experts.layout, block.feed_forward.name) = (layout, part);
+                    break;
+                }
+            }
+        }
+        self
+    }
+
     /// What a sequence must keep within.
     pub(crate) fn limits(&self) -> ModelLimits {
-        let window = |block: &BlockShape| match &block.mixer.shape {
-            MixerShape::Attention(attention) => attention.window,
-        };
+        let window = |block: &BlockShape| block.mixer.shape.attention()?.window;
         ModelLimits {
             positions: self.max_position_embeddings,
             window: self.blocks.iter().filter_map(window).min(),
@@ -84,12 +103,28 @@ impl DecoderShape {
     pub(crate) fn faults(&self) -> Vec<String> {
         let mut faults = Vec::new();
         for block in &self.blocks {
-            let MixerShape::Attention(attention) = &block.mixer.shape;
-            let (heads, key_heads) = (attention.num_attention_heads, attention.num_key_value_heads);
+            let (names, heads, key_heads) = match &block.mixer.shape {
+                MixerShape::Attention(attention) => (
+                    ["num_attention_heads", "num_key_value_heads"],
+                    attention.num_attention_heads,
+                    attention.num_key_value_heads,
+                ),
+                MixerShape::GatedDelta(delta) => (
+                    ["linear_num_value_heads", "linear_num_key_heads"],
+                    delta.num_value_heads,
+                    delta.num_key_heads,
+                ),
+                MixerShape::ShortConvolution(_) => ([""; 2], 1, 1),
+            };
             if heads % key_heads != 0 {
-                faults.push(format!(
-                    "`num_key_value_heads` {key_heads} does not divide `num_attention_heads` {heads}"
-                ));
+                let [all, keys] = names;
+                faults.push(format!("`{keys}` {key_heads} does not divide `{all}` {heads}"));
+            }
+            if let FeedForwardShape::Experts(experts) = &block.feed_forward.shape {
+                let (all, picked) = (experts.num_experts, experts.router.num_experts_per_tok);
+                if picked > all {
+                    faults.push(format!("`num_experts_per_tok` is {picked}, of {all} experts"));
+                }
             }
         }
         for rope in &self.ropes {
