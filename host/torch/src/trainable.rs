@@ -55,8 +55,8 @@ impl Trainable {
     /// as it is in transformers, where all experts are one tensor.
     pub(crate) fn complete_gradients(&self) -> Result<()> {
         let tensors = self.iter().map(|parameter| &parameter.tensor);
-        let lacking = tensors.filter(|tensor| !tensor.grad().defined());
-        lacking.map(|tensor| shim::backward(&[tensor], &[&tensor.zeros_like()])).collect()
+        let mut lacking = tensors.filter(|tensor| !tensor.grad().defined());
+        lacking.try_for_each(|tensor| shim::backward(&[tensor], &[&tensor.zeros_like()]))
     }
 
     /// Forgets all gradients, and frees their memory.

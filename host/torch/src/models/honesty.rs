@@ -29,7 +29,7 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
         "qwen2_moe" => json!([{
             "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
             "shared_expert_intermediate_size": 8, "mlp_only_layers": [1],
-            "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1,
+            "use_sliding_window": true, "sliding_window": 8, "max_window_layers": 2,
         }]),
         "olmoe" | "mixtral" | "granitemoe" | "gpt_oss" => json!([{
             "num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 1, "sliding_window": 8,
@@ -40,7 +40,7 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
             "num_experts_per_tok": 1, "moe_intermediate_size": 8,
             "shared_expert_intermediate_size": 8, "mlp_only_layers": [1],
         }]),
-        "lfm2" => json!([{"conv_L_cache": 3, "block_multiple_of": 2}]),
+        "lfm2" => json!([{"conv_L_cache": 3, "block_multiple_of": 2, "full_attn_idxs": [1]}]),
         "gpt_neo" => json!([{"window_size": 8}]),
         "opt" => json!([{"ffn_dim": 16}]),
         // Of their heads a quarter turns.
