@@ -32,7 +32,7 @@ pub(crate) enum Command {
     Score(Score),
     /// Pick samples by scores made before, without a model
     Select(Select),
-    /// Measure the loss of a model on a data set
+    /// Measure a model: its loss on a data set, multiple choice, answers in its own words
     Eval(Eval),
     /// Write the model of a run's checkpoint as Hugging Face loads it
     Export(Export),
@@ -160,6 +160,40 @@ pub(crate) struct Select {
 pub(crate) struct Eval {
     #[command(flatten)]
     pub(crate) common: Common,
+    /// Questions with choices, judged by likelihood; configs/README.md shows their rows
+    #[arg(long, value_name = "FILE")]
+    pub(crate) choices: Option<PathBuf>,
+    /// Questions to be answered in words, judged by exact match
+    #[arg(long, value_name = "FILE")]
+    pub(crate) questions: Option<PathBuf>,
+    /// Ask texts as the user's turn of the chat template, not as they stand
+    #[arg(long)]
+    pub(crate) chat: bool,
+    #[command(flatten)]
+    pub(crate) generation: Generation,
+}
+
+/// How questions are answered in words.
+#[derive(Debug, Args)]
+pub(crate) struct Generation {
+    /// The most tokens of an answer
+    #[arg(long, default_value_t = 256, value_name = "N", requires = "questions")]
+    pub(crate) max_new_tokens: usize,
+    /// 0: always the likeliest token
+    #[arg(long, default_value_t = 0.0, value_name = "T", requires = "questions")]
+    pub(crate) temperature: f64,
+    /// Draw from the fewest tokens that are together as likely as this
+    #[arg(long, default_value_t = 1.0, value_name = "P", requires = "questions")]
+    pub(crate) top_p: f64,
+    /// A text at which an answer ends, without it; may be given several times
+    #[arg(long, value_name = "TEXT", requires = "questions")]
+    pub(crate) stop: Vec<String>,
+    /// Upper and lower case are the same to the match
+    #[arg(long, requires = "questions")]
+    pub(crate) ignore_case: bool,
+    /// Punctuation does not count in the match
+    #[arg(long, requires = "questions")]
+    pub(crate) ignore_punctuation: bool,
 }
 
 #[derive(Debug, Args)]

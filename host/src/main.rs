@@ -8,6 +8,7 @@ mod progress;
 #[allow(unsafe_code)]
 mod plugins;
 
+mod observers;
 mod wiring;
 mod training;
 mod comparison;

@@ -8,6 +8,7 @@ mod resume;
 pub(crate) use announce::{announce, estimate, speed, trained, warn_of_texts};
 pub(crate) use leave::{Exported, export_model};
 
+use crate::observers::Beginning;
 use iterit_core::Result;
 use iterit_core::config::{BudgetUnit, Config, budget};
 use iterit_core::corpus::Corpus;
@@ -100,6 +101,13 @@ impl<'a> Training<'a> {
     pub(crate) fn begin_or_resume(&mut self) -> Result<()> {
         self.occupied = Some(self.run.inputs.directory.occupy()?);
         resume::begin_or_resume(&mut self.run, self.config, &mut self.manifest)
+    }
+
+    /// What observers are told, by the name they know it by, before its first step or the first one
+    /// after a resume.
+    pub(crate) fn beginning(&self, name: &str) -> Beginning {
+        let folder = self.run.inputs.directory.root();
+        Beginning::new(name, folder, self.config, &self.manifest, self.run.state.step)
     }
 
     /// Trains to the end.

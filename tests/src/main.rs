@@ -13,6 +13,8 @@ mod bad_input;
 mod loop_goldens;
 mod scoring;
 mod scorers;
+mod evaluating;
+mod observers;
 mod exec;
 mod selecting;
 mod parity;

@@ -75,6 +75,34 @@ pub struct StepOutcome {
     pub grad_norm: f64,
 }
 
+/// How a text is continued.
+#[derive(Debug, Clone, PartialEq)]
+pub struct Generation {
+    /// The most tokens that are added.
+    pub max_new_tokens: usize,
+    /// Which of the tokens that may come next does.
+    pub sampling: Sampling,
+    /// Tokens after which nothing comes.
+    pub stop_ids: Vec<u32>,
+}
+
+/// Which of the tokens that may come next does.
+#[derive(Debug, Clone, Copy, PartialEq)]
+pub enum Sampling {
+    /// The likeliest; of several the first.
+    Greedy,
+    /// One drawn from the fewest tokens that are together at least as likely as `top_p`,
+    /// <https://arxiv.org/abs/1904.09751>.
+    Nucleus {
+        /// Logits are divided by it.
+        temperature: f64,
+        /// 1: from all tokens.
+        top_p: f64,
+        /// Equal seeds draw equal tokens, whatever is asked beside.
+        seed: u64,
+    },
+}
+
 /// Lets long work be watched and stopped.
 pub trait Watch: Sync {
     /// How far the work has come.
@@ -124,6 +152,22 @@ pub trait Learner: Send {
         sequences: &[Sequence],
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>>;
+
+    /// What the model adds to each of some beginnings, up to and with a stop token, or to where
+    /// `is_over` says of the added tokens that they are enough.
+    ///
+    /// # Errors
+    /// A beginning without tokens, or one that could grow beyond the model's window; a model that cannot
+    /// be asked this.
+    fn generate(
+        &mut self,
+        _beginnings: &[Vec<u32>],
+        _how: &Generation,
+        _is_over: &mut dyn FnMut(&[u32]) -> Result<bool>,
+        _watch: &dyn Watch,
+    ) -> Result<Vec<Vec<u32>>> {
+        Err(Error::Model("this model cannot generate".into()))
+    }
 
     /// One optimizer step over these samples, each of one or several sequences, however they are cut
     /// into micro-batches.

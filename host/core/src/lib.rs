@@ -20,6 +20,7 @@ pub mod learner;
 pub mod grouped;
 pub mod identity;
 pub mod record;
+pub mod metrics;
 pub mod run_directory;
 
 pub mod observe;
@@ -36,6 +37,7 @@ pub mod greedy;
 
 pub mod config;
 pub mod corpus;
+pub mod evaluation;
 
 pub mod compare;
 pub mod report;

@@ -1,7 +1,7 @@
 //! What a person sees of a run. The host draws it; the loop only reports.
 
 use crate::learner::Watch;
-use crate::record::EpochRecord;
+use crate::record::{EpochRecord, StepRecord};
 use iterit_sdk::LogLevel;
 
 /// The long parts of a run.
@@ -25,6 +25,8 @@ pub trait Observer: Watch {
     fn begin(&self, phase: Phase, epoch: Option<u32>);
     /// The part begun last has ended.
     fn end(&self, phase: Phase);
+    /// An optimizer step was taken and written down.
+    fn step(&self, _record: &StepRecord) {}
     /// An epoch has ended.
     fn epoch(&self, record: &EpochRecord);
     /// Something to tell the user; `source` is a plugin's name, or empty for the host itself.

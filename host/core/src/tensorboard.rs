@@ -6,15 +6,14 @@
 //! `Event` with wall time (field 1), step (2) and summary (5) or file version (3).
 
 use crate::record::{EpochRecord, StepRecord};
-use crate::{Result, whole_file};
+use crate::{Result, metrics, whole_file};
 use std::io::Write;
 use std::path::Path;
 
 /// The one file in `tensorboard/`.
 pub const FILE_NAME: &str = "events.out.tfevents.0.iterit";
 
-/// Writes the curves of a run: loss, learning rate, gradient norm and speed by step, mean score and
-/// held-out loss by epoch.
+/// Writes the curves of a run, those of [`metrics`] under their names.
 pub fn write(folder: &Path, steps: &[StepRecord], epochs: &[EpochRecord]) -> Result<()> {
     whole_file::write_with(&folder.join(FILE_NAME), |out| {
         out.write_all(&record(&version_event()))?;
@@ -22,23 +21,11 @@ pub fn write(folder: &Path, steps: &[StepRecord], epochs: &[EpochRecord]) -> Res
         let mut seconds = 0.0;
         for step in steps {
             seconds += step.tokens as f64 / step.tokens_per_second.max(f64::MIN_POSITIVE);
-            let curves = [
-                ("train/loss", step.loss),
-                ("train/learning_rate", step.lr),
-                ("train/grad_norm", step.grad_norm),
-                ("train/tokens_per_second", step.tokens_per_second),
-            ];
+            let ended = epochs.iter().filter(|epoch| epoch.steps == step.step + 1);
+            let curves =
+                metrics::of_step(step).into_iter().chain(ended.flat_map(metrics::of_epoch));
             for (tag, value) in curves {
                 out.write_all(&record(&scalar_event(seconds, step.step, tag, value)))?;
-            }
-            for epoch in epochs.iter().filter(|epoch| epoch.steps == step.step + 1) {
-                let curves =
-                    [("eval/loss", epoch.eval_loss), ("selection/mean_score", epoch.mean_score)];
-                for (tag, value) in curves {
-                    if let Some(value) = value {
-                        out.write_all(&record(&scalar_event(seconds, step.step, tag, value)))?;
-                    }
-                }
             }
         }
         Ok(())

@@ -1,6 +1,7 @@
 //! The main job: choose, train, record, export. Where the results lie goes to stdout.
 
 use crate::cli::Train;
+use crate::observers::Observed;
 use crate::progress::Screen;
 use crate::training::{Origin, Training, announce, warn_of_texts};
 use crate::wiring::{self, Choosers, Texts};
@@ -51,14 +52,17 @@ fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<(
     };
     let plugins = choosers.open(config)?;
 
-    let lender =
-        Lender { corpus: &corpus, models: &models, seed: config.seed, threads, observer: screen };
+    let observer = &Observed::new(screen);
+    let lender = Lender { corpus: &corpus, models: &models, seed: config.seed, threads, observer };
     let inputs = Inputs { lender, held_out: held_out.as_ref(), directory };
     let mut training = Training::prepare(config, inputs, plugins, origin)?;
     training.begin_or_resume()?;
     warn_of_texts(&corpus, screen);
     announce(&training)?;
-    training.train()?;
-    training.leave_model()?;
-    training.leave_views()
+    let name = directory.root().file_name().unwrap_or_default().to_string_lossy();
+    observer.attend(&training.beginning(&name), || {
+        training.train()?;
+        training.leave_model()?;
+        training.leave_views()
+    })
 }

@@ -3,6 +3,7 @@
 use super::arms::{self, CheckedArm, Faults, named};
 use super::inputs::inputs;
 use super::shared_scores::SharedScores;
+use crate::observers::Observed;
 use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
 use crate::wiring::{self, Texts};
@@ -289,6 +290,7 @@ impl<'a> Experiment<'a> {
         };
         plugins.complexity = plugins.complexity.into_iter().map(share).collect();
 
+        let observer = &Observed::new(observer);
         let lender =
             Lender { corpus, models: &models, seed: config.seed, threads: self.threads, observer };
         let held_out = Some(&self.held_out);
@@ -301,11 +303,14 @@ impl<'a> Experiment<'a> {
         };
         let mut training = Training::prepare(&config, inputs, plugins, origin)?;
         training.begin_or_resume()?;
-        training.train()?;
-        if self.plan.keep == Keep::Models {
-            training.leave_model()?;
-        }
-        training.leave_views()?;
+        let name = format!("{}/seed-{}", run.arm.name, run.seed);
+        observer.attend(&training.beginning(&name), || {
+            training.train()?;
+            if self.plan.keep == Keep::Models {
+                training.leave_model()?;
+            }
+            training.leave_views()
+        })?;
         let first = directory
             .read()?
             .epochs

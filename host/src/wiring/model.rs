@@ -7,6 +7,7 @@ use iterit_core::learner::Learner;
 use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
+use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Result, model_folder};
 use iterit_torch::{Activations, AdamWOptions, Base, DeviceChoice, LearnerOptions, MicroBatch};
 use iterit_torch::{Precision, TorchLearner};
@@ -21,26 +22,36 @@ pub(crate) fn models(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
-    tell_of_unused_gpu(config, observer);
-    let mut options = LearnerOptions { base: adapters::base(config)?, ..options(config, threads) };
-    if config.model.added_tokens == AddedTokens::Grow {
-        let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
-        options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
-    }
-    let learner_of_run = learner("", config.model_path()?, options, observer)?;
-    let learner_of_run = adapters::adapted(learner_of_run, config)?;
+    let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
+    let learner_of_run = model(config, tokenizer, threads, observer)?;
     corpus.check_vocabulary(learner_of_run.facts().vocab_size)?;
     let models = Models::new(Box::new(learner_of_run));
     match &config.model.proxy {
         None => Ok(models),
         Some(folder) => {
-            options = LearnerOptions { vocabulary: None, base: Base::Frozen, ..options };
+            let options = LearnerOptions { base: Base::Frozen, ..options(config, threads) };
             let proxy = learner(PROXY, folder, options, observer)?;
             let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
             corpus.check_vocabulary(proxy.facts().vocab_size)?;
             Ok(models.with_proxy(Box::new(proxy), corpus))
         }
     }
+}
+
+/// The model itself, with its adapter where it has one, for texts of this tokenizer.
+pub(crate) fn model(
+    config: &Config,
+    tokenizer: Option<&Tokenizer>,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<TorchLearner> {
+    tell_of_unused_gpu(config, observer);
+    let mut options = LearnerOptions { base: adapters::base(config)?, ..options(config, threads) };
+    if config.model.added_tokens == AddedTokens::Grow {
+        options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
+    }
+    let learner = learner("", config.model_path()?, options, observer)?;
+    adapters::adapted(learner, config)
 }
 
 /// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.

@@ -5,6 +5,7 @@ use super::reading::{AllRows, Reading};
 use iterit_core::config::{Config, TooLong};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{Drawn, Row};
+use iterit_core::evaluation::{Asking, Prompter};
 use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::sdk::LogLevel;
@@ -130,6 +131,26 @@ pub(crate) fn pool(config: &Config) -> Result<Vec<Sample>> {
     let encoder = Arc::new(encoder(config, model, Some(iterit_torch::limits(model)?))?);
     let corpus = Corpus::encode(rows, Vec::new(), encoder, super::threads(), &Unwatched)?;
     Ok(corpus.without_cut()?.0.samples())
+}
+
+/// What makes tokens of questions: the model's tokenizer, and its template where it has one or another
+/// is chosen.
+pub(crate) fn prompter(
+    config: &Config,
+    asking: Asking,
+    observer: &dyn Observer,
+) -> Result<Prompter> {
+    let model = config.model_path()?;
+    let tokenizer = Tokenizer::open(model)?;
+    super::warn_once("", tokenizer.warnings(), observer);
+    let template = match &config.data.template {
+        Some(choice) => Some(ChatTemplate::choose(Some(choice), model)?),
+        None => ChatTemplate::of_model(model)?,
+    };
+    let positions = iterit_torch::limits(model)?.positions;
+    let limits = [config.model.max_length, tokenizer.model_max_length(), Some(positions)];
+    let window = limits.into_iter().flatten().min().expect("one of them is there");
+    Ok(Prompter { tokenizer, template, asking, window })
 }
 
 /// Tokenizer and template of the model to be trained.

@@ -20,7 +20,7 @@ use crate::train::{Activations, Losses, Trainer};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, weights};
 use iterit_core::learner::{
-    Learner, ModelFacts, ModelLimits, Sequence, StepOptions, StepOutcome, Watch,
+    Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
 };
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, model_folder, whole_file};
@@ -349,13 +349,16 @@ impl TorchLearner {
     /// Refuses sequences that the model has no answer for.
     fn check(&self, sequences: &[Sequence]) -> Result<()> {
         let ModelLimits { positions: limit, vocabulary, .. } = self.shape.limits();
-        for (index, Sequence { tokens, scored }) in sequences.iter().enumerate() {
+        for (index, sequence) in sequences.iter().enumerate() {
+            let Sequence { tokens, scored } = sequence;
             assert!(
                 scored.start() != Some(0) && scored.end().is_none_or(|end| end <= tokens.len()),
                 "scored tokens {scored:?} of sequence {index} with {} tokens",
                 tokens.len()
             );
-            if tokens.len() > limit {
+            // A token that is scored last is not run.
+            let run = if scored.is_empty() { tokens.len() } else { sequence.input().len() };
+            if run > limit {
                 return Err(Error::Model(format!(
                     "sequence {index} has {} tokens, the model's limit is {limit}\n\
                      hint: lower model.max_length",
@@ -412,6 +415,25 @@ impl Learner for TorchLearner {
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
         self.ask(sequences, |scorer| scorer.logit_statistics(sequences, watch))
+    }
+
+    fn generate(
+        &mut self,
+        beginnings: &[Vec<u32>],
+        how: &Generation,
+        is_over: &mut dyn FnMut(&[u32]) -> Result<bool>,
+        watch: &dyn Watch,
+    ) -> Result<Vec<Vec<u32>>> {
+        if let Some(empty) = beginnings.iter().position(Vec::is_empty) {
+            return Err(Error::Model(format!("beginning {empty} has no tokens, expected some")));
+        }
+        // As long as they may become, since that is what must fit the model.
+        let grown = |tokens: &Vec<u32>| {
+            let tokens = [tokens.as_slice(), &vec![0; how.max_new_tokens]].concat();
+            Sequence { tokens, scored: Scored::default() }
+        };
+        let grown: Vec<Sequence> = beginnings.iter().map(grown).collect();
+        self.ask(&grown, |scorer| scorer.generate(beginnings, how, is_over, watch))
     }
 
     /// A sample without scored tokens adds nothing, and its loss is NaN.
@@ -545,6 +567,8 @@ fn open(options: &LearnerOptions) -> Result<Device> {
 
 #[cfg(test)]
 mod adapted;
+#[cfg(test)]
+mod generating;
 #[cfg(test)]
 mod parity;
 #[cfg(test)]

@@ -32,6 +32,9 @@ mod prefix;
 
 mod nll;
 
+mod sampling;
+mod generation;
+
 mod optim;
 mod train;
 

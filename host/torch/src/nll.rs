@@ -229,7 +229,7 @@ impl Scorer<'_> {
         Some(self.decoder.prefix(&tokens, self.positions, reach))
     }
 
-    fn device(&self) -> Device {
+    pub(crate) fn device(&self) -> Device {
         self.decoder.head().device()
     }
 }
@@ -275,20 +275,20 @@ fn not_a_number(sequence: usize, position: usize) -> Error {
     ))
 }
 
-/// Tokens done, shown after every batch.
-struct Progress<'a> {
+/// Tokens or texts done, shown after every batch.
+pub(crate) struct Progress<'a> {
     done: u64,
     total: u64,
     watch: &'a dyn Watch,
 }
 
 impl<'a> Progress<'a> {
-    fn new(total: usize, watch: &'a dyn Watch) -> Self {
+    pub(crate) fn new(total: usize, watch: &'a dyn Watch) -> Self {
         watch.progress(0, total as u64);
         Self { done: 0, total: total as u64, watch }
     }
 
-    fn add(&mut self, tokens: usize) -> Result<()> {
+    pub(crate) fn add(&mut self, tokens: usize) -> Result<()> {
         self.done += tokens as u64;
         self.watch.progress(self.done, self.total);
         if self.watch.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }

@@ -26,6 +26,8 @@ mod demo;
 mod deny;
 mod install;
 mod oracle;
+mod pip;
+mod python;
 mod test;
 mod third_party;
 
@@ -61,6 +63,17 @@ enum Verb {
         #[arg(long)]
         prefix: PathBuf,
     },
+    /// Set up, build, and write a wheel for pip: the program, its plugins and the Python package
+    Wheel {
+        /// `release`, or `dev` for a look without another build
+        #[arg(long, default_value = "release")]
+        profile: String,
+        /// Gets the wheel
+        #[arg(long, default_value = "target/wheels")]
+        out: PathBuf,
+    },
+    /// Test the Python package with pandas, the dashboards and the program
+    Python,
     /// Time scoring and picking side by side with transformers and scikit-learn
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -110,6 +123,8 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Test { arguments } => test::run(&arguments),
         Verb::Demo => demo::run().map(|results| print(&results)),
         Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),
+        Verb::Wheel { profile, out } => pip::run(&profile, &out).map(|wheel| print(&wheel)),
+        Verb::Python => python::run(),
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Boundary { profile } => boundary::run(&profile),
         Verb::ThirdParty { profile } => third_party::run(&profile),

@@ -1,4 +1,4 @@
-//! The Python that the oracles run in: a venv of the repository's own, with pinned packages.
+//! The Pythons that scripts run in: venvs of the repository's own, with pinned packages.
 
 use crate::error::{Error, Result};
 use crate::{process, workspace};
@@ -9,11 +9,16 @@ use std::process::{Command, Stdio};
 /// The one version the committed goldens come from: its Unicode tables are part of them.
 const PYTHON: &str = "3.11";
 
-/// The venv's interpreter, after installing what `tests/golden/requirements.txt` pins.
+/// The interpreter of the oracles, after installing what `tests/golden/requirements.txt` pins.
 pub(crate) fn python() -> Result<PathBuf> {
-    let folder = workspace::root().join(".venv");
+    interpreter(".venv", "tests/golden/requirements.txt", "3 GB, most of it CUDA")
+}
+
+/// The interpreter of the venv `folder`, after installing what a file of the repository pins.
+pub(crate) fn interpreter(folder: &str, pins: &str, size: &str) -> Result<PathBuf> {
+    let folder = workspace::root().join(folder);
     let interpreter = folder.join("bin/python");
-    let wanted_file = workspace::root().join("tests/golden/requirements.txt");
+    let wanted_file = workspace::root().join(pins);
     let wanted = fs::read_to_string(&wanted_file).map_err(Error::io("read", &wanted_file))?;
     // Written last, so that an interrupted installation goes on the next time.
     let installed_file = folder.join("installed.txt");
@@ -25,7 +30,7 @@ pub(crate) fn python() -> Result<PathBuf> {
         eprintln!("making a venv in `{}`", folder.display());
         process::run(Command::new(base).args(["-m", "venv"]).arg(&folder))?;
     }
-    eprintln!("installing what `tests/golden/requirements.txt` pins: 3 GB, most of it CUDA");
+    eprintln!("installing what `{pins}` pins: {size}");
     let mut pip = Command::new(&interpreter);
     pip.args(["-m", "pip", "install", "--quiet", "--disable-pip-version-check"])
         .args(["--no-cache-dir", "--requirement"])

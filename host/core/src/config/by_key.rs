@@ -37,6 +37,7 @@ const FREE: [&str; 13] = [
     "output.save_every",
     "output.keep",
     "output.tensorboard",
+    "output.observers",
 ];
 
 /// What a resume may do with a key.

@@ -2,7 +2,7 @@
 //! free names, `plugins.NAME.KEY`, `selection.weights.NAME`, `data.fields.NAME` and
 //! `data.sources.NAME`, are not in the list.
 
-use super::Config;
+use super::{Config, words};
 use crate::nearest::nearest;
 use serde::de::DeserializeOwned;
 use std::path::PathBuf;
@@ -276,6 +276,11 @@ pub(super) const KEYS: &[Key] = &[
         expected: "true or false",
         put: |c, v| put(&mut c.output.tensorboard, v, |_| true),
     },
+    Key {
+        name: "output.observers",
+        expected: "a command such as \"python my_logger.py\", or a list of them",
+        put: |c, v| put_commands(&mut c.output.observers, v),
+    },
 ];
 
 /// Former names of keys, which mean the same as ever.
@@ -311,6 +316,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("target_modules", "train.lora.targets"),
     ("use_rslora", "train.lora.rslora"),
     ("adapter_name_or_path", "model.adapter"),
+    ("report_to", "output.observers"),
 ];
 
 /// What a dotted name stands for.
@@ -423,6 +429,11 @@ fn put<T: DeserializeOwned>(
 
 fn put_path(place: &mut Option<PathBuf>, value: Value) -> bool {
     put(place, value, |path| path.as_ref().is_some_and(|path| !path.as_os_str().is_empty()))
+}
+
+fn put_commands(place: &mut Vec<String>, value: Value) -> bool {
+    let value = if value.is_str() { Value::Array(vec![value]) } else { value };
+    put(place, value, |commands| commands.iter().all(|command| words(command).is_some()))
 }
 
 fn put_paths(place: &mut Vec<PathBuf>, value: Value) -> bool {

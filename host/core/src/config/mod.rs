@@ -23,7 +23,7 @@ pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
 pub use lora::{LoraConfig, LoraInit, LoraTargets};
 pub use model::{AddedTokens, Device, Dtype, ModelConfig};
-pub use output::OutputConfig;
+pub use output::{OutputConfig, words};
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;
 pub use train::{MicroBatch, Shuffle, TrainConfig};

@@ -1,4 +1,4 @@
-//! `[output]`: where a run leaves its files.
+//! `[output]`: where a run leaves its files, and who else hears of it.
 
 use serde::Serialize;
 use std::path::PathBuf;
@@ -14,10 +14,24 @@ pub struct OutputConfig {
     pub keep: usize,
     /// Whether metrics are written for TensorBoard too.
     pub tensorboard: bool,
+    /// Commands of programs that get every record as a line of JSON, see [`words`].
+    pub observers: Vec<String>,
 }
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { path: None, save_every: 0, keep: 2, tensorboard: true }
+        Self { path: None, save_every: 0, keep: 2, tensorboard: true, observers: Vec::new() }
     }
+}
+
+/// A command's program and arguments, split as a POSIX shell splits them; no shell runs, so nothing in it
+/// is expanded. None where it is empty or a quote is left open.
+///
+/// ```
+/// use iterit_core::config::words;
+/// assert_eq!(words("python 'my logger.py' -v").unwrap(), ["python", "my logger.py", "-v"]);
+/// assert_eq!(words("python 'my logger.py"), None);
+/// ```
+pub fn words(command: &str) -> Option<Vec<String>> {
+    shlex::split(command).filter(|words| !words.is_empty())
 }

@@ -3,13 +3,13 @@
 use serde_json::Value;
 
 /// What is wrong with a field.
-pub(super) fn fault(field: &str, found: Option<&Value>, expected: &str) -> String {
+pub(crate) fn fault(field: &str, found: Option<&Value>, expected: &str) -> String {
     let found = found.map_or_else(|| "missing".to_owned(), kind);
     format!("`{field}` is {found}, expected {expected}")
 }
 
 /// What a value is, for messages; long ones by their type alone.
-pub(super) fn kind(value: &Value) -> String {
+pub(crate) fn kind(value: &Value) -> String {
     match value {
         Value::Null => "null".into(),
         Value::Bool(value) => value.to_string(),

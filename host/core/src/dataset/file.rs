@@ -82,6 +82,37 @@ pub(super) fn load(
     Ok(())
 }
 
+/// The rows of a file that is no data to train on, each made into what it stands for.
+///
+/// # Errors
+/// A file that cannot be read, no row in it, every row that is not what it should be.
+pub fn objects<T>(
+    path: &Path,
+    mut parse: impl FnMut(Map<String, Value>) -> Result<T, String>,
+) -> Result<Vec<T>> {
+    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let read = reader::rows(path, &mut |place, row| match row
+        .and_then(row::object)
+        .and_then(&mut parse)
+    {
+        Ok(row) => rows.push(row),
+        Err(fault) => faults.push(format!("{place}: {fault}")),
+    });
+    let num_rows = rows.len() + faults.len();
+    match read {
+        Ok(_) if num_rows == 0 => Err(Error::file(path, "no row in it, expected some")),
+        Ok(_) if faults.is_empty() => Ok(rows),
+        Ok(_) => Err(bad_rows(path, num_rows, faults, None)),
+        Err(reader::Failure::Io(error)) => Err(Error::io("read", path)(error)),
+        Err(reader::Failure::Content(message)) if faults.is_empty() => {
+            Err(Error::file(path, message))
+        }
+        Err(reader::Failure::Content(message)) => {
+            Err(bad_rows(path, num_rows, faults, Some(message)))
+        }
+    }
+}
+
 fn bad_rows(path: &Path, num_rows: usize, faults: Vec<String>, failure: Option<String>) -> Error {
     let num_faults = faults.len();
     let is_of_names = faults.iter().any(|fault| fault.contains(": the fields are "));

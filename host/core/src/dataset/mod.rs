@@ -27,13 +27,16 @@ mod hold_out;
 mod source;
 
 pub use drawn::Drawn;
+pub(crate) use fault::{fault, kind};
 pub use field_names::FieldNames;
+pub use file::objects;
 pub use folder::Purpose;
 pub use format::DataFormat;
 pub use hold_out::{EvalSplit, hold_out};
 pub use near_duplicates::{Repeat, repeats};
 pub use row::Row;
 pub use source::{SOURCE_FIELDS, Source};
+pub(crate) use turns::read as read_turns;
 
 use crate::{Error, Result};
 use iterit_sdk::{LogLevel, Sample};

@@ -9,7 +9,7 @@ use serde_json::{Map, Value};
 const MARKS: [&str; 3] = ["weight", "train", "loss"];
 
 /// The messages of a list of turns in the field `name`, without those that are faulty.
-pub(super) fn read(name: &str, turns: Vec<Value>, faults: &mut Vec<String>) -> Vec<Message> {
+pub(crate) fn read(name: &str, turns: Vec<Value>, faults: &mut Vec<String>) -> Vec<Message> {
     if turns.is_empty() {
         faults.push(format!("`{name}` is an empty list, expected turns"));
     }

@@ -67,7 +67,7 @@ impl Run<'_> {
         }
         let tokens: u64 = encoded.iter().map(|it| it.training_tokens() as u64).sum();
         let seconds = clock.elapsed().as_secs_f64();
-        self.inputs.directory.append_step(&StepRecord {
+        let record = StepRecord {
             step: self.state.step,
             epoch: self.state.epoch,
             loss: outcome.loss,
@@ -75,7 +75,9 @@ impl Run<'_> {
             grad_norm: outcome.grad_norm,
             tokens,
             tokens_per_second: tokens as f64 / seconds.max(1e-9),
-        })?;
+        };
+        self.inputs.directory.append_step(&record)?;
+        self.inputs.lender.observer.step(&record);
         let step = self.state.step;
         let losses = ids.iter().zip(&encoded).zip(&outcome.losses).map(|((&id, sample), &loss)| {
             LossLine { step, id, loss, tokens: sample.trained_tokens() as u64 }

@@ -27,6 +27,7 @@ pub struct Tokenizer {
     inner: tokenizers::Tokenizer,
     special: SpecialTokens,
     stop_ids: Vec<u32>,
+    opening: Vec<u32>,
     model_max_length: Option<usize>,
     warnings: Vec<String>,
 }
@@ -47,6 +48,7 @@ impl Tokenizer {
             .map_err(|error| Error::file(&file, format!("not a tokenizer: {error}")))?;
         // The file may ask for both; the window is ours to keep, and masks go by length.
         inner.with_padding(None);
+        let opening = opening(&inner);
         // What it would add is not wanted, and it takes blanks out of the offsets of their tokens.
         inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         inner.with_truncation(None).map_err(|error| Error::file(&file, error.to_string()))?;
@@ -75,6 +77,7 @@ impl Tokenizer {
             inner,
             special,
             stop_ids,
+            opening,
             model_max_length: limit(&config["model_max_length"]).or(limit(&config["max_len"])),
             warnings,
         })
@@ -127,6 +130,22 @@ impl Tokenizer {
             .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))
     }
 
+    /// The text of some tokens, without special ones.
+    ///
+    /// # Errors
+    /// Ids the vocabulary does not have.
+    pub fn plain_text(&self, tokens: &[u32]) -> Result<String> {
+        self.inner
+            .decode(tokens, true)
+            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))
+    }
+
+    /// What tokenizer.json would put before a text that no chat template has written: a bos token, or
+    /// nothing. It is never put there unasked.
+    pub fn opening(&self) -> &[u32] {
+        &self.opening
+    }
+
     /// The named special tokens.
     pub fn special(&self) -> &SpecialTokens {
         &self.special
@@ -155,6 +174,14 @@ impl Tokenizer {
 
 const NO_TOKENIZER: &str = "no `tokenizer.json`, expected the folder of a Hugging Face model\nhint: an \
     older tokenizer becomes one with transformers' AutoTokenizer.from_pretrained(…).save_pretrained(…)";
+
+/// What stands before the tokens of a letter.
+fn opening(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
+    let ids = |special| tokenizer.encode_fast("a", special).map(|it| it.get_ids().to_vec());
+    let (Ok(plain), Ok(whole)) = (ids(false), ids(true)) else { return Vec::new() };
+    let place = whole.windows(plain.len().max(1)).position(|window| window == plain);
+    place.map_or_else(Vec::new, |place| whole[..place].to_vec())
+}
 
 fn declared(
     folder: &Folder,

@@ -135,6 +135,13 @@ impl AttentionShape {
     }
 }
 
+impl KeysValues {
+    /// Those of a run of tokens behind another run, of both together.
+    pub(crate) fn after(&self, past: &Self) -> Self {
+        Self { keys: after(&past.keys, &self.keys), values: after(&past.values, &self.values) }
+    }
+}
+
 impl Attention {
     pub(crate) fn new(
         source: &mut Source<'_>,
@@ -167,7 +174,7 @@ impl Attention {
         &self,
         x: &Tensor,
         sight: &Sight<'_>,
-        past: Option<&KeysValues>, // [1, P, Hk, Dh]
+        past: Option<&KeysValues>, // [1 or B, P, Hk, Dh]
     ) -> (Tensor, KeysValues) {
         let inputs = self.inputs.forward(x);
         let (mut queries, mut keys) = (inputs.queries, inputs.keys);
@@ -235,7 +242,8 @@ impl Norms {
     }
 }
 
-/// Puts the prefix's one row before every row. // [1, P, Hk, Dh], [B, T, Hk, Dh] -> [B, P+T, Hk, Dh]
+/// Puts the prefix's rows before the rows, its one row before every row.
+/// // [1 or B, P, Hk, Dh], [B, T, Hk, Dh] -> [B, P+T, Hk, Dh]
 fn after(prefix: &Tensor, rows: &Tensor) -> Tensor {
     let [_, length, heads, features] = prefix.size()[..] else {
         unreachable!("keys and values have four dimensions")

@@ -93,6 +93,15 @@ pub(crate) enum Memory {
     Tail(Tail),
 }
 
+impl Memory {
+    /// What tokens leave that were run behind others, of both together.
+    pub(crate) fn after(self, past: &Self) -> Self {
+        match (self, past) {
+            (Self::KeysValues(own), Self::KeysValues(past)) => Self::KeysValues(own.after(past)),
+        }
+    }
+}
+
 /// Around one of the two parts.
 struct Norms {
     before: Option<Norm>,

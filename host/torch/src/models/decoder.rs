@@ -3,7 +3,7 @@
 //!
 //! B rows, T tokens a row, D features, V tokens in the vocabulary, N positions that are asked about.
 
-use super::place::{Place, Positions, Prefix};
+use super::place::{Past, Place, Positions, Prefix};
 use super::shape::{DecoderShape, Embeddings};
 use crate::layers::block::{Block, Memory};
 use crate::layers::head::Head;
@@ -177,6 +177,39 @@ impl Decoder {
             }
         }
         Prefix { memories, length, reach }
+    }
+
+    /// Runs tokens behind those that were run before, if any; gives the final hidden state of each row's
+    /// last token, and what later tokens need of all. // [B, T] -> [B, D]
+    pub(crate) fn go_on(
+        &self,
+        tokens: &Tensor,
+        positions: &Positions,
+        past: Past,
+    ) -> (Tensor, Prefix) {
+        let length = tokens.size()[1] as usize;
+        let place = match &past {
+            Past::Nothing(reach) => Place::start(positions, *reach, length),
+            Past::Run(prefix) => Place::after(prefix, positions, length),
+        };
+        let mut x = self.embed(tokens, &place);
+        let mut memories = Vec::with_capacity(self.blocks.len());
+        for (layer, block) in self.blocks.iter().enumerate() {
+            let (gathered, memory) = self.gather(layer, &x, &place);
+            memories.push(memory);
+            let is_last = layer + 1 == self.blocks.len();
+            let asked = |x: &Tensor| match is_last {
+                true => x.select(1, length as i64 - 1),
+                false => x.shallow_clone(),
+            };
+            x = block.finish(&asked(&x), &asked(&gathered));
+        }
+        let hidden = self.norm.forward(&x);
+        let prefix = match past {
+            Past::Nothing(reach) => Prefix { memories, length, reach },
+            Past::Run(past) => past.before(memories, length),
+        };
+        (hidden, prefix)
     }
 
     fn gather(&self, layer: usize, x: &Tensor, place: &Place<'_>) -> (Tensor, Memory) {

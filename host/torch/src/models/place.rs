@@ -92,6 +92,27 @@ pub(crate) struct Prefix {
     pub(super) reach: Reach,
 }
 
+/// What was run before a batch.
+pub(crate) enum Past {
+    /// Nothing; how its positions are turned.
+    Nothing(Reach),
+    /// These tokens, the same before every row or each row's own.
+    Run(Prefix),
+}
+
+impl Prefix {
+    /// With `length` more tokens, which left `memories` behind these.
+    pub(super) fn before(self, memories: Vec<Memory>, length: usize) -> Self {
+        let both = memories.into_iter().zip(&self.memories).map(|(own, past)| own.after(past));
+        Self { memories: both.collect(), length: self.length + length, reach: self.reach }
+    }
+
+    /// How their positions are turned.
+    pub(crate) fn reach(&self) -> Reach {
+        self.reach
+    }
+}
+
 /// A batch's place among the positions.
 pub(crate) struct Place<'a> {
     start: usize,
