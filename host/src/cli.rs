@@ -43,6 +43,10 @@ pub(crate) enum Command {
     /// List, check and begin plugins
     #[command(subcommand)]
     Plugins(Plugins),
+    /// Print what a shell needs to complete this program's words
+    Completions(Completions),
+    /// Print the manual page of this program, or of one of its commands
+    Man(Man),
 }
 
 #[derive(Debug, Args)]
@@ -224,6 +228,19 @@ pub(crate) struct Report {
 
 #[derive(Debug, Args)]
 pub(crate) struct Doctor {}
+
+#[derive(Debug, Args)]
+pub(crate) struct Completions {
+    /// Which shell
+    pub(crate) shell: clap_complete::Shell,
+}
+
+#[derive(Debug, Args)]
+pub(crate) struct Man {
+    /// The command, such as `compare`
+    #[arg(value_name = "COMMAND")]
+    pub(crate) command: Option<String>,
+}
 
 #[derive(Debug, Subcommand)]
 pub(crate) enum Plugins {

@@ -5,6 +5,7 @@ pub(crate) mod compare;
 pub(crate) mod doctor;
 pub(crate) mod eval;
 pub(crate) mod export;
+pub(crate) mod manual;
 pub(crate) mod plugins;
 pub(crate) mod report;
 pub(crate) mod score;

@@ -31,6 +31,8 @@ fn main() -> ExitCode {
         Some(Command::Report(args)) => commands::report::run(args),
         Some(Command::Doctor(_)) => commands::doctor::run(),
         Some(Command::Plugins(args)) => commands::plugins::run(args),
+        Some(Command::Completions(args)) => commands::manual::completions(args),
+        Some(Command::Man(args)) => commands::manual::page(args),
     });
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -15,6 +15,7 @@ mod scoring;
 mod scorers;
 mod evaluating;
 mod observers;
+mod manual;
 mod exec;
 mod selecting;
 mod parity;

@@ -200,6 +200,7 @@ fn empty_record() -> RunRecord {
     let model = ModelFacts {
         architecture: "none".into(),
         parameters: 0,
+        trained: 0,
         dtype: "none".into(),
         device: "none".into(),
         vocab_size: 0,

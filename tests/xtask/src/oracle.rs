@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 16] = [
+const SCRIPTS: [&str; 18] = [
     "python_words.py",
     "tfidf.py",
     "scripts.py",
@@ -25,6 +25,8 @@ const SCRIPTS: [&str; 16] = [
     "turns.py",
     "sentence_piece.py",
     "demo.py",
+    "generation.py",
+    "lm_eval_choices.py",
     "jinja.py",
     "loop.py",
 ];

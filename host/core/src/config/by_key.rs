@@ -23,7 +23,7 @@ const NOTED: [&str; 3] = ["model.device", "train.micro_batch", "train.activation
 
 /// Keys on which no result depends: where results go, and where inputs lie, which are compared by
 /// what they hold.
-const FREE: [&str; 13] = [
+const FREE: [&str; 14] = [
     "model.path",
     "model.adapter",
     "model.proxy",

@@ -93,15 +93,6 @@ pub(crate) enum Memory {
     Tail(Tail),
 }
 
-impl Memory {
-    /// What tokens leave that were run behind others, of both together.
-    pub(crate) fn after(self, past: &Self) -> Self {
-        match (self, past) {
-            (Self::KeysValues(own), Self::KeysValues(past)) => Self::KeysValues(own.after(past)),
-        }
-    }
-}
-
 /// Around one of the two parts.
 struct Norms {
     before: Option<Norm>,
@@ -208,6 +199,15 @@ impl Block {
 
 /// A layer is given its own memory again.
 impl Memory {
+    /// What tokens leave that were run behind others, of both together.
+    pub(crate) fn after(self, past: &Self) -> Self {
+        match self {
+            Self::KeysValues(own) => Self::KeysValues(own.after(past.keys_values())),
+            // States hold all that came before.
+            of_both @ (Self::Delta(_) | Self::Tail(_)) => of_both,
+        }
+    }
+
     fn keys_values(&self) -> &KeysValues {
         let Self::KeysValues(memory) = self else { unreachable!("the memory of attention") };
         memory
