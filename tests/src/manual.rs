@@ -21,5 +21,7 @@ fn there_is_a_page_of_the_program_and_of_each_command() {
     assert!(page.contains(".TH iterit-host 1") && page.contains("completions"), "{page}");
     let page = project.run(["man", "eval"]).succeeded().stdout;
     assert!(page.contains("iterit\\-host eval") && page.contains("\\-\\-choices"), "{page}");
-    project.run(["man", "evil"]).failed(1, &["there is no command `evil`, expected one of compare"]);
+    project
+        .run(["man", "evil"])
+        .failed(1, &["there is no command `evil`, expected one of compare"]);
 }

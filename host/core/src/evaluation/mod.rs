@@ -6,9 +6,10 @@
 //! (<https://github.com/EleutherAI/lm-evaluation-harness>), so that a figure of one may stand beside a
 //! figure of the other.
 
-mod prompter;
 mod question;
 mod share;
+
+mod prompter;
 
 mod answers;
 mod choices;
