@@ -1,6 +1,6 @@
 //! What a configuration says of adapters: whether any are trained, and what they begin with.
 
-use iterit_core::config::{Config, LoraConfig, LoraInit, LoraTargets};
+use iterit_core::config::{Config, FewBits, LoraConfig, LoraInit, LoraTargets};
 use iterit_core::{Error, Result};
 use iterit_torch::{Base, LoraOptions, Targets, TorchLearner};
 
@@ -37,11 +37,18 @@ pub(super) fn base(config: &Config) -> Result<Base> {
             .collect(),
         (None, Some(_)) => Vec::new(),
     };
-    if !faults.is_empty() {
-        return Err(Error::Config(faults));
-    }
     let adapts = rank.is_some() || config.model.adapter.is_some();
-    Ok(if adapts { Base::Frozen } else { Base::Trained })
+    match (adapts, config.model.base) {
+        _ if !faults.is_empty() => Err(Error::Config(faults)),
+        (true, None) => Ok(Base::Frozen),
+        (true, Some(FewBits::Int8)) => Ok(Base::Int8),
+        (true, Some(FewBits::Nf4)) => Ok(Base::Nf4),
+        (false, None) => Ok(Base::Trained),
+        (false, Some(_)) => Err(Error::config(
+            "`model.base` is set, but weights in few bits cannot be trained themselves\n\
+             hint: set train.lora.rank too, or name an adapter with model.adapter",
+        )),
+    }
 }
 
 /// The model with what is trained beside it, where that is the way.

@@ -7,6 +7,7 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
+#include <torch/csrc/autograd/custom_function.h>
 
 #include <dlfcn.h>
 #include <malloc.h>
@@ -56,6 +57,35 @@ struct WarnOnce : c10::WarningHandler {
   std::set<std::string> said;
 };
 
+// The matrix that codes stand for: each times its row's scale, or each pair of 4 bits by `pairs`, [256, 2],
+// times the scale of its block of 64. Computed in float32 and rounded once.
+Tensor unpacked(const Tensor& codes, const Tensor& scales, const Tensor& pairs, int64_t rows, int64_t columns,
+                at::ScalarType kind) {
+  if (!pairs.defined()) return codes.to(at::kFloat).mul_(scales).to(kind);
+  Tensor numbers = pairs.index_select(0, codes.to(at::kInt)).view({scales.size(0), -1}).mul_(scales);
+  return numbers.flatten().narrow(0, 0, rows * columns).view({rows, columns}).to(kind);
+}
+
+// y = x Wᵀ with a frozen W that is kept as codes; the graph holds the codes, and unpacks them once more on
+// the way back.
+struct PackedLinear : torch::autograd::Function<PackedLinear> {
+  static Tensor forward(torch::autograd::AutogradContext* context, const Tensor& x, const Tensor& codes,
+                        const Tensor& scales, const Tensor& pairs, int64_t rows, int64_t columns) {
+    context->save_for_backward({codes, scales, pairs});
+    context->saved_data["size"] = std::vector<int64_t>{rows, columns};
+    return at::linear(x, unpacked(codes, scales, pairs, rows, columns, x.scalar_type()));
+  }
+
+  static torch::autograd::variable_list backward(torch::autograd::AutogradContext* context,
+                                                 torch::autograd::variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const auto size = context->saved_data["size"].toIntVector();
+    const Tensor& gradient = gradients[0];
+    Tensor weight = unpacked(saved[0], saved[1], saved[2], size[0], size[1], gradient.scalar_type());
+    return {gradient.matmul(weight), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
 
 extern "C" {
@@ -81,6 +111,25 @@ char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Te
     at::_fused_adamw_(list(parameters, count), list(gradients, count), list(exp_avgs, count),
                       list(exp_avg_sqs, count), {}, list(steps, count), lr, beta1, beta2,
                       weight_decay, eps, /*amsgrad=*/false, /*maximize=*/false);
+  });
+}
+
+// x Wᵀ for a matrix of codes; `pairs` may be null. The result is the caller's.
+char* iterit_packed_linear(Tensor* x, Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows,
+                           int64_t columns, Tensor** result) {
+  return guarded([&] {
+    const Tensor table = pairs ? *pairs : Tensor();
+    *result = new Tensor(PackedLinear::apply(*x, *codes, *scales, table, rows, columns));
+  });
+}
+
+// The matrix that codes stand for, in float32. The result is the caller's.
+char* iterit_unpacked(Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows, int64_t columns,
+                      Tensor** result) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    const Tensor table = pairs ? *pairs : Tensor();
+    *result = new Tensor(unpacked(*codes, *scales, table, rows, columns, at::kFloat));
   });
 }
 

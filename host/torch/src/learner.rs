@@ -6,7 +6,9 @@ use crate::batches::Limit;
 use crate::config::Config;
 use crate::device::{self, DeviceChoice};
 use crate::guard::guarded;
+use crate::keeping::{Keeping, PackedMatrices, Taking};
 use crate::layers::dropout::StepSeed;
+use crate::layers::packed::Packing;
 use crate::lora::{Adapters, LayerNames, LoraOptions, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
@@ -18,7 +20,7 @@ use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Activations, Losses, Trainer};
 use crate::trainable::Trainable;
-use crate::{checkpoint, models, weights};
+use crate::{checkpoint, models, parameters, weights};
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
 };
@@ -27,7 +29,7 @@ use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use tch::{Device, Kind};
+use tch::{Device, Tensor};
 
 /// How a model is run and trained.
 #[derive(Debug, Clone, Copy, Default)]
@@ -61,6 +63,20 @@ pub enum Base {
     Trained,
     /// They stay as they are, in the type they compute in; adapters are trained beside them.
     Frozen,
+    /// The same, the matrices of linear layers but the head in 8 bits, a scale for each row.
+    Int8,
+    /// The same in 4 bits, by quantiles of the normal distribution, a scale for each block of 64 numbers.
+    Nf4,
+}
+
+impl Base {
+    fn packing(self) -> Option<Packing> {
+        match self {
+            Self::Trained | Self::Frozen => None,
+            Self::Int8 => Some(Packing::Int8),
+            Self::Nf4 => Some(Packing::Nf4),
+        }
+    }
 }
 
 /// How many samples are trained on at once; the result of a step does not depend on it.
@@ -91,6 +107,7 @@ pub struct TorchLearner {
     options: LearnerOptions,
     device: Device,
     weights: Weights,
+    packed: PackedMatrices,
     adapters: Option<Adapters>,
     trainable: Trainable,
     /// What all draws of training come from.
@@ -150,14 +167,16 @@ impl TorchLearner {
             config.set("tie_word_embeddings", json!(false));
             remarks.push(untied(embedding, head));
         }
-        let kind = kept_in(&options);
         let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
         let wanted = Wanted { tensors: &shape.parameters(), twins };
-        let (mut weights, extra) = guarded(|| weights::load(stored, &wanted, kind, device))?;
+        let mut taking = Taking::new(&shape, keeping(&options, device));
+        let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
+        let extra = guarded(|| weights::load(stored, &wanted, take))?;
+        let (mut weights, packed) = taking.done();
         remarks.extend(beyond(&extra));
         remarks.extend(no_dropout(&shape.dropout));
         grow(&mut weights, &mut shape, &mut config, options.vocabulary);
-        let learner = Self::new(config, shape, options, device, weights);
+        let learner = Self::new(config, shape, options, device, (weights, packed));
         let folder = std::fs::canonicalize(folder).map_err(Error::io("find", folder))?;
         Ok(Self { extra, remarks, body, folder: Some(folder), ..learner })
     }
@@ -169,9 +188,13 @@ impl TorchLearner {
     pub fn random(config: Config, seed: u64, options: LearnerOptions) -> Result<Self> {
         let shape = models::shape(&config).map_err(Error::Model)?;
         let device = open(&options)?;
-        let kind = kept_in(&options);
-        let weights = guarded(|| Ok(Weights::random(&shape, kind, device, seed.cast_signed())))?;
-        Ok(Self::new(config, shape, options, device, weights))
+        let mut taking = Taking::new(&shape, keeping(&options, device));
+        let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
+        guarded(|| {
+            parameters::random(&shape, seed.cast_signed(), take);
+            Ok(())
+        })?;
+        Ok(Self::new(config, shape, options, device, taking.done()))
     }
 
     fn new(
@@ -179,11 +202,11 @@ impl TorchLearner {
         shape: DecoderShape,
         options: LearnerOptions,
         device: Device,
-        weights: Weights,
+        (weights, packed): (Weights, PackedMatrices),
     ) -> Self {
         let trainable = match options.base {
             Base::Trained => Trainable::whole(&weights, &shape),
-            Base::Frozen => Trainable::new([]),
+            Base::Frozen | Base::Int8 | Base::Nf4 => Trainable::new([]),
         };
         let positions = Positions::new(&shape, options.precision.compute(), device);
         Self {
@@ -191,6 +214,7 @@ impl TorchLearner {
             options,
             device,
             weights,
+            packed,
             adapters: None,
             trainable,
             seed: 0,
@@ -232,7 +256,7 @@ impl TorchLearner {
     }
 
     fn with(mut self, mut adapters: Adapters, dropout: Option<f64>, seed: u64) -> Self {
-        assert_eq!(self.options.base, Base::Frozen, "adapters stand beside frozen weights");
+        assert_ne!(self.options.base, Base::Trained, "adapters stand beside frozen weights");
         if let Some(rate) = dropout {
             adapters.set_dropout(rate);
         }
@@ -255,8 +279,8 @@ impl TorchLearner {
             let compute = self.options.precision.compute();
             let weights = &self.weights;
             let cast = self.cast.get_or_insert_with(|| weights.cast(compute));
-            let adapters = self.adapters.as_ref();
-            let model = Model { shape: &self.shape, weights: cast, adapters };
+            let (packed, adapters) = (&self.packed, self.adapters.as_ref());
+            let model = Model { shape: &self.shape, weights: cast, packed, adapters };
             let decoder = model.decoder(None);
             let budget = self.budget();
             ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
@@ -266,7 +290,8 @@ impl TorchLearner {
     fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
         // Gradients flow back through the cast to the stored weights.
         let weights = &self.weights.cast(self.options.precision.compute());
-        let model = Model { shape: &self.shape, weights, adapters: self.adapters.as_ref() };
+        let (packed, adapters) = (&self.packed, self.adapters.as_ref());
+        let model = Model { shape: &self.shape, weights, packed, adapters };
         let trainer = Trainer {
             model,
             positions: &self.positions,
@@ -298,22 +323,29 @@ impl TorchLearner {
         Ok(norm)
     }
 
-    /// Bytes of frozen weights, and of what is trained with its gradients and moments.
-    fn resident_bytes(&self, frozen: u64, trained: u64) -> u64 {
-        let precision = self.options.precision;
-        let per_trained = match self.options.base {
-            Base::Trained => precision.bytes_per_parameter(),
-            // Adapters are float32 whatever the base is.
-            Base::Frozen => Precision::Float32.bytes_per_parameter(),
-        };
-        frozen * precision.compute().elt_size_in_bytes() as u64 + trained * per_trained
+    /// All weights, and bytes of them and of what is trained with its gradients and moments.
+    fn size(&self) -> (u64, u64) {
+        let (precision, trained) = (self.options.precision, self.trainable.num_elements());
+        if self.options.base == Base::Trained {
+            return (trained, trained * precision.bytes_per_parameter());
+        }
+        let (packed, packed_bytes) = self.packed.size();
+        let frozen = self.weights.num_elements();
+        let frozen_bytes = frozen * precision.compute().elt_size_in_bytes() as u64 + packed_bytes;
+        // Adapters are float32 whatever the base is.
+        let trained_bytes = trained * Precision::Float32.bytes_per_parameter();
+        (frozen + packed + trained, frozen_bytes + trained_bytes)
     }
 
-    fn export_weights(&self, folder: &Path, finish: &weights::Finish<'_>) -> Result<()> {
-        let precision = self.options.precision;
+    /// In the type they compute in; what an adapter adds is added in float32 and rounded once.
+    fn export_weights(&self, folder: &Path) -> Result<()> {
+        let (precision, shape) = (self.options.precision, &self.shape);
+        let (weights, packed, adapters) = (&self.weights, &self.packed, self.adapters.as_ref());
+        let model = Model { shape, weights, packed, adapters };
         guarded(|| {
             let (kind, limit) = (precision.compute(), weights::SHARD_BYTES);
-            weights::save(folder, &self.weights, finish, &self.extra, kind, limit)
+            let give = |name: &str| model.merged(name);
+            weights::save(folder, &shape.parameters(), &give, &self.extra, kind, limit)
         })?;
         let config = self.config.to_json(precision.exported());
         whole_file::write_json(&folder.join("config.json"), &config)
@@ -379,20 +411,21 @@ impl TorchLearner {
 
 impl Learner for TorchLearner {
     fn facts(&self) -> ModelFacts {
-        let trained = self.trainable.num_elements();
-        let frozen = match self.options.base {
-            Base::Trained => 0,
-            Base::Frozen => self.weights.num_elements(),
-        };
+        let (parameters, resident_bytes) = self.size();
+        let precision = self.options.precision;
         ModelFacts {
             architecture: self.config.model_type().to_owned(),
-            parameters: frozen + trained,
-            trained,
-            dtype: self.options.precision.to_string(),
+            parameters,
+            trained: self.trainable.num_elements(),
+            dtype: match self.options.base {
+                Base::Trained | Base::Frozen => precision.to_string(),
+                Base::Int8 => format!("{precision} over int8"),
+                Base::Nf4 => format!("{precision} over nf4"),
+            },
             device: device::name(self.device),
             vocab_size: self.shape.vocab_size as usize,
             max_position_embeddings: self.shape.max_position_embeddings,
-            resident_bytes: self.resident_bytes(frozen, trained),
+            resident_bytes,
         }
     }
 
@@ -476,24 +509,21 @@ impl Learner for TorchLearner {
     /// The adapter where there is one, in PEFT's layout; else `config.json` with its own fields and the
     /// weights' type, and the weights in that type; a tied head is not written twice.
     fn export(&self, folder: &Path) -> Result<()> {
-        let Some(adapters) = &self.adapters else {
-            return self.export_weights(folder, &|_, weight| weight.shallow_clone());
-        };
+        let Some(adapters) = &self.adapters else { return self.export_weights(folder) };
         let names = LayerNames { shape: &self.shape, body: &self.body };
         let base = self.folder.as_ref().map_or_else(String::new, |it| it.display().to_string());
         guarded(|| adapters.write(folder, &names, &base))
     }
 
-    /// The sums are taken in float32 and rounded once.
     fn export_merged(&self, folder: &Path) -> Result<()> {
-        let adapters = self.adapters.as_ref().ok_or_else(|| {
-            Error::Model(
+        if self.adapters.is_none() {
+            return Err(Error::Model(
                 "there is no adapter to merge: the model's own weights were trained\n\
                  hint: without --merge they are exported"
                     .into(),
-            )
-        })?;
-        self.export_weights(folder, &|name, weight| adapters.merged(name, weight))
+            ));
+        }
+        self.export_weights(folder)
     }
 }
 
@@ -549,12 +579,14 @@ fn beyond(extra: &Extra) -> Option<String> {
     })
 }
 
-/// The type that a model's own weights are kept in.
-fn kept_in(options: &LearnerOptions) -> Kind {
-    match options.base {
-        Base::Trained => options.precision.storage(),
-        Base::Frozen => options.precision.compute(),
-    }
+/// How a model's own weights are kept.
+fn keeping(options: &LearnerOptions, device: Device) -> Keeping {
+    let precision = options.precision;
+    let kind = match options.base {
+        Base::Trained => precision.storage(),
+        Base::Frozen | Base::Int8 | Base::Nf4 => precision.compute(),
+    };
+    Keeping { kind, device, packing: options.base.packing() }
 }
 
 fn open(options: &LearnerOptions) -> Result<Device> {

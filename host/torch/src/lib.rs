@@ -20,6 +20,7 @@ mod config;
 mod models;
 
 mod parameters;
+mod keeping;
 mod trainable;
 mod weights;
 

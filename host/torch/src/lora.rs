@@ -7,8 +7,9 @@ mod folder;
 
 pub(crate) use folder::LayerNames;
 
+use crate::keeping::PackedMatrices;
 use crate::layers::dropout::TokenKeys;
-use crate::layers::linear::LinearKind;
+use crate::layers::linear::{LinearKind, Matrix};
 use crate::layers::low_rank::LowRank;
 use crate::layers::{LinearLayer, Role, Supply};
 use crate::models::decoder::{AskedLinear, Decoder};
@@ -135,7 +136,7 @@ impl Adapters {
     }
 
     /// A weight of the model with what its adapter adds to it, in float32; without one as it is.
-    pub(crate) fn merged(&self, name: &str, weight: &Tensor) -> Tensor {
+    fn merged(&self, name: &str, weight: &Tensor) -> Tensor {
         let layer = name.strip_suffix(".weight").unwrap_or(name);
         let Some(low_rank) = self.low_rank(layer, None) else { return weight.shallow_clone() };
         let product = match self.layers[self.by_name[layer]].layer.kind {
@@ -161,6 +162,7 @@ impl Adapters {
 pub(crate) struct Model<'a> {
     pub(crate) shape: &'a DecoderShape,
     pub(crate) weights: &'a Weights,
+    pub(crate) packed: &'a PackedMatrices,
     pub(crate) adapters: Option<&'a Adapters>,
 }
 
@@ -169,6 +171,13 @@ impl Model<'_> {
     /// dropping out what the keys say.
     pub(crate) fn decoder(self, tokens: Option<&TokenKeys>) -> Decoder {
         Decoder::new(self.shape, &mut Parts { model: self, tokens })
+    }
+
+    /// A weight by its name in the checkpoint, with what its adapter adds to it.
+    pub(crate) fn merged(self, name: &str) -> Tensor {
+        let packed = self.packed.unpacked(name);
+        let weight = packed.unwrap_or_else(|| self.weights.get(name).shallow_clone());
+        self.adapters.map_or_else(|| weight.shallow_clone(), |all| all.merged(name, &weight))
     }
 }
 
@@ -180,6 +189,13 @@ struct Parts<'a> {
 impl Supply for Parts<'_> {
     fn tensor(&mut self, name: &str, _: &[i64], _: Role) -> Tensor {
         self.model.weights.get(name).shallow_clone()
+    }
+
+    fn matrix(&mut self, layer: LinearLayer<'_>) -> Matrix {
+        match self.model.packed.of_layer(layer.name) {
+            Some(packed) => Matrix::Packed(packed.share()),
+            None => Matrix::Plain(self.model.weights.get(&layer.weight()).shallow_clone()),
+        }
     }
 
     fn low_rank(&mut self, layer: LinearLayer<'_>) -> Option<LowRank> {

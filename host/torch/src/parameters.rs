@@ -11,7 +11,7 @@ use tch::{Device, Kind, Tensor};
 /// libtorch's generator belongs to the process, so one draws at a time.
 static GENERATOR: Mutex<()> = Mutex::new(());
 
-/// Every tensor of a model.
+/// Every tensor of a model but those that are kept in few bits.
 pub(crate) struct Weights {
     names: Vec<String>,
     tensors: Vec<Tensor>,
@@ -24,19 +24,6 @@ impl Weights {
         let (names, tensors): (Vec<String>, Vec<Tensor>) = named.into_iter().unzip();
         let index = names.iter().cloned().zip(0..).collect();
         Self { names, tensors, index }
-    }
-
-    /// As a model starts before any training: normal weights, norms of one, biases of zero.
-    pub(crate) fn random(shape: &DecoderShape, kind: Kind, device: Device, seed: i64) -> Self {
-        let on_cpu = (Kind::Float, Device::Cpu);
-        let values = |asked: &Asked| match asked.role {
-            Role::Norm => Tensor::ones(&asked.shape, on_cpu),
-            Role::Bias => Tensor::zeros(&asked.shape, on_cpu),
-            Role::Weight => Tensor::randn(&asked.shape, on_cpu) * shape.initializer_range,
-        };
-        let asked = shape.walk().tensors.into_iter();
-        let draw = asked.map(|it| (it.name.clone(), values(&it).to_kind(kind).to_device(device)));
-        drawing(seed, || Self::new(draw))
     }
 
     /// The same weights in another type, gradients flowing back to these.
@@ -72,6 +59,18 @@ impl Weights {
     pub(crate) fn num_elements(&self) -> u64 {
         self.tensors.iter().map(|tensor| tensor.numel() as u64).sum()
     }
+}
+
+/// A model as it starts before any training: normal weights, norms of one, biases of zero.
+pub(crate) fn random(shape: &DecoderShape, seed: i64, take: &mut dyn FnMut(&str, Tensor)) {
+    let on_cpu = (Kind::Float, Device::Cpu);
+    let values = |asked: &Asked| match asked.role {
+        Role::Norm => Tensor::ones(&asked.shape, on_cpu),
+        Role::Bias => Tensor::zeros(&asked.shape, on_cpu),
+        Role::Weight => Tensor::randn(&asked.shape, on_cpu) * shape.initializer_range,
+    };
+    let asked = shape.walk().tensors;
+    drawing(seed, || asked.iter().for_each(|asked| take(&asked.name, values(asked))));
 }
 
 /// Draws from libtorch's generator on the CPU, the same for the same seed.

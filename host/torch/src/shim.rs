@@ -5,7 +5,8 @@
 use iterit_core::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::{Path, PathBuf};
-use tch::Tensor;
+use std::ptr;
+use tch::{Kind, TchError, Tensor};
 
 /// `at::Tensor*`, which is what a tch tensor holds.
 type Handle = *const torch_sys::C_tensor;
@@ -27,6 +28,23 @@ unsafe extern "C" {
         beta2: f64,
         weight_decay: f64,
         eps: f64,
+    ) -> *mut c_char;
+    fn iterit_packed_linear(
+        x: Handle,
+        codes: Handle,
+        scales: Handle,
+        pairs: Handle,
+        rows: i64,
+        columns: i64,
+        result: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
+    fn iterit_unpacked(
+        codes: Handle,
+        scales: Handle,
+        pairs: Handle,
+        rows: i64,
+        columns: i64,
+        result: *mut *mut torch_sys::C_tensor,
     ) -> *mut c_char;
     fn iterit_keep_freed_memory();
     fn iterit_prefer_deterministic() -> *mut c_char;
@@ -91,6 +109,50 @@ pub(crate) fn fused_adamw(
     })
 }
 
+/// x Wᵀ for a frozen matrix of codes, [Out, In], whose graph holds the codes and not what they stand for.
+/// Where `pairs` are given, [256, 2], a code is two numbers of 4 bits. Panics as an operator of tch would.
+pub(crate) fn packed_linear(
+    x: &Tensor,
+    codes: &Tensor,
+    scales: &Tensor,
+    pairs: Option<&Tensor>,
+    [rows, columns]: [i64; 2],
+) -> Tensor {
+    let pairs = pairs.map_or(ptr::null(), |pairs| pairs.as_ptr());
+    // SAFETY: all handles are alive or null where null is allowed; the shim writes one new tensor.
+    given(|result| unsafe {
+        let (x, codes, scales) = (x.as_ptr(), codes.as_ptr(), scales.as_ptr());
+        iterit_packed_linear(x, codes, scales, pairs, rows, columns, result)
+    })
+}
+
+/// The matrix that codes stand for. // [Out, In]
+pub(crate) fn unpacked(
+    codes: &Tensor,
+    scales: &Tensor,
+    pairs: Option<&Tensor>,
+    [rows, columns]: [i64; 2],
+    kind: Kind,
+) -> Tensor {
+    let pairs = pairs.map_or(ptr::null(), |pairs| pairs.as_ptr());
+    // SAFETY: as above.
+    let numbers = given(|result| unsafe {
+        iterit_unpacked(codes.as_ptr(), scales.as_ptr(), pairs, rows, columns, result)
+    });
+    numbers.to_kind(kind)
+}
+
+/// The tensor that a function of the shim makes.
+fn given(make: impl FnOnce(*mut *mut torch_sys::C_tensor) -> *mut c_char) -> Tensor {
+    let mut result = ptr::null_mut();
+    if let Some(message) = said(make(&raw mut result)) {
+        // As tch's operators do, whose panics become errors where models are run.
+        panic!("{:?}", TchError::Torch(message));
+    }
+    // SAFETY: the shim has put a tensor there that nobody else holds.
+    unsafe { Tensor::from_ptr(result) }
+}
+
 /// Has the allocator keep what operators free, for the next ones.
 pub(crate) fn keep_freed_memory() {
     // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock.
@@ -128,8 +190,17 @@ fn handles(tensors: &[&Tensor]) -> Vec<Handle> {
 }
 
 fn check(message: *mut c_char) -> Result<()> {
+    let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
+    match said(message) {
+        None => Ok(()),
+        Some(text) => Err(Error::Model(format!("libtorch: {}", first_line(text)))),
+    }
+}
+
+/// What the shim has to say.
+fn said(message: *mut c_char) -> Option<String> {
     if message.is_null() {
-        return Ok(());
+        return None;
     }
     // SAFETY: the shim returns a string from `strdup`, which is ours to free.
     let text = unsafe {
@@ -137,13 +208,13 @@ fn check(message: *mut c_char) -> Result<()> {
         libc::free(message.cast::<c_void>());
         text
     };
-    Err(Error::Model(format!("libtorch: {}", text.lines().next().unwrap_or_default())))
+    Some(text)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::{Device, Kind};
+    use tch::Device;
 
     #[test]
     fn a_leaf_can_be_a_root_beside_what_hangs_on_it() {

@@ -1,60 +1,60 @@
 //! Weights out of a Hugging Face folder and back into one: one file, or shards with an index.
 
-use crate::parameters::Weights;
 use crate::stored::{Extra, INDEX, SINGLE, Stored, Wanted};
 use crate::tensor_file::{self, Content};
 use iterit_core::{Result, whole_file};
 use serde_json::json;
 use std::path::Path;
-use tch::{Device, Kind, Tensor};
+use tch::{Kind, Tensor};
 
 /// Files above this many bytes are split, as Hugging Face does.
 pub(crate) const SHARD_BYTES: u64 = 5_000_000_000;
 
-/// Reads the weights that a model wants, one tensor at a time, and keeps hold of what else is there.
+/// Reads the weights that a model wants, gives one tensor after another to `take`, and keeps hold of what
+/// else is there.
 ///
 /// # Errors
 /// Every tensor that is missing, or of another shape or type.
 pub(crate) fn load(
     stored: Stored,
     wanted: &Wanted<'_>,
-    kind: Kind,
-    device: Device,
-) -> Result<(Weights, Extra)> {
+    take: &mut dyn FnMut(&str, Tensor),
+) -> Result<Extra> {
     stored.check(wanted)?;
-    let read = |(name, _): &(String, Vec<i64>)| {
-        let tensor = stored.read(name, wanted)?;
-        Ok((name.clone(), tensor.to_kind(kind).to_device(device)))
-    };
-    let named: Vec<(String, Tensor)> = wanted.tensors.iter().map(read).collect::<Result<_>>()?;
-    Ok((Weights::new(named), stored.into_extra(wanted)))
+    for (name, _) in wanted.tensors {
+        take(name, stored.read(name, wanted)?);
+    }
+    Ok(stored.into_extra(wanted))
 }
 
-/// What becomes of a weight, by its name, on its way to a file.
-pub(crate) type Finish<'a> = dyn Fn(&str, &Tensor) -> Tensor + 'a;
+/// Gives the weight of a name.
+pub(crate) type Give<'a> = dyn Fn(&str) -> Tensor + 'a;
 
-/// Writes weights, and behind them what else their origin had, into one file, or into shards of at most
-/// `shard_bytes` with an index.
+/// Writes weights of these names and shapes, and behind them what else their origin had, into one file, or
+/// into shards of at most `shard_bytes` with an index. Of the weights that `give` makes, one shard is in
+/// memory at a time.
 pub(crate) fn save(
     folder: &Path,
-    weights: &Weights,
-    finish: &Finish<'_>,
+    weights: &[(String, Vec<i64>)],
+    give: &Give<'_>,
     extra: &Extra,
     kind: Kind,
     shard_bytes: u64,
 ) -> Result<()> {
-    let size = |tensor: &Tensor| (tensor.numel() * kind.elt_size_in_bytes()) as u64;
-    let own = weights.iter().map(|(name, tensor)| (name, Content::Tensor(tensor), size(tensor)));
-    let shards = cut(own.chain(extra.contents()), shard_bytes);
+    let bytes =
+        |shape: &[i64]| shape.iter().product::<i64>() as u64 * kind.elt_size_in_bytes() as u64;
+    let own = weights.iter().map(|(name, shape)| (name.as_str(), None, bytes(shape)));
+    let others = extra.contents().map(|(name, content, size)| (name, Some(content), size));
+    let shards = cut(own.chain(others), shard_bytes);
     let count = shards.len();
     if count == 1 {
-        return save_shard(&folder.join(SINGLE), &shards[0], finish, kind);
+        return save_shard(&folder.join(SINGLE), &shards[0], give, kind);
     }
     let mut weight_map = serde_json::Map::new();
     let mut total_size = 0;
     for (number, shard) in (1..).zip(&shards) {
         let file = format!("model-{number:05}-of-{count:05}.safetensors");
-        save_shard(&folder.join(&file), shard, finish, kind)?;
+        save_shard(&folder.join(&file), shard, give, kind)?;
         for (name, _, size) in shard {
             weight_map.insert((*name).into(), json!(file));
             total_size += size;
@@ -64,12 +64,12 @@ pub(crate) fn save(
     whole_file::write_json(&folder.join(INDEX), &index)
 }
 
-/// Names, contents, sizes in bytes.
-type Shard<'a> = Vec<(&'a str, Content<'a>, u64)>;
+/// Names, contents where they are another file's, sizes in bytes.
+type Shard<'a> = Vec<(&'a str, Option<Content<'a>>, u64)>;
 
 /// Fills shards in the model's order; a tensor above the limit has one of its own.
 fn cut<'a>(
-    tensors: impl Iterator<Item = (&'a str, Content<'a>, u64)>,
+    tensors: impl Iterator<Item = (&'a str, Option<Content<'a>>, u64)>,
     shard_bytes: u64,
 ) -> Vec<Shard<'a>> {
     let mut shards: Vec<Shard<'_>> = vec![Vec::new()];
@@ -86,26 +86,24 @@ fn cut<'a>(
     shards
 }
 
-/// Casts on the way to the disk, so that only one shard is in memory twice, and only where it must.
-fn save_shard(path: &Path, shard: &Shard<'_>, finish: &Finish<'_>, kind: Kind) -> Result<()> {
+fn save_shard(path: &Path, shard: &Shard<'_>, give: &Give<'_>, kind: Kind) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
-    let cast: Vec<Option<Tensor>> = shard
+    let given: Vec<Option<Tensor>> = shard
         .iter()
-        .map(|(name, content, _)| match content {
-            Content::Tensor(tensor) => Some(finish(name, tensor).to_kind(kind)),
-            Content::Stored(_) => None,
-        })
+        .map(|(name, content, _)| content.is_none().then(|| give(name).to_kind(kind)))
         .collect();
-    let contents = shard
-        .iter()
-        .zip(&cast)
-        .map(|((name, content, _), cast)| (*name, cast.as_ref().map_or(*content, Content::Tensor)));
+    let contents = shard.iter().zip(&given).map(|((name, content, _), given)| {
+        let given = given.as_ref().map(Content::Tensor);
+        (*name, content.or(given).expect("one of the two"))
+    });
     tensor_file::write(path, &contents.collect::<Vec<_>>())
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::parameters::Weights;
+    use tch::Device;
 
     type Shapes = Vec<(String, Vec<i64>)>;
 
@@ -128,9 +126,9 @@ mod tests {
         parameters.iter().map(|(name, tensor)| (name.to_owned(), tensor.size())).collect()
     }
 
-    fn write(folder: &Path, parameters: &Weights, shard_bytes: u64) {
-        let as_is = |_: &str, tensor: &Tensor| tensor.shallow_clone();
-        save(folder, parameters, &as_is, &Extra::default(), Kind::Float, shard_bytes).unwrap();
+    fn write(folder: &Path, weights: &Weights, shard_bytes: u64) {
+        let give = |name: &str| weights.get(name).shallow_clone();
+        save(folder, &shapes(weights), &give, &Extra::default(), Kind::Float, shard_bytes).unwrap();
     }
 
     fn read(
@@ -138,7 +136,10 @@ mod tests {
         tensors: &Shapes,
         twins: Option<(&str, &str)>,
     ) -> Result<(Weights, Extra)> {
-        load(Stored::open(folder)?, &Wanted { tensors, twins }, Kind::Float, Device::Cpu)
+        let mut named = Vec::new();
+        let mut take = |name: &str, tensor: Tensor| named.push((name.to_owned(), tensor));
+        let extra = load(Stored::open(folder)?, &Wanted { tensors, twins }, &mut take)?;
+        Ok((Weights::new(named), extra))
     }
 
     fn fails(folder: &Path, tensors: &Shapes, faults: &[&str]) {
@@ -203,8 +204,9 @@ mod tests {
         assert_eq!(extra.names().collect::<Vec<_>>(), ["model.b", "c"]);
         for shard_bytes in [1000, 1] {
             let copy = tempfile::tempdir().unwrap();
-            let as_is = |_: &str, tensor: &Tensor| tensor.shallow_clone();
-            save(copy.path(), &loaded, &as_is, &extra, Kind::BFloat16, shard_bytes).unwrap();
+            let give = |name: &str| loaded.get(name).shallow_clone();
+            let loaded = shapes(&loaded);
+            save(copy.path(), &loaded, &give, &extra, Kind::BFloat16, shard_bytes).unwrap();
             let stored = Stored::open(copy.path()).unwrap();
             let all = shapes(&parameters());
             let wanted = Wanted { tensors: &all, twins: None };

@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 18] = [
+const SCRIPTS: [&str; 19] = [
     "python_words.py",
     "tfidf.py",
     "scripts.py",
@@ -20,6 +20,7 @@ const SCRIPTS: [&str; 18] = [
     "statistics/oracle.py",
     "models.py",
     "architectures.py",
+    "lora.py",
     "model_folders.py",
     "tokenizer_folders.py",
     "turns.py",
@@ -40,7 +41,7 @@ pub(crate) enum Action {
     Generate,
 }
 
-/// Compares the committed goldens with fresh ones, then checks our exports in transformers.
+/// Compares the committed goldens with fresh ones, then checks our exports in transformers and PEFT.
 pub(crate) fn compare() -> Result<()> {
     let python = venv::python()?;
     let tests = workspace::root().join("tests");
@@ -67,7 +68,10 @@ pub(crate) fn compare() -> Result<()> {
     let host = artifacts::build("dev")?.host;
     process::run(&mut process::cargo(["build", "--workspace", "--example", "next_logits"]))?;
     let next_logits = host.with_file_name("examples").join("next_logits");
-    venv::run(&python, &tests.join("golden/exported.py"), &[&host, &next_logits])
+    for script in ["golden/exported.py", "golden/adapted.py"] {
+        venv::run(&python, &tests.join(script), &[&host, &next_logits])?;
+    }
+    Ok(())
 }
 
 /// Writes committed files anew.

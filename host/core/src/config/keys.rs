@@ -51,6 +51,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.model.added_tokens, v, |_| true),
     },
     Key {
+        name: "model.base",
+        expected: "\"int8\" or \"nf4\"",
+        put: |c, v| put(&mut c.model.base, v, |_| true),
+    },
+    Key {
         name: "model.adapter",
         expected: "the path of an adapter's folder",
         put: |c, v| put_path(&mut c.model.adapter, v),

@@ -22,7 +22,7 @@ pub use budget::budget;
 pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
 pub use lora::{LoraConfig, LoraInit, LoraTargets};
-pub use model::{AddedTokens, Device, Dtype, ModelConfig};
+pub use model::{AddedTokens, Device, Dtype, FewBits, ModelConfig};
 pub use output::{OutputConfig, words};
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;

@@ -18,6 +18,8 @@ pub struct ModelConfig {
     pub max_length: Option<usize>,
     /// What becomes of tokens that the model has no row for.
     pub added_tokens: AddedTokens,
+    /// In how few bits frozen weights are kept beside an adapter; unset: as `dtype` computes.
+    pub base: Option<FewBits>,
     /// The folder of an adapter to begin with, in PEFT's layout.
     pub adapter: Option<PathBuf>,
     /// A second, fixed model that plugins may ask.
@@ -35,6 +37,16 @@ pub enum Dtype {
     Bfloat16,
     /// Everything in bfloat16: half the memory, and small updates are lost to rounding.
     Bfloat16Pure,
+}
+
+/// How the matrices of frozen weights are kept in fewer bits than they compute in.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FewBits {
+    /// 8, with a scale for each row.
+    Int8,
+    /// 4, quantiles of the normal distribution, with a scale for each block of 64 numbers.
+    Nf4,
 }
 
 /// What becomes of tokens of the tokenizer that the model has no row for.

@@ -58,16 +58,18 @@ impl TokenKeys {
 }
 
 impl Dropout {
-    /// Drops features of all tokens, or of those that are asked about, and makes up for it in the others.
-    /// // [B, T, D] or [N, D]
+    /// Drops features of all tokens, or of those that are asked about, in whatever rows they lie, and makes
+    /// up for it in the others. // [.., D]
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
+        let features = *x.size().last().expect("features");
         let mask = {
             let _no_grad = tch::no_grad_guard();
-            let keys = if x.dim() == 3 { &self.all } else { &self.at_asked };
-            kept(keys, *x.size().last().expect("features"), self.rate).to_kind(x.kind())
-                / (1.0 - self.rate)
+            // Where as many are asked about as there are, the two are one.
+            let is_all = x.numel() == self.all.numel() * features as usize;
+            let keys = if is_all { &self.all } else { &self.at_asked };
+            kept(keys, features, self.rate).to_kind(x.kind()) / (1.0 - self.rate)
         };
-        x * mask
+        x * mask.view_as(x)
     }
 }
 
@@ -171,6 +173,9 @@ mod tests {
         let asked = Tensor::from_slice(&[23i64, 3, 41]);
         let dropout = TokenKeys::new(SEED, &[4, 7, 9], 20, &asked).of_layer("a");
         let at_asked = dropout.forward(&Tensor::ones([3, 64], (Kind::Double, Device::Cpu)));
-        assert_eq!(at_asked, whole.flatten(0, 1).index_select(0, &asked));
+        let flat = whole.flatten(0, 1);
+        assert_eq!(at_asked, flat.index_select(0, &asked));
+        // Experts have all tokens in one row.
+        assert_eq!(dropout.forward(&Tensor::ones_like(&flat)), flat);
     }
 }

@@ -2,6 +2,7 @@
 //! where a layer multiplies with a matrix.
 
 use super::low_rank::LowRank;
+use super::packed::Packed;
 use super::{LinearLayer, Role, Source};
 use tch::Tensor;
 
@@ -21,11 +22,27 @@ impl LinearKind {
     pub(crate) fn with_bias(bias: bool) -> Self {
         if bias { Self::Biased } else { Self::Plain }
     }
+
+    /// The shape that a checkpoint has for a matrix from In to Out features, [Out, In].
+    pub(crate) fn laid_out(self, [out_features, in_features]: [i64; 2]) -> [i64; 2] {
+        match self {
+            Self::Conv1d => [in_features, out_features],
+            Self::Plain | Self::Biased => [out_features, in_features],
+        }
+    }
+}
+
+/// The matrix of a linear layer.
+pub(crate) enum Matrix {
+    /// As it lies in the checkpoint.
+    Plain(Tensor), // [Out, In], or [In, Out] of a Conv1D
+    /// Frozen, in few bits.
+    Packed(Packed), // [Out, In]
 }
 
 /// A matrix, and perhaps a bias, and perhaps an adapter beside it.
 pub(crate) struct Linear {
-    weight: Tensor,       // [Out, In], or [In, Out] of a Conv1D
+    matrix: Matrix,
     bias: Option<Tensor>, // [Out]
     kind: LinearKind,
     low_rank: Option<LowRank>,
@@ -38,22 +55,20 @@ impl Linear {
         size: [i64; 2],
         kind: LinearKind,
     ) -> Self {
-        let [out_features, in_features] = size;
-        let laid_out = match kind {
-            LinearKind::Conv1d => [in_features, out_features],
-            LinearKind::Plain | LinearKind::Biased => [out_features, in_features],
-        };
-        let weight = source.tensor(&format!("{name}.weight"), &laid_out, Role::Weight);
-        let mut bias = || source.tensor(&format!("{name}.bias"), &[out_features], Role::Bias);
+        let layer = LinearLayer { name, size, kind };
+        let matrix = source.matrix(layer);
+        let mut bias = || source.tensor(&format!("{name}.bias"), &size[..1], Role::Bias);
         let bias = (kind != LinearKind::Plain).then(&mut bias);
-        let low_rank = source.low_rank(LinearLayer { name, size, kind });
-        Self { weight, bias, kind, low_rank }
+        let low_rank = source.low_rank(layer);
+        Self { matrix, bias, kind, low_rank }
     }
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        let y = match self.kind {
-            LinearKind::Conv1d => x.linear(&self.weight.tr(), self.bias.as_ref()),
-            LinearKind::Plain | LinearKind::Biased => x.linear(&self.weight, self.bias.as_ref()),
+        let bias = self.bias.as_ref();
+        let y = match (&self.matrix, self.kind) {
+            (Matrix::Packed(packed), _) => packed.linear(x, bias),
+            (Matrix::Plain(weight), LinearKind::Conv1d) => x.linear(&weight.tr(), bias),
+            (Matrix::Plain(weight), _) => x.linear(weight, bias),
         }; // [.., In] -> [.., Out]
         match &self.low_rank {
             // Rounded once, behind the sum.

@@ -5,6 +5,7 @@ pub(crate) mod activation;
 pub(crate) mod dropout;
 pub(crate) mod head;
 pub(crate) mod low_rank;
+pub(crate) mod packed;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rope;
@@ -23,7 +24,7 @@ pub(crate) mod feed_forward;
 
 pub(crate) mod block;
 
-use linear::LinearKind;
+use linear::{LinearKind, Matrix};
 use low_rank::LowRank;
 use tch::Tensor;
 
@@ -32,6 +33,12 @@ use tch::Tensor;
 pub(crate) trait Supply {
     /// The tensor that Hugging Face calls by this name, of this shape.
     fn tensor(&mut self, name: &str, shape: &[i64], role: Role) -> Tensor;
+
+    /// The matrix of a linear layer.
+    fn matrix(&mut self, layer: LinearLayer<'_>) -> Matrix {
+        let shape = layer.kind.laid_out(layer.size);
+        Matrix::Plain(self.tensor(&layer.weight(), &shape, Role::Weight))
+    }
 
     /// What stands beside the matrix of a linear layer, where anything does.
     fn low_rank(&mut self, _layer: LinearLayer<'_>) -> Option<LowRank> {
@@ -46,6 +53,13 @@ pub(crate) struct LinearLayer<'a> {
     /// [Out, In]
     pub(crate) size: [i64; 2],
     pub(crate) kind: LinearKind,
+}
+
+impl LinearLayer<'_> {
+    /// The name of its matrix.
+    pub(crate) fn weight(&self) -> String {
+        format!("{}.weight", self.name)
+    }
 }
 
 /// What a layer asks for its weights.

@@ -8,7 +8,7 @@ use crate::{LoraInit, Targets};
 use iterit_core::learner::{LossNormalization, Unwatched};
 use serde_json::Value;
 use std::fs;
-use tch::Tensor;
+use tch::{Kind, Tensor};
 
 /// Of losses, relative, over all steps.
 const LOSS: f64 = 1e-4;
@@ -36,10 +36,9 @@ fn cases() -> Vec<Case> {
             let name = folder.file_name().unwrap().to_string_lossy().into_owned();
             Case { name, folder, expected: serde_json::from_slice(&text).unwrap() }
         })
-        .filter(|case| case.expected["base"].is_null())
         .collect();
     cases.sort_by(|a, b| a.name.cmp(&b.name));
-    assert!(cases.len() >= 3, "{}", cases.len());
+    assert!(cases.len() >= 5, "{}", cases.len());
     cases
 }
 
@@ -47,7 +46,13 @@ impl Case {
     fn options(&self) -> LearnerOptions {
         let weight_decay = self.number("weight_decay");
         let adamw = AdamWOptions { weight_decay, ..AdamWOptions::default() };
-        LearnerOptions { base: Base::Frozen, adamw, ..LearnerOptions::default() }
+        let base = match self.expected["base"].as_str() {
+            None => Base::Frozen,
+            Some("int8") => Base::Int8,
+            Some("nf4") => Base::Nf4,
+            Some(other) => panic!("{other}"),
+        };
+        LearnerOptions { base, adamw, ..LearnerOptions::default() }
     }
 
     fn base(&self, options: LearnerOptions) -> TorchLearner {
@@ -230,7 +235,8 @@ const STEP: StepOptions = StepOptions {
 };
 
 fn adapted(options: LearnerOptions, dropout: f64) -> TorchLearner {
-    let options = LearnerOptions { base: Base::Frozen, ..options };
+    let base = if options.base == Base::Trained { Base::Frozen } else { options.base };
+    let options = LearnerOptions { base, ..options };
     learner(&serde_json::json!({}), options).adapt(&lora(), dropout, 11).unwrap()
 }
 
@@ -346,4 +352,11 @@ fn memory_is_the_frozen_weights_and_the_adapter_with_its_moments() {
     let adapter = 3 * (3 * 64 + 2 * 3 * 80);
     assert_eq!((facts.trained, facts.parameters), (adapter, whole.parameters + adapter));
     assert_eq!(facts.resident_bytes, whole.parameters * 2 + adapter * 16);
+    let facts = adapted(LearnerOptions { base: Base::Nf4, ..options }, 0.0).facts();
+    // Embedding, head and norms are as they were; 4.5 bits are left of every other number.
+    let kept = 2 * 61 * 32 + 7 * 32;
+    let packed = whole.parameters - kept;
+    assert_eq!(facts.parameters, whole.parameters + adapter);
+    assert_eq!(facts.resident_bytes, kept * 2 + packed * 9 / 16 + adapter * 16);
+    assert_eq!(facts.dtype, "bfloat16 over nf4");
 }

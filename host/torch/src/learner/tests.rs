@@ -147,7 +147,8 @@ fn embeddings_are_pooled_hidden_states() {
 /// What a step's gradients should be, in one piece: every sample alone, a graph through the whole loss.
 fn explicit_gradients(learner: &TorchLearner, samples: &[Sequence], token: bool) -> Vec<Tensor> {
     let (shape, weights) = (&learner.shape, &learner.weights);
-    let model = Model { shape, weights, adapters: learner.adapters.as_ref() };
+    let (packed, adapters) = (&learner.packed, learner.adapters.as_ref());
+    let model = Model { shape, weights, packed, adapters };
     let decoder = model.decoder(None);
     let counts = samples.iter().map(|sample| sample.scored.len());
     let num_tokens: usize = counts.clone().sum();
