@@ -57,11 +57,11 @@ struct WarnOnce : c10::WarningHandler {
   std::set<std::string> said;
 };
 
-// The matrix that codes stand for: each times its row's scale, or each pair of 4 bits by `pairs`, [256, 2],
-// times the scale of its block of 64. Computed in float32 and rounded once.
+// The matrix that codes stand for: each times its row's scale, or, where there are `pairs`, [256, 2], each
+// pair of 4 bits by these, times the scale of its block of 64. Computed in float32 and rounded once.
 Tensor unpacked(const Tensor& codes, const Tensor& scales, const Tensor& pairs, int64_t rows, int64_t columns,
                 at::ScalarType kind) {
-  if (!pairs.defined()) return codes.to(at::kFloat).mul_(scales).to(kind);
+  if (pairs.numel() == 0) return codes.to(at::kFloat).mul_(scales).to(kind);
   Tensor numbers = pairs.index_select(0, codes.to(at::kInt)).view({scales.size(0), -1}).mul_(scales);
   return numbers.flatten().narrow(0, 0, rows * columns).view({rows, columns}).to(kind);
 }
@@ -118,7 +118,7 @@ char* iterit_fused_adamw(Tensor* const* parameters, Tensor* const* gradients, Te
 char* iterit_packed_linear(Tensor* x, Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows,
                            int64_t columns, Tensor** result) {
   return guarded([&] {
-    const Tensor table = pairs ? *pairs : Tensor();
+    const Tensor table = pairs ? *pairs : codes->new_empty({0});
     *result = new Tensor(PackedLinear::apply(*x, *codes, *scales, table, rows, columns));
   });
 }
@@ -128,7 +128,7 @@ char* iterit_unpacked(Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows
                       Tensor** result) {
   return guarded([&] {
     c10::NoGradGuard no_grad;
-    const Tensor table = pairs ? *pairs : Tensor();
+    const Tensor table = pairs ? *pairs : codes->new_empty({0});
     *result = new Tensor(unpacked(*codes, *scales, table, rows, columns, at::kFloat));
   });
 }

@@ -48,7 +48,7 @@ fn said(panic: &(dyn Any + Send)) -> &str {
 fn reason(panic: &(dyn Any + Send)) -> String {
     let text = said(panic);
     let text = text.split_once(THROWN).map_or(text, |(_, message)| message);
-    let text = text.split("\\n").next().unwrap_or_default();
+    let text = text.split("\\n").next().unwrap_or_default().trim_end_matches("\")");
     let hint = if text.contains("out of memory") || text.contains("allocate") {
         "\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
     } else {
