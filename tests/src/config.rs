@@ -97,7 +97,7 @@ fn every_fault_is_reported_at_once_and_in_its_place() {
             "run.toml:5: `train.schedule` is \"cosin\", expected \"cosine\", \"linear\" or \"constant\"",
             "run.toml:7: `selection.ratio` is 0, expected a share of the samples above 0 and up to 1, \
              or a count above 1",
-            "run.toml:9: unknown key `model.lora`, configs/README.md lists them all",
+            "run.toml:9: unknown key `model.lora`, the nearest is `train.lora.rank`",
             "run.toml:10: unknown section [trian], the nearest is [train]",
             "--set data.format: `data.format` is \"csv\", expected \"auto\", \"alpaca\", \"messages\", \
              \"sharegpt\", \"prompt-completion\" or \"preference\"",
@@ -167,10 +167,9 @@ fn the_documentation_has_every_key() {
     let readme = fs::read_to_string(configs.join("README.md")).expect("configs/README.md");
     let defaults: toml::Table = Config::default().to_toml().parse().expect("a table");
     for key in Config::keys() {
-        let default = match key.split_once('.') {
-            Some((section, key)) => defaults.get(section).and_then(|section| section.get(key)),
-            None => defaults.get(key),
-        };
+        let mut parts = key.split('.');
+        let first = parts.next().and_then(|part| defaults.get(part));
+        let default = parts.fold(first, |section, part| section?.get(part));
         let start = format!("| `{key}` | ");
         let row = readme.lines().find_map(|line| line.strip_prefix(&start));
         let row = row.unwrap_or_else(|| panic!("no row `{start}`"));

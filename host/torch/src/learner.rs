@@ -1,24 +1,23 @@
 //! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
 
+mod adapting;
 mod next_logits;
 
 use crate::batches::Limit;
 use crate::config::Config;
-use crate::device::{self, DeviceChoice};
+use crate::device;
 use crate::guard::guarded;
-use crate::keeping::{Keeping, PackedMatrices, Taking};
-use crate::layers::dropout::StepSeed;
-use crate::layers::packed::Packing;
-use crate::lora::{Adapters, LayerNames, LoraOptions, Model};
+use crate::keeping::{PackedMatrices, Taking};
+use crate::lora::{Adapters, LayerNames, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::nll::{Budget, Scorer};
-use crate::optim::{self, AdamW, AdamWOptions};
+use crate::optim::{self, AdamW};
+use crate::options::{Base, LearnerOptions, MicroBatch};
 use crate::parameters::Weights;
-use crate::precision::Precision;
 use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
-use crate::train::{Activations, Losses, Trainer};
+use crate::train::{Losses, Trainer};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, weights};
 use iterit_core::learner::{
@@ -30,64 +29,6 @@ use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use tch::{Device, Tensor};
-
-/// How a model is run and trained.
-#[derive(Debug, Clone, Copy, Default)]
-pub struct LearnerOptions {
-    /// Where.
-    pub device: DeviceChoice,
-    /// In which number types.
-    pub precision: Precision,
-    /// On how many threads; libtorch's own choice if absent.
-    pub threads: Option<NonZeroUsize>,
-    /// How the samples of a step are cut up.
-    pub micro_batch: MicroBatch,
-    /// Tokens of a scoring batch, padding included; by the device if absent.
-    pub scoring_tokens: Option<NonZeroUsize>,
-    /// What training keeps in memory.
-    pub activations: Activations,
-    /// The optimizer.
-    pub adamw: AdamWOptions,
-    /// Whether the model's own weights are trained.
-    pub base: Base,
-    /// Tokens that embedding and head must have rows for: a row they lack is added as the mean of the
-    /// others. None is ever taken away.
-    pub vocabulary: Option<NonZeroUsize>,
-}
-
-/// What becomes of a model's own weights.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum Base {
-    /// They are trained.
-    #[default]
-    Trained,
-    /// They stay as they are, in the type they compute in; adapters are trained beside them.
-    Frozen,
-    /// The same, the matrices of linear layers but the head in 8 bits, a scale for each row.
-    Int8,
-    /// The same in 4 bits, by quantiles of the normal distribution, a scale for each block of 64 numbers.
-    Nf4,
-}
-
-impl Base {
-    fn packing(self) -> Option<Packing> {
-        match self {
-            Self::Trained | Self::Frozen => None,
-            Self::Int8 => Some(Packing::Int8),
-            Self::Nf4 => Some(Packing::Nf4),
-        }
-    }
-}
-
-/// How many samples are trained on at once; the result of a step does not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MicroBatch {
-    /// As many as fit a token budget that suits the device.
-    #[default]
-    Auto,
-    /// So many.
-    Samples(NonZeroUsize),
-}
 
 /// A causal language model of the Llama family.
 ///
@@ -169,7 +110,7 @@ impl TorchLearner {
         }
         let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
         let wanted = Wanted { tensors: &shape.parameters(), twins };
-        let mut taking = Taking::new(&shape, keeping(&options, device));
+        let mut taking = Taking::new(&shape, options.keeping(device));
         let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
         let extra = guarded(|| weights::load(stored, &wanted, take))?;
         let (mut weights, packed) = taking.done();
@@ -188,7 +129,7 @@ impl TorchLearner {
     pub fn random(config: Config, seed: u64, options: LearnerOptions) -> Result<Self> {
         let shape = models::shape(&config).map_err(Error::Model)?;
         let device = open(&options)?;
-        let mut taking = Taking::new(&shape, keeping(&options, device));
+        let mut taking = Taking::new(&shape, options.keeping(device));
         let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
         guarded(|| {
             parameters::random(&shape, seed.cast_signed(), take);
@@ -227,43 +168,6 @@ impl TorchLearner {
             extra: Extra::default(),
             remarks: Vec::new(),
         }
-    }
-
-    /// Puts adapters beside the frozen weights that change nothing yet; all draws come from `seed`.
-    ///
-    /// # Errors
-    /// A target that no layer is called by.
-    ///
-    /// # Panics
-    /// The weights are trained themselves.
-    pub fn adapt(self, lora: &LoraOptions, dropout: f64, seed: u64) -> Result<Self> {
-        let adapters = guarded(|| Adapters::fresh(&self.shape, lora, self.device, seed))?;
-        Ok(self.with(adapters, Some(dropout), seed))
-    }
-
-    /// Puts an adapter in PEFT's layout beside the frozen weights; where no dropout is given, training
-    /// goes on with the adapter's own.
-    ///
-    /// # Errors
-    /// Everything in the folder that cannot be done or does not fit the model.
-    ///
-    /// # Panics
-    /// The weights are trained themselves.
-    pub fn adapt_by(self, folder: &Path, dropout: Option<f64>, seed: u64) -> Result<Self> {
-        let names = LayerNames { shape: &self.shape, body: &self.body };
-        let adapters = guarded(|| Adapters::read(folder, &names, self.device))?;
-        Ok(self.with(adapters, dropout, seed))
-    }
-
-    fn with(mut self, mut adapters: Adapters, dropout: Option<f64>, seed: u64) -> Self {
-        assert_ne!(self.options.base, Base::Trained, "adapters stand beside frozen weights");
-        if let Some(rate) = dropout {
-            adapters.set_dropout(rate);
-        }
-        self.trainable = adapters.trainable();
-        self.adapters = Some(adapters);
-        self.seed = seed;
-        self
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -323,20 +227,6 @@ impl TorchLearner {
         Ok(norm)
     }
 
-    /// All weights, and bytes of them and of what is trained with its gradients and moments.
-    fn size(&self) -> (u64, u64) {
-        let (precision, trained) = (self.options.precision, self.trainable.num_elements());
-        if self.options.base == Base::Trained {
-            return (trained, trained * precision.bytes_per_parameter());
-        }
-        let (packed, packed_bytes) = self.packed.size();
-        let frozen = self.weights.num_elements();
-        let frozen_bytes = frozen * precision.compute().elt_size_in_bytes() as u64 + packed_bytes;
-        // Adapters are float32 whatever the base is.
-        let trained_bytes = trained * Precision::Float32.bytes_per_parameter();
-        (frozen + packed + trained, frozen_bytes + trained_bytes)
-    }
-
     /// In the type they compute in; what an adapter adds is added in float32 and rounded once.
     fn export_weights(&self, folder: &Path) -> Result<()> {
         let (precision, shape) = (self.options.precision, &self.shape);
@@ -349,13 +239,6 @@ impl TorchLearner {
         })?;
         let config = self.config.to_json(precision.exported());
         whole_file::write_json(&folder.join("config.json"), &config)
-    }
-
-    /// What the next step drops out.
-    fn dropout(&self) -> Option<StepSeed> {
-        let rate = self.adapters.as_ref()?.dropout();
-        let step = self.optimizer.as_ref().map_or(0, |optimizer| optimizer.steps);
-        (rate > 0.0).then_some(StepSeed { rate, seed: self.seed, step })
     }
 
     fn budget(&self) -> Budget {
@@ -577,16 +460,6 @@ fn beyond(extra: &Extra) -> Option<String> {
             names.join(", ")
         )
     })
-}
-
-/// How a model's own weights are kept.
-fn keeping(options: &LearnerOptions, device: Device) -> Keeping {
-    let precision = options.precision;
-    let kind = match options.base {
-        Base::Trained => precision.storage(),
-        Base::Frozen | Base::Int8 | Base::Nf4 => precision.compute(),
-    };
-    Keeping { kind, device, packing: options.base.packing() }
 }
 
 fn open(options: &LearnerOptions) -> Result<Device> {

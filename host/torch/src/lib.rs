@@ -38,6 +38,7 @@ mod generation;
 
 mod optim;
 mod train;
+mod options;
 
 mod checkpoint;
 
@@ -51,9 +52,10 @@ mod testing;
 pub use config::Config;
 pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
-pub use learner::{Base, LearnerOptions, MicroBatch, TorchLearner, limits};
+pub use learner::{TorchLearner, limits};
 pub use lora::{LoraInit, LoraOptions, Targets};
 pub use optim::AdamWOptions;
+pub use options::{Base, LearnerOptions, MicroBatch};
 pub use precision::Precision;
 pub use train::Activations;
 

@@ -314,6 +314,7 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("gradient_checkpointing", "train.activation_checkpointing"),
     ("save_steps", "output.save_every"),
     ("save_total_limit", "output.keep"),
+    ("lora", "train.lora.rank"),
     ("lora_r", "train.lora.rank"),
     ("lora_alpha", "train.lora.alpha"),
     ("lora_dropout", "train.lora.dropout"),

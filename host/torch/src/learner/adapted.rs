@@ -2,6 +2,10 @@
 //! `tests/golden/lora.py`.
 
 use super::*;
+use crate::Activations;
+use crate::AdamWOptions;
+use crate::Precision;
+use crate::lora::LoraOptions;
 use crate::tensor_file::TensorFile;
 use crate::testing::{learner, sequences};
 use crate::{LoraInit, Targets};

@@ -2,6 +2,7 @@
 //! the norm of every tensor's gradient; however sequences are batched, and whatever they share.
 
 use super::*;
+use crate::Activations;
 use crate::tensor_file::{self, Content, TensorFile};
 use iterit_core::learner::{LossNormalization, Unwatched};
 use serde_json::Value;

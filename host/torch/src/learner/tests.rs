@@ -2,6 +2,8 @@
 //! micro-batch, the published values.
 
 use super::*;
+use crate::Activations;
+use crate::Precision;
 use crate::models::reference::Reference;
 use crate::testing::{VOCABULARY, learner, sequences, variants};
 use iterit_core::learner::{LossNormalization, Scored, Unwatched};

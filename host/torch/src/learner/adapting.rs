@@ -1,0 +1,70 @@
+//! Adapters beside the learner's frozen weights.
+
+use super::TorchLearner;
+use crate::guard::guarded;
+use crate::layers::dropout::StepSeed;
+use crate::lora::{Adapters, LayerNames, LoraOptions};
+use crate::options::Base;
+use crate::precision::Precision;
+use iterit_core::Result;
+use std::path::Path;
+
+impl TorchLearner {
+    /// Puts adapters beside the frozen weights that change nothing yet; all draws come from `seed`.
+    ///
+    /// # Errors
+    /// A target that no layer is called by.
+    ///
+    /// # Panics
+    /// The weights are trained themselves.
+    pub fn adapt(self, lora: &LoraOptions, dropout: f64, seed: u64) -> Result<Self> {
+        let adapters = guarded(|| Adapters::fresh(&self.shape, lora, self.device, seed))?;
+        Ok(self.with(adapters, Some(dropout), seed))
+    }
+
+    /// Puts an adapter in PEFT's layout beside the frozen weights; where no dropout is given, training
+    /// goes on with the adapter's own.
+    ///
+    /// # Errors
+    /// Everything in the folder that cannot be done or does not fit the model.
+    ///
+    /// # Panics
+    /// The weights are trained themselves.
+    pub fn adapt_by(self, folder: &Path, dropout: Option<f64>, seed: u64) -> Result<Self> {
+        let names = LayerNames { shape: &self.shape, body: &self.body };
+        let adapters = guarded(|| Adapters::read(folder, &names, self.device))?;
+        Ok(self.with(adapters, dropout, seed))
+    }
+
+    fn with(mut self, mut adapters: Adapters, dropout: Option<f64>, seed: u64) -> Self {
+        assert_ne!(self.options.base, Base::Trained, "adapters stand beside frozen weights");
+        if let Some(rate) = dropout {
+            adapters.set_dropout(rate);
+        }
+        self.trainable = adapters.trainable();
+        self.adapters = Some(adapters);
+        self.seed = seed;
+        self
+    }
+
+    /// What the next step drops out.
+    pub(super) fn dropout(&self) -> Option<StepSeed> {
+        let rate = self.adapters.as_ref()?.dropout();
+        let step = self.optimizer.as_ref().map_or(0, |optimizer| optimizer.steps);
+        (rate > 0.0).then_some(StepSeed { rate, seed: self.seed, step })
+    }
+
+    /// All weights, and bytes of them and of what is trained with its gradients and moments.
+    pub(super) fn size(&self) -> (u64, u64) {
+        let (precision, trained) = (self.options.precision, self.trainable.num_elements());
+        if self.options.base == Base::Trained {
+            return (trained, trained * precision.bytes_per_parameter());
+        }
+        let (packed, packed_bytes) = self.packed.size();
+        let frozen = self.weights.num_elements();
+        let frozen_bytes = frozen * precision.compute().elt_size_in_bytes() as u64 + packed_bytes;
+        // Adapters are float32 whatever the base is.
+        let trained_bytes = trained * Precision::Float32.bytes_per_parameter();
+        (frozen + packed + trained, frozen_bytes + trained_bytes)
+    }
+}
