@@ -303,6 +303,140 @@ MODELS = {
         },
         {"rope_parameters": None, "rope_theta": 10000.0},
     ),
+    "glm4-moe": (
+        "glm4_moe",
+        {
+            **EXPERTS,
+            "num_experts": None,
+            "n_routed_experts": 6,
+            "n_group": 3,
+            "topk_group": 2,
+            "routed_scaling_factor": 1.5,
+            "use_qk_norm": True,
+            "attention_bias": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0, "partial_rotary_factor": 0.5},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "partial_rotary_factor": 0.5},
+    ),
+    "dots1": (
+        "dots1",
+        {
+            **EXPERTS,
+            "num_experts": None,
+            "n_routed_experts": 6,
+            "n_shared_experts": 2,
+            "first_k_dense_replace": 1,
+            "norm_topk_prob": True,
+            "sliding_window": 24,
+            "max_window_layers": 1,
+        },
+        {"rope_parameters": None, "rope_theta": 10000.0, "layer_types": None},
+    ),
+    "ernie4_5-moe": (
+        "ernie4_5_moe",
+        {
+            **EXPERTS,
+            "num_experts": None,
+            "num_experts_per_tok": None,
+            "moe_num_experts": 6,
+            "moe_k": 2,
+            "moe_norm_min": 0.5,
+            "use_bias": True,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0},
+    ),
+    "lfm2-moe": (
+        "lfm2_moe",
+        {
+            **EXPERTS,
+            "head_dim": None,
+            "num_dense_layers": 1,
+            "routed_scaling_factor": 1.5,
+            "layer_types": ["conv", "full_attention", "conv"],
+        },
+        {"rope_parameters": None, "rope_theta": 1000000.0},
+    ),
+    "qwen2-vl-wrapped": (
+        "qwen2_vl",
+        {
+            "text_config": {
+                "head_dim": None,
+                "num_hidden_layers": 3,
+                "use_sliding_window": True,
+                "sliding_window": 24,
+                "max_window_layers": 1,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0, "mrope_section": [1, 1, 1]},
+            },
+            "vision_config": {"depth": 1, "embed_dim": 8, "hidden_size": 24, "mlp_ratio": 1, "num_heads": 1, "patch_size": 2},
+            "tie_word_embeddings": True,
+        },
+        None,
+    ),
+    "qwen2.5-vl-wrapped": (
+        "qwen2_5_vl",
+        {
+            "text_config": {
+                "head_dim": None,
+                "num_hidden_layers": 3,
+                "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0, "mrope_section": [1, 1, 1]},
+            },
+            "vision_config": {
+                "depth": 1,
+                "hidden_size": 8,
+                "intermediate_size": 8,
+                "num_heads": 1,
+                "out_hidden_size": 24,
+                "patch_size": 2,
+                "fullatt_block_indexes": [0],
+            },
+        },
+        None,
+    ),
+    "qwen3-vl-wrapped": (
+        "qwen3_vl",
+        {
+            "text_config": {
+                "num_hidden_layers": 3,
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 3000.0,
+                    "mrope_section": [2, 1, 1],
+                    "mrope_interleaved": True,
+                },
+            },
+            "vision_config": {**VISION["qwen3_5"], "model_type": "qwen3_vl_vision", "out_hidden_size": 24, "deepstack_visual_indexes": [0]},
+            "tie_word_embeddings": True,
+        },
+        None,
+    ),
+    "qwen3-vl-moe-wrapped": (
+        "qwen3_vl_moe",
+        {
+            "text_config": {
+                **EXPERTS,
+                "moe_intermediate_size": 6,
+                "mlp_only_layers": [1],
+                "rope_parameters": {
+                    "rope_type": "default",
+                    "rope_theta": 3000.0,
+                    "mrope_section": [2, 1, 1],
+                    "mrope_interleaved": True,
+                },
+            },
+            "vision_config": {**VISION["qwen3_5"], "model_type": "qwen3_vl_moe_vision", "deepstack_visual_indexes": [0]},
+        },
+        None,
+    ),
+    "llava-wrapped": (
+        "llava",
+        {
+            "text_config": {"model_type": "llama", "num_hidden_layers": 3},
+            "vision_config": {**VISION["siglip"], "model_type": "clip_vision_model", "projection_dim": 8},
+            "vision_feature_layer": -1,
+        },
+        None,
+    ),
     "llama-longrope": ("llama", {"rope_parameters": LONGROPE}, None),
     "gemma2": (
         "gemma2",
@@ -734,6 +868,9 @@ def fill(model, seed):
         if name.endswith("A_log"):
             drawn = drawn - 2.0  # so that states are remembered for long
         parameter.copy_(drawn.to(parameter.dtype))
+    for name, buffer in sorted(model.named_buffers()):
+        if name.endswith(("e_score_correction_bias", "expert_bias")):
+            buffer.copy_(0.3 * torch.from_numpy(rng.standard_normal(buffer.shape)).float())
 
 
 def values(model, gradients):

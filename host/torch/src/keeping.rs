@@ -7,7 +7,7 @@ use crate::layers::packed::{Packed, Packing};
 use crate::models::decoder::AskedLinear;
 use crate::models::shape::DecoderShape;
 use crate::parameters::Weights;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use tch::{Device, Kind, Tensor};
 
 /// How the tensors of a model are kept.
@@ -55,6 +55,8 @@ pub(crate) struct Taking {
     keeping: Keeping,
     /// By the names of their matrices.
     linears: HashMap<String, AskedLinear>,
+    /// What is kept in 32 bits.
+    fixed: HashSet<String>,
     named: Vec<(String, Tensor)>,
     packed: PackedMatrices,
 }
@@ -64,7 +66,8 @@ impl Taking {
     pub(crate) fn new(shape: &DecoderShape, keeping: Keeping) -> Self {
         let linears = shape.walk().linears.into_iter();
         let linears = linears.map(|layer| (format!("{}.weight", layer.name), layer)).collect();
-        Self { keeping, linears, named: Vec::new(), packed: PackedMatrices::default() }
+        let (fixed, packed) = (shape.fixed(), PackedMatrices::default());
+        Self { keeping, linears, fixed, named: Vec::new(), packed }
     }
 
     /// One tensor.
@@ -80,12 +83,15 @@ impl Taking {
                 let packed = (Packed::new(&upright, packing), layer.kind);
                 self.packed.by_layer.insert(layer.name.clone(), packed);
             }
-            _ => self.named.push((name.to_owned(), tensor.to_kind(kind))),
+            _ => {
+                let kind = if self.fixed.contains(name) { Kind::Float } else { kind };
+                self.named.push((name.to_owned(), tensor.to_kind(kind)));
+            }
         }
     }
 
     /// All of them.
     pub(crate) fn done(self) -> (Weights, PackedMatrices) {
-        (Weights::new(self.named), self.packed)
+        (Weights::new(self.named).with_fixed(self.fixed), self.packed)
     }
 }

@@ -28,7 +28,7 @@ use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// A causal language model of the Llama family.
 ///
@@ -100,7 +100,7 @@ impl TorchLearner {
         let device = open(&options)?;
         let stored = Stored::open(folder)?;
         let body = shape.names.body.clone();
-        shape = shape.found(|name| stored.has(name));
+        shape = shape.found(|name| stored.shape(name));
         let mut remarks = config.remarks();
         let [embedding, head] = &shape.embedding_names();
         if shape.embeddings == Embeddings::Tied && stored.differ(embedding, head)? {
@@ -235,7 +235,8 @@ impl TorchLearner {
         guarded(|| {
             let (kind, limit) = (precision.compute(), weights::SHARD_BYTES);
             let give = |name: &str| model.merged(name);
-            weights::save(folder, &shape.parameters(), &give, &self.extra, kind, limit)
+            let kind_of = |name: &str| if weights.is_fixed(name) { Kind::Float } else { kind };
+            weights::save(folder, &shape.parameters(), &give, &self.extra, &kind_of, limit)
         })?;
         let config = self.config.to_json(precision.exported());
         whole_file::write_json(&folder.join("config.json"), &config)

@@ -4,7 +4,7 @@
 use crate::layers::Role;
 use crate::models::decoder::Asked;
 use crate::models::shape::DecoderShape;
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 use std::sync::{Mutex, PoisonError};
 use tch::{Device, Kind, Tensor};
 
@@ -16,6 +16,8 @@ pub(crate) struct Weights {
     names: Vec<String>,
     tensors: Vec<Tensor>,
     index: HashMap<String, usize>,
+    /// Which keep their type.
+    fixed: HashSet<String>,
 }
 
 impl Weights {
@@ -23,12 +25,26 @@ impl Weights {
     pub(crate) fn new(named: impl IntoIterator<Item = (String, Tensor)>) -> Self {
         let (names, tensors): (Vec<String>, Vec<Tensor>) = named.into_iter().unzip();
         let index = names.iter().cloned().zip(0..).collect();
-        Self { names, tensors, index }
+        Self { names, tensors, index, fixed: HashSet::new() }
+    }
+
+    /// The same, of which these are not cast.
+    pub(crate) fn with_fixed(self, fixed: HashSet<String>) -> Self {
+        Self { fixed, ..self }
+    }
+
+    /// Whether a tensor keeps its type.
+    pub(crate) fn is_fixed(&self, name: &str) -> bool {
+        self.fixed.contains(name)
     }
 
     /// The same weights in another type, gradients flowing back to these.
     pub(crate) fn cast(&self, kind: Kind) -> Self {
-        Self::new(self.iter().map(|(name, tensor)| (name.into(), tensor.to_kind(kind))))
+        let cast = |(name, tensor): (&str, &Tensor)| match self.is_fixed(name) {
+            true => (name.to_owned(), tensor.shallow_clone()),
+            false => (name.to_owned(), tensor.to_kind(kind)),
+        };
+        Self::new(self.iter().map(cast)).with_fixed(self.fixed.clone())
     }
 
     /// Gives tables with a row for each token the rows that they lack, each the mean of those that are
@@ -66,7 +82,7 @@ pub(crate) fn random(shape: &DecoderShape, seed: i64, take: &mut dyn FnMut(&str,
     let on_cpu = (Kind::Float, Device::Cpu);
     let values = |asked: &Asked| match asked.role {
         Role::Norm => Tensor::ones(&asked.shape, on_cpu),
-        Role::Bias => Tensor::zeros(&asked.shape, on_cpu),
+        Role::Bias | Role::Fixed => Tensor::zeros(&asked.shape, on_cpu),
         Role::Weight => Tensor::randn(&asked.shape, on_cpu) * shape.initializer_range,
     };
     let asked = shape.walk().tensors;

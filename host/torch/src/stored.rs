@@ -59,6 +59,12 @@ impl Stored {
         self.find(name).is_some()
     }
 
+    /// The shape of a tensor that is there.
+    pub(crate) fn shape(&self, name: &str) -> Option<Vec<i64>> {
+        let (shard, name) = self.find(name)?;
+        Some(shard.info(&name)?.shape.iter().map(|&size| size as i64).collect())
+    }
+
     /// Whether both tensors are there and hold different numbers.
     pub(crate) fn differ(&self, one: &str, other: &str) -> Result<bool> {
         let (Some((a, one)), Some((b, other))) = (self.find(one), self.find(other)) else {

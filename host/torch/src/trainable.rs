@@ -32,13 +32,14 @@ impl Trainable {
         Self { parameters: named.into_iter().map(leaf).collect() }
     }
 
-    /// Every weight of a model.
+    /// Every weight of a model that is learned by gradients.
     pub(crate) fn whole(weights: &Weights, shape: &DecoderShape) -> Self {
         let leaf = |(asked, (name, tensor)): (Asked, (&str, &Tensor))| {
             assert_eq!(asked.name, name, "weights lie in the model's order");
             (asked.name, tensor.shallow_clone(), asked.role)
         };
-        Self::new(shape.walk().tensors.into_iter().zip(weights.iter()).map(leaf))
+        let asked = shape.walk().tensors.into_iter().zip(weights.iter());
+        Self::new(asked.filter(|(asked, _)| asked.role != Role::Fixed).map(leaf))
     }
 
     /// The leaves.

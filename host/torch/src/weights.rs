@@ -30,6 +30,9 @@ pub(crate) fn load(
 /// Gives the weight of a name.
 pub(crate) type Give<'a> = dyn Fn(&str) -> Tensor + 'a;
 
+/// In which type the weight of a name is written.
+pub(crate) type KindOf<'a> = dyn Fn(&str) -> Kind + 'a;
+
 /// Writes weights of these names and shapes, and behind them what else their origin had, into one file, or
 /// into shards of at most `shard_bytes` with an index. Of the weights that `give` makes, one shard is in
 /// memory at a time.
@@ -38,23 +41,24 @@ pub(crate) fn save(
     weights: &[(String, Vec<i64>)],
     give: &Give<'_>,
     extra: &Extra,
-    kind: Kind,
+    kind_of: &KindOf<'_>,
     shard_bytes: u64,
 ) -> Result<()> {
-    let bytes =
-        |shape: &[i64]| shape.iter().product::<i64>() as u64 * kind.elt_size_in_bytes() as u64;
-    let own = weights.iter().map(|(name, shape)| (name.as_str(), None, bytes(shape)));
+    let own = weights.iter().map(|(name, shape)| {
+        let bytes = shape.iter().product::<i64>() as u64 * kind_of(name).elt_size_in_bytes() as u64;
+        (name.as_str(), None, bytes)
+    });
     let others = extra.contents().map(|(name, content, size)| (name, Some(content), size));
     let shards = cut(own.chain(others), shard_bytes);
     let count = shards.len();
     if count == 1 {
-        return save_shard(&folder.join(SINGLE), &shards[0], give, kind);
+        return save_shard(&folder.join(SINGLE), &shards[0], give, kind_of);
     }
     let mut weight_map = serde_json::Map::new();
     let mut total_size = 0;
     for (number, shard) in (1..).zip(&shards) {
         let file = format!("model-{number:05}-of-{count:05}.safetensors");
-        save_shard(&folder.join(&file), shard, give, kind)?;
+        save_shard(&folder.join(&file), shard, give, kind_of)?;
         for (name, _, size) in shard {
             weight_map.insert((*name).into(), json!(file));
             total_size += size;
@@ -86,11 +90,11 @@ fn cut<'a>(
     shards
 }
 
-fn save_shard(path: &Path, shard: &Shard<'_>, give: &Give<'_>, kind: Kind) -> Result<()> {
+fn save_shard(path: &Path, shard: &Shard<'_>, give: &Give<'_>, kind_of: &KindOf<'_>) -> Result<()> {
     let _no_grad = tch::no_grad_guard();
     let given: Vec<Option<Tensor>> = shard
         .iter()
-        .map(|(name, content, _)| content.is_none().then(|| give(name).to_kind(kind)))
+        .map(|(name, content, _)| content.is_none().then(|| give(name).to_kind(kind_of(name))))
         .collect();
     let contents = shard.iter().zip(&given).map(|((name, content, _), given)| {
         let given = given.as_ref().map(Content::Tensor);
@@ -128,7 +132,8 @@ mod tests {
 
     fn write(folder: &Path, weights: &Weights, shard_bytes: u64) {
         let give = |name: &str| weights.get(name).shallow_clone();
-        save(folder, &shapes(weights), &give, &Extra::default(), Kind::Float, shard_bytes).unwrap();
+        save(folder, &shapes(weights), &give, &Extra::default(), &|_| Kind::Float, shard_bytes)
+            .unwrap();
     }
 
     fn read(
@@ -206,7 +211,7 @@ mod tests {
             let copy = tempfile::tempdir().unwrap();
             let give = |name: &str| loaded.get(name).shallow_clone();
             let loaded = shapes(&loaded);
-            save(copy.path(), &loaded, &give, &extra, Kind::BFloat16, shard_bytes).unwrap();
+            save(copy.path(), &loaded, &give, &extra, &|_| Kind::BFloat16, shard_bytes).unwrap();
             let stored = Stored::open(copy.path()).unwrap();
             let all = shapes(&parameters());
             let wanted = Wanted { tensors: &all, twins: None };

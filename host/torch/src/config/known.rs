@@ -40,7 +40,9 @@ const INERT: [&str; 17] = [
 ];
 
 /// The same for one architecture, by `model_type`: what is about parts that the models we take lack.
-const INERT_IN: [(&str, &[&str]); 2] = [
+const INERT_IN: [(&str, &[&str]); 3] = [
+    // Tensors that guess more tokens, beyond the model.
+    ("glm4_moe", &["num_mtp_layers"]),
     // How softmax is rounded, which is computed in f32 anyway.
     ("gpt_bigcode", &["attention_softmax_in_fp32", "scale_attention_softmax_in_fp32"]),
     // Of experts and state spaces.

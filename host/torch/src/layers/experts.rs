@@ -11,7 +11,7 @@ mod matrices;
 mod router;
 
 pub(crate) use matrices::{ExpertGate, ExpertLayout};
-pub(crate) use router::{RouterScores, RouterShape, RouterWeights};
+pub(crate) use router::{Correction, Groups, RouterScores, RouterShape, RouterWeights};
 
 use super::Source;
 use super::gated::{Gated, GatedShape};

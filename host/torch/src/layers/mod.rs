@@ -74,6 +74,8 @@ pub(crate) enum Role {
     Norm,
     /// What is added.
     Bias,
+    /// Not learned by gradients, and kept in 32 bits.
+    Fixed,
 }
 
 /// The tests of layers make their weights up as they are asked.

@@ -4,6 +4,7 @@
 use super::*;
 use crate::Activations;
 use crate::tensor_file::{self, Content, TensorFile};
+use crate::trainable::Parameter;
 use iterit_core::learner::{LossNormalization, Unwatched};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -142,7 +143,7 @@ fn gradients_are_those_of_transformers() {
             let largest = norms.values().copied().fold(0.0, f64::max);
             let mut worst: (f64, String) = (0.0, String::new());
             let mut count = 0;
-            for (tensor_name, tensor) in learner.weights.iter() {
+            for Parameter { name: tensor_name, tensor, .. } in learner.trainable.iter() {
                 let got = tensor.grad().to_kind(tch::Kind::Double).norm().double_value(&[]);
                 let expected = norms[in_body(tensor_name)];
                 // A gradient that is next to nothing beside the others is compared with those.
@@ -189,6 +190,29 @@ fn a_body_without_its_first_name_is_the_same_model() {
         let ask = |folder: &Path| load(folder).token_nll(&sequences, &Unwatched).unwrap();
         assert_eq!(ask(copy.path()), ask(&folder), "{model}");
         assert_eq!(load(copy.path()).extra.names().len(), 0, "{model}");
+    }
+}
+
+/// As Qwen 3 VL with experts was published; transformers writes them upright.
+#[test]
+fn experts_that_lie_on_their_side_are_the_same() {
+    let folder = folders().into_iter().find(|it| name(it) == "qwen3-vl-moe-wrapped").unwrap();
+    let copy = tempfile::tempdir().unwrap();
+    std::fs::copy(folder.join("config.json"), copy.path().join("config.json")).unwrap();
+    let stored = TensorFile::open(&folder.join("model.safetensors")).unwrap();
+    let lying = |name: String| {
+        let tensor = stored.read(&name).unwrap();
+        let lies = name.contains(".experts.");
+        (name, if lies { tensor.transpose(1, 2).contiguous() } else { tensor })
+    };
+    let tensors: Vec<(String, Tensor)> = stored.names().into_iter().map(lying).collect();
+    let contents: Vec<_> =
+        tensors.iter().map(|(name, it)| (name.as_str(), Content::Tensor(it))).collect();
+    tensor_file::write(&copy.path().join("model.safetensors"), &contents).unwrap();
+    let mut learner = load(copy.path());
+    for Expected { sequence, nll, .. } in expected(&folder) {
+        let got = learner.token_nll(&[sequence], &Unwatched).unwrap();
+        assert!(worst(&got[0], &nll) < LOSS);
     }
 }
 

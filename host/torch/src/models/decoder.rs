@@ -12,12 +12,19 @@ use crate::layers::low_rank::LowRank;
 use crate::layers::norm::Norm;
 use crate::layers::rope::Reach;
 use crate::layers::{LinearLayer, Role, Source, Supply};
+use std::collections::HashSet;
 use tch::Tensor;
 
 impl DecoderShape {
     /// Name and shape of every weight, in the model's order; a tied head is not among them.
     pub(crate) fn parameters(&self) -> Vec<(String, Vec<i64>)> {
         self.walk().tensors.into_iter().map(|it| (it.name, it.shape)).collect()
+    }
+
+    /// The names of those that are not learned by gradients.
+    pub(crate) fn fixed(&self) -> HashSet<String> {
+        let fixed = self.walk().tensors.into_iter().filter(|it| it.role == Role::Fixed);
+        fixed.map(|it| it.name).collect()
     }
 
     /// What the model asks for.

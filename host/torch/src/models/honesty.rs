@@ -9,7 +9,7 @@ use serde_json::{Map, Value, json};
 /// one at once.
 fn bases(model_type: &str) -> Vec<Map<String, Value>> {
     let more = match model_type {
-        "qwen2" | "qwen3" => {
+        "qwen2" | "qwen3" | "qwen2_vl_text" | "qwen2_5_vl_text" => {
             json!([{"use_sliding_window": true, "sliding_window": 8, "max_window_layers": 1}])
         }
         "smollm3" => json!([{"use_sliding_window": true, "sliding_window": 8}]),
@@ -40,6 +40,23 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
             "num_experts_per_tok": 1, "moe_intermediate_size": 8,
             "shared_expert_intermediate_size": 8, "mlp_only_layers": [1],
         }]),
+        "qwen3_vl_moe_text" => json!([{
+            "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "mlp_only_layers": [1],
+        }]),
+        "glm4_moe" | "dots1" => json!([{
+            "n_routed_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 2, "topk_group": 1,
+            "sliding_window": 8, "max_window_layers": 1,
+        }]),
+        "ernie4_5_moe" => json!([{
+            "moe_num_experts": 4, "moe_k": 1, "moe_intermediate_size": 8,
+            "moe_num_shared_experts": 1, "moe_layer_end_index": 1,
+        }]),
+        "lfm2_moe" => json!([{
+            "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "num_dense_layers": 1, "conv_L_cache": 3, "layer_types": ["conv", "full_attention", "conv", "conv", "conv", "conv", "conv", "conv"],
+        }]),
         "lfm2" => json!([{"conv_L_cache": 3, "block_multiple_of": 2, "full_attn_idxs": [1]}]),
         "gpt_neo" => json!([{"window_size": 8}]),
         "opt" => json!([{"ffn_dim": 16}]),
@@ -68,7 +85,7 @@ fn another(model_type: &str, name: &str, value: &Value) -> Value {
         ("layer_types", _) if model_type.starts_with("qwen3_5") || model_type == "qwen3_next" => {
             json!(["full_attention", "linear_attention", "linear_attention", "full_attention"])
         }
-        ("layer_types", _) if model_type == "lfm2" => {
+        ("layer_types", _) if model_type.starts_with("lfm2") => {
             json!(["conv", "conv", "full_attention", "conv"])
         }
         ("full_attn_idxs" | "mlp_only_layers", _) => json!([2]),
@@ -214,6 +231,12 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("qwen3_next", "attention_dropout", json!(0.1)),
         ("lfm2", "layer_types", json!(vec!["linear_attention"; 4])),
         ("lfm2", "conv_L_cache", json!(0)),
+        ("lfm2_moe", "output_router_logits", json!(true)),
+        ("glm4_moe", "output_router_logits", json!(true)),
+        ("dots1", "attention_dropout", json!(0.1)),
+        ("ernie4_5_moe", "output_router_logits", json!(true)),
+        ("qwen2_vl_text", "attention_dropout", json!(0.1)),
+        ("qwen3_vl_moe_text", "output_router_logits", json!(true)),
     ] {
         let mut fields = bases(model_type).remove(0);
         fields.insert(name.into(), value);

@@ -14,7 +14,9 @@ mod arcee;
 mod cohere;
 mod cohere2;
 mod cwm;
+mod dots1;
 mod ernie4_5;
+mod ernie4_5_moe;
 mod exaone4;
 mod falcon;
 mod gemma;
@@ -22,6 +24,7 @@ mod gemma2;
 mod gemma3;
 mod glm;
 mod glm4;
+mod glm4_moe;
 mod gpt2;
 mod gpt_bigcode;
 mod gpt_neo;
@@ -35,6 +38,7 @@ mod helium;
 mod hunyuan_v1_dense;
 mod jais2;
 mod lfm2;
+mod lfm2_moe;
 mod llama;
 mod ministral;
 mod ministral3;
@@ -55,6 +59,7 @@ mod qwen3_5;
 mod qwen3_5_moe;
 mod qwen3_moe;
 mod qwen3_next;
+mod qwen_vl;
 mod seed_oss;
 mod smollm3;
 mod stablelm;
@@ -67,6 +72,8 @@ mod honesty;
 pub(crate) mod reference;
 
 use crate::config::{Absent, Config, Fields};
+use crate::layers::head::LogitShape;
+use crate::layers::linear::LinearKind;
 use shape::{DecoderShape, Embeddings};
 
 /// An architecture, by the names that `config.json` gives, and how to read its fields.
@@ -135,6 +142,14 @@ const ARCHITECTURES: &[Architecture] = &[
     mixtral::ARCHITECTURE,
     qwen2_moe::ARCHITECTURE,
     granitemoe::ARCHITECTURE,
+    glm4_moe::ARCHITECTURE,
+    dots1::ARCHITECTURE,
+    ernie4_5_moe::ARCHITECTURE,
+    lfm2_moe::ARCHITECTURE,
+    qwen_vl::QWEN2_VL,
+    qwen_vl::QWEN2_5_VL,
+    qwen_vl::QWEN3_VL,
+    qwen_vl::QWEN3_VL_MOE,
 ];
 
 const WRAPPERS: &[Wrapper] = &[
@@ -150,6 +165,34 @@ const WRAPPERS: &[Wrapper] = &[
         model_type: "qwen3_5_moe",
         text: "qwen3_5_moe_text",
     },
+    Wrapper {
+        class: "Qwen2VLForConditionalGeneration",
+        model_type: "qwen2_vl",
+        text: "qwen2_vl_text",
+    },
+    Wrapper {
+        class: "Qwen2_5_VLForConditionalGeneration",
+        model_type: "qwen2_5_vl",
+        text: "qwen2_5_vl_text",
+    },
+    Wrapper {
+        class: "Qwen3VLForConditionalGeneration",
+        model_type: "qwen3_vl",
+        text: "qwen3_vl_text",
+    },
+    Wrapper {
+        class: "Qwen3VLMoeForConditionalGeneration",
+        model_type: "qwen3_vl_moe",
+        text: "qwen3_vl_moe_text",
+    },
+    Wrapper { class: "LlavaForConditionalGeneration", model_type: "llava", text: "llama" },
+    Wrapper { class: "LlavaNextForConditionalGeneration", model_type: "llava_next", text: "llama" },
+    Wrapper {
+        class: "LlavaOnevisionForConditionalGeneration",
+        model_type: "llava_onevision",
+        text: "qwen2",
+    },
+    Wrapper { class: "InternVLForConditionalGeneration", model_type: "internvl", text: "qwen2" },
 ];
 
 /// What else may be saved of a model: it has no head that predicts the next token.
@@ -172,6 +215,14 @@ pub(crate) fn shape(config: &Config) -> Result<DecoderShape, String> {
         // transformers asks the whole model, not the text's part of it.
         let whole = Fields::new(config.model_type(), config.whole(), Absent::Default);
         shape.embeddings = Embeddings::from_tied(whole.flag("tie_word_embeddings"));
+        // Its head is one of its own, a matrix and nothing else.
+        if shape.logits != LogitShape::default() || shape.head != LinearKind::Plain {
+            fields.fault(format!(
+                "a text model `{}` within a `{}`: what it does to logits is lost there",
+                architecture.model_type,
+                config.model_type()
+            ));
+        }
     }
     shape.dropout = fields.dropouts();
     let mut faults = fields.into_faults();
@@ -220,7 +271,6 @@ mod tests {
     use super::*;
     use crate::layers::attention::AttentionShape;
     use crate::layers::feed_forward::FeedForwardShape;
-    use crate::layers::linear::LinearKind;
     use serde_json::{Value, json};
 
     fn config(class: Option<&str>, model_type: &str, more: &Value) -> Config {

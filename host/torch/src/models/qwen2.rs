@@ -5,6 +5,7 @@ use super::common::{self, Sizes};
 use super::{Architecture, DecoderShape};
 use crate::config::{Fields, LayerType, RopeDefaults};
 use crate::layers::attention::AttentionShape;
+use crate::layers::block::BlockShape;
 use crate::layers::linear::LinearKind;
 
 pub(super) const ARCHITECTURE: Architecture =
@@ -22,15 +23,23 @@ pub(super) fn layers(
     sizes: &Sizes,
     attention: &AttentionShape,
 ) -> DecoderShape {
+    let blocks = blocks(fields, sizes, attention);
+    let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
+    common::decoder(fields, sizes, blocks, vec![rope])
+}
+
+pub(super) fn blocks(
+    fields: &Fields<'_>,
+    sizes: &Sizes,
+    attention: &AttentionShape,
+) -> Vec<BlockShape> {
     let feed_forward = common::gated(fields, "hidden_act");
     let norm = common::rms_norm(fields);
     let block = |window| {
         let attention = AttentionShape { window, ..attention.clone() };
         common::block(attention, feed_forward.clone(), norm)
     };
-    let blocks = windows(fields, sizes.layers).into_iter().map(block).collect();
-    let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
-    common::decoder(fields, sizes, blocks, vec![rope])
+    windows(fields, sizes.layers).into_iter().map(block).collect()
 }
 
 /// The window of each layer.

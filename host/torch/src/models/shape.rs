@@ -57,18 +57,20 @@ pub(crate) struct DecoderShape {
 }
 
 impl DecoderShape {
-    /// The same model as a checkpoint keeps it, which `is_there` asks for tensors by their names: under
+    /// The same model as a checkpoint keeps it, whose tensors `shape_of` finds by their names: under
     /// another prefix, or with all experts of a layer in one tensor.
-    pub(crate) fn found(mut self, is_there: impl Fn(&str) -> bool) -> Self {
-        self.names = self.names.found(&is_there);
+    pub(crate) fn found(mut self, shape_of: impl Fn(&str) -> Option<Vec<i64>>) -> Self {
+        self.names = self.names.found(|name| shape_of(name).is_some());
         for (layer, block) in self.blocks.iter_mut().enumerate() {
             let FeedForwardShape::Experts(experts) = &mut block.feed_forward.shape else {
                 continue;
             };
+            let size = [experts.intermediate_size, self.hidden_size];
             // Mixtral's are elsewhere in a file than in transformers' memory.
             for part in [block.feed_forward.name, "mlp"] {
                 let name = format!("{}.{part}", self.names.block(layer));
-                if let Some(layout) = experts.layout.found(|it| is_there(&format!("{name}.{it}"))) {
+                let found = experts.layout.found(size, |it| shape_of(&format!("{name}.{it}")));
+                if let Some(layout) = found {
                     (experts.layout, block.feed_forward.name) = (layout, part);
                     break;
                 }

@@ -16,6 +16,8 @@ pub(crate) enum ExpertLayout {
     Separate([&'static str; 3]),
     /// All experts in two tensors: gate above up, [E, 2·I, D], and down, [E, D, I].
     Stacked([&'static str; 2]),
+    /// The same with each matrix lying on its side: [E, D, 2·I] and [E, I, D].
+    StackedLying([&'static str; 2]),
     /// gpt-oss's: [E, D, 2·I], gate and up in turns, and [E, I, D], each with a bias.
     AlternatingBiased,
 }
@@ -33,6 +35,7 @@ pub(crate) enum ExpertGate {
 pub(super) enum Matrices {
     Separate { experts: Vec<[Tensor; 3]>, gate: ExpertGate },
     Stacked { gate_up: Tensor, down: Tensor, gate: ExpertGate },
+    StackedLying { gate_up: Tensor, down: Tensor, gate: ExpertGate },
     AlternatingBiased { gate_up: [Tensor; 2], down: [Tensor; 2], gate: ExpertGate },
 }
 
@@ -55,11 +58,21 @@ enum Output {
 }
 
 impl ExpertLayout {
-    /// The layout that a checkpoint has instead of this one, where `is_there` finds its tensors in the
+    /// The layout that a checkpoint has instead of this one, as `shape_of` finds its tensors in the
     /// feed-forward.
-    pub(crate) fn found(self, is_there: impl Fn(&str) -> bool) -> Option<Self> {
+    pub(crate) fn found(
+        self,
+        [inner, hidden_size]: [i64; 2],
+        shape_of: impl Fn(&str) -> Option<Vec<i64>>,
+    ) -> Option<Self> {
+        let [gate_up, down] = ["experts.gate_up_proj", "experts.down_proj"];
+        let found = shape_of(gate_up)?;
         match self {
-            Self::Separate(_) if is_there("experts.gate_up_proj") => Some(Self::STACKED),
+            Self::Separate(_) => Some(Self::STACKED),
+            // As wide as high, it stands upright, as transformers takes it.
+            Self::STACKED if inner * 2 != hidden_size && found[1..] == [hidden_size, 2 * inner] => {
+                Some(Self::StackedLying([gate_up, down]))
+            }
             _ => None,
         }
     }
@@ -79,6 +92,9 @@ impl Matrices {
         hidden_size: i64,
     ) -> Self {
         let (count, inner, gate) = (shape.num_experts, shape.intermediate_size, shape.gate);
+        let all = |source: &mut Source<'_>, part: &str, [rows, columns]: [i64; 2]| {
+            source.tensor(&format!("{name}.{part}"), &[count, rows, columns], Role::Weight)
+        };
         match shape.layout {
             ExpertLayout::Separate(parts) => {
                 let sizes = [[inner, hidden_size], [inner, hidden_size], [hidden_size, inner]];
@@ -92,12 +108,12 @@ impl Matrices {
                 Self::Separate { experts: (0..count).map(expert).collect(), gate }
             }
             ExpertLayout::Stacked([gate_up, down]) => {
-                let mut all = |part: &str, size: [i64; 2]| {
-                    let shape = [count, size[0], size[1]];
-                    source.tensor(&format!("{name}.{part}"), &shape, Role::Weight)
-                };
-                let gate_up = all(gate_up, [2 * inner, hidden_size]);
-                Self::Stacked { gate_up, down: all(down, [hidden_size, inner]), gate }
+                let gate_up = all(source, gate_up, [2 * inner, hidden_size]);
+                Self::Stacked { gate_up, down: all(source, down, [hidden_size, inner]), gate }
+            }
+            ExpertLayout::StackedLying([gate_up, down]) => {
+                let gate_up = all(source, gate_up, [hidden_size, 2 * inner]);
+                Self::StackedLying { gate_up, down: all(source, down, [inner, hidden_size]), gate }
             }
             ExpertLayout::AlternatingBiased => {
                 let mut biased = |part: &str, size: [i64; 2]| {
@@ -130,16 +146,10 @@ impl Matrices {
                     gate: *gate,
                 })
                 .collect(),
-            Self::Stacked { gate_up, down, gate } => gate_up
-                .unbind(0)
-                .into_iter()
-                .zip(down.unbind(0))
-                .map(|(gate_up, down)| Expert {
-                    inputs: Inputs::Stacked(gate_up),
-                    output: Output::Plain(down),
-                    gate: *gate,
-                })
-                .collect(),
+            Self::Stacked { gate_up, down, gate } => stacked(gate_up, down, *gate),
+            Self::StackedLying { gate_up, down, gate } => {
+                stacked(&gate_up.transpose(1, 2), &down.transpose(1, 2), *gate)
+            }
             Self::AlternatingBiased { gate_up, down, gate } => apart(gate_up)
                 .zip(apart(down))
                 .map(|(gate_up, down)| Expert {
@@ -182,6 +192,16 @@ impl ExpertGate {
             }
         }
     }
+}
+
+/// [E, 2·I, D], [E, D, I]
+fn stacked(gate_up: &Tensor, down: &Tensor, gate: ExpertGate) -> Vec<Expert> {
+    let expert = |(gate_up, down)| Expert {
+        inputs: Inputs::Stacked(gate_up),
+        output: Output::Plain(down),
+        gate,
+    };
+    gate_up.unbind(0).into_iter().zip(down.unbind(0)).map(expert).collect()
 }
 
 fn halves(parts: Vec<Tensor>) -> [Tensor; 2] {
