@@ -51,7 +51,7 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
         }]),
         "ernie4_5_moe" => json!([{
             "moe_num_experts": 4, "moe_k": 1, "moe_intermediate_size": 8,
-            "moe_num_shared_experts": 1, "moe_layer_end_index": 1,
+            "moe_num_shared_experts": 1, "moe_layer_end_index": 2,
         }]),
         "lfm2_moe" => json!([{
             "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
