@@ -353,13 +353,14 @@ fn an_export_says_which_type_it_has() {
 fn questions_that_make_no_sense_are_refused() {
     let mut learner = learner(&json!({"max_position_embeddings": 8}), LearnerOptions::default());
     let mut check = |tokens: Vec<u32>, fault: &str| {
-        let sequence = [Sequence { tokens, scored: (1..2).into() }];
+        let sequence = [Sequence { scored: (1..tokens.len()).into(), tokens }];
         let asked = learner.token_nll(&sequence, &Unwatched).unwrap_err().to_string();
         let trained = learner.step(&alone(&sequence), &STEP).unwrap_err().to_string();
         assert!(asked.contains(fault) && trained.contains(fault), "{asked}\n{trained}");
     };
     check(vec![1, VOCABULARY], "token id 61 in sequence 0, but the model knows ids below 61");
-    check(vec![1; 9], "sequence 0 has 9 tokens, the model's limit is 8");
+    // The last of them is not run.
+    check(vec![1; 10], "sequence 0 has 10 tokens, the model's limit is 8");
     let unscored = [Sequence { tokens: vec![1, 2], scored: Scored::default() }];
     let message = learner.step(&alone(&unscored), &STEP).unwrap_err().to_string();
     assert!(message.contains("no sample of this step has a token that carries loss"), "{message}");
