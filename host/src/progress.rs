@@ -31,6 +31,8 @@ struct Bar {
     /// Where stderr is no terminal, a line now and then stands for the bar.
     last_line: Instant,
     begun: Instant,
+    /// How far it had come when it was first drawn: a phase may go on where it was left.
+    first: Option<u64>,
 }
 
 /// Without a terminal, a line no more often than this.
@@ -102,9 +104,13 @@ impl Watch for Screen {
         let Some(bar) = bar.as_mut() else { return };
         bar.drawn.set_length(total);
         bar.drawn.set_position(done);
+        let first = *bar.first.get_or_insert_with(|| {
+            bar.drawn.reset_eta();
+            done
+        });
         if bar.drawn.is_hidden() && bar.last_line.elapsed() > LINE_EVERY {
             bar.last_line = Instant::now();
-            let eta = eta(bar.begun.elapsed(), done, total);
+            let eta = eta(bar.begun.elapsed(), done - first.min(done), total - first.min(total));
             anstream::eprintln!("{}: {done} of {total}, {eta} left", bar.name);
         }
     }
@@ -128,7 +134,7 @@ impl Observer for Screen {
             drawn.set_draw_target(ProgressDrawTarget::hidden());
         }
         let now = Instant::now();
-        *lock(&self.bar) = Some(Bar { name, drawn, last_line: now, begun: now });
+        *lock(&self.bar) = Some(Bar { name, drawn, last_line: now, begun: now, first: None });
     }
 
     fn end(&self, _: Phase) {

@@ -9,14 +9,15 @@ pub(crate) use announce::{announce, estimate, speed, trained, warn_of_texts};
 pub(crate) use leave::{Exported, export_model};
 
 use crate::observers::Beginning;
-use iterit_core::Result;
-use iterit_core::config::{BudgetUnit, Config, budget};
+use iterit_core::config::{BudgetUnit, Config, FinalModel, budget};
 use iterit_core::corpus::Corpus;
 use iterit_core::identity::{Environment, Identity};
 use iterit_core::plugin_set::PluginSet;
 use iterit_core::record::{PluginRecord, RunManifest};
 use iterit_core::run::{Inputs, Run, RunOptions, RunState};
 use iterit_core::run_directory::Occupied;
+use iterit_core::sdk::LogLevel;
+use iterit_core::{Error, Result};
 use std::collections::BTreeMap;
 
 /// A run that is ready to begin, or to go on.
@@ -53,6 +54,9 @@ impl<'a> Training<'a> {
     ) -> Result<Self> {
         let lender = inputs.lender;
         let num_samples = lender.corpus.num_samples();
+        if inputs.held_out.is_none() {
+            refuse_without_held_out(config)?;
+        }
         let budget = budget(config.selection.ratio, num_samples)?;
         let options = RunOptions {
             budget,
@@ -64,6 +68,7 @@ impl<'a> Training<'a> {
             train: config.train.clone(),
             save_every: config.output.save_every,
             keep: config.output.keep,
+            model: config.output.model,
         };
         let run = Run { inputs, plugins, options, state: RunState::default() };
         let manifest = RunManifest {
@@ -118,17 +123,59 @@ impl<'a> Training<'a> {
         self.run.train()
     }
 
-    /// Leaves the trained model, as Hugging Face loads it.
+    /// Leaves the trained model, as Hugging Face loads it: as it is after the last step, or as it was
+    /// where the held-out loss was lowest.
     pub(crate) fn leave_model(&self) -> Result<()> {
         let inputs = &self.run.inputs;
+        if self.config.output.model == FinalModel::Best {
+            self.go_back_to_best()?;
+        }
         let (corpus, models) = (inputs.lender.corpus, inputs.lender.models);
         export_model(self.config, corpus, models, Exported::Trained, &inputs.directory.model_path())
+    }
+
+    fn go_back_to_best(&self) -> Result<()> {
+        let Inputs { lender, directory, .. } = self.run.inputs;
+        let Some(best) = self.run.best_step() else { return Ok(()) };
+        if best == self.run.state.step {
+            return Ok(());
+        }
+        let checkpoint = directory.checkpoint(best)?.folder.join("learner");
+        lender.models.change(|learner| learner.restore(&checkpoint))?;
+        let message = format!(
+            "model/ has the weights of the lowest held-out loss, those after {best} of {} steps",
+            self.run.state.step
+        );
+        lender.observer.say(LogLevel::Info, "", &message);
+        Ok(())
     }
 
     /// Leaves what people look at: TensorBoard's curves and the report.
     pub(crate) fn leave_views(&self) -> Result<()> {
         let inputs = &self.run.inputs;
         leave::write_views(self.config, inputs.lender.corpus, inputs.directory)
+    }
+}
+
+/// Keys that decide by held-out samples, where there are none.
+fn refuse_without_held_out(config: &Config) -> Result<()> {
+    let Config { train, output, .. } = config;
+    let set = [
+        ("train.eval_every", train.eval_every > 0),
+        ("train.patience", train.patience.is_some()),
+        ("output.model = \"best\"", output.model == FinalModel::Best),
+    ];
+    let mut faults: Vec<String> = set
+        .into_iter()
+        .filter(|(_, is_set)| *is_set)
+        .map(|(key, _)| format!("{key} goes by the held-out loss, and no samples are held out"))
+        .collect();
+    match faults.last_mut() {
+        None => Ok(()),
+        Some(last) => {
+            last.push_str("\nhint: --set data.eval_fraction=0.05, or data.eval_path=FILE");
+            Err(Error::Config(faults))
+        }
     }
 }
 

@@ -3,6 +3,7 @@
 use iterit_core::compare::Plan;
 use iterit_core::config::on_resume;
 use iterit_core::config::{Config, Device, Dtype, MicroBatch, OnResume, Setting, Shuffle};
+use iterit_core::schedule::Decay;
 use iterit_core::{Error, Result};
 use std::collections::BTreeSet;
 use std::fs;
@@ -94,7 +95,8 @@ fn every_fault_is_reported_at_once_and_in_its_place() {
             "run.toml:1: unknown key `epochs`, the nearest is `train.epochs`",
             "run.toml:3: `train.epochs` is 0, expected a whole number, 1 or more",
             "run.toml:4: unknown key `train.learning_rat`, the nearest is `train.learning_rate`",
-            "run.toml:5: `train.schedule` is \"cosin\", expected \"cosine\", \"linear\" or \"constant\"",
+            "run.toml:5: `train.schedule` is \"cosin\", expected \"cosine\", \"linear\", \
+             \"constant\", \"cosine_with_min_lr\" or \"warmup_stable_decay\"",
             "run.toml:7: `selection.ratio` is 0, expected a share of the samples above 0 and up to 1, \
              or a count above 1",
             "run.toml:9: unknown key `model.lora`, the nearest is `train.lora.rank`",
@@ -127,6 +129,17 @@ fn each_key_refuses_what_makes_no_sense() {
         "train.learning_rate=nan",
         "train.learning_rate=0",
         "train.warmup_ratio=1.5",
+        "train.max_steps=0",
+        "train.warmup_steps=-1",
+        "train.min_lr_rate=1.1",
+        "train.min_lr=-1e-6",
+        "train.decay_ratio=2",
+        "train.decay_type=sqrt",
+        "train.adam_beta1=1",
+        "train.adam_beta2=-0.1",
+        "train.adam_epsilon=0",
+        "train.patience=0",
+        "train.eval_every=0.5",
         "train.weight_decay=-0.1",
         "train.max_grad_norm=0",
         "train.batch=0",
@@ -136,6 +149,7 @@ fn each_key_refuses_what_makes_no_sense() {
         "train=3",
         "output.keep=0",
         "output.tensorboard=yes",
+        "output.model=middle",
     ] {
         let (key, value) = set.split_once('=').expect("a key");
         let found = faults("", &[set]);
@@ -221,6 +235,41 @@ fn samples_a_step_are_told_from_steps_of_accumulation() {
             "--set train.gradient_accumulation: `train.batch` is 0, expected a number of samples, 1 or more"
         ]
     );
+}
+
+/// Names that transformers has for schedules mean the same; what cannot be meant together is a fault.
+#[test]
+fn schedules_have_the_names_and_the_needs_that_transformers_knows() {
+    let constant = load("[train]\nschedule = 'constant_with_warmup'\n", &[]).expect("a schedule");
+    assert_eq!(constant.train.schedule, Decay::Constant);
+    let floored = load("[train]\nschedule = 'cosine_with_min_lr'\nmin_lr_rate = 0.1\n", &[]);
+    assert_eq!(floored.expect("a schedule").train.rates(100).least, 0.1);
+    for (sets, fault) in [
+        (
+            &["train.schedule=cosine_with_min_lr"][..],
+            "`train.schedule` is \"cosine_with_min_lr\", expected a train.min_lr, or a train.min_lr_rate \
+             such as 0.1",
+        ),
+        (
+            &["train.min_lr=1e-6", "train.min_lr_rate=0.1"],
+            "`train.min_lr` is 0.000001 and `train.min_lr_rate` 0.1, expected one of them: a rate, or a \
+             share of train.learning_rate",
+        ),
+        (
+            &["train.min_lr=1e-3"],
+            "`train.min_lr` is 0.001, expected no more than train.learning_rate, 0.00002",
+        ),
+    ] {
+        assert_eq!(faults("", sets), [fault], "{sets:?}");
+    }
+    for (theirs, ours) in [
+        ("adam_beta1", "train.adam_beta1"),
+        ("eval_steps", "train.eval_every"),
+        ("load_best_model_at_end", "output.model"),
+    ] {
+        let found = faults("", &[&format!("{theirs}=1")]);
+        assert!(found[0].contains(&format!("the nearest is `{ours}`")), "{found:?}");
+    }
 }
 
 /// Every recipe loads, and its plugins are ours.

@@ -6,7 +6,8 @@ use iterit_core::observe::History;
 use iterit_core::observe::drift::drifts;
 use iterit_core::observe::why::{Fate, why};
 use iterit_core::record::{
-    EpochRecord, PluginRecord, RunManifest, RunRecord, ScoreLine, Seconds, Selection, StepRecord,
+    EpochRecord, Evaluation, PluginRecord, RunManifest, RunRecord, ScoreLine, Seconds, Selection,
+    StepRecord,
 };
 use iterit_core::report::{self, RunView};
 use iterit_core::{Role, Sample, SampleId, Turn};
@@ -57,6 +58,7 @@ fn record(num_samples: usize) -> RunRecord {
         tokens: 100,
         tokens_per_second: 50.0,
     };
+    let evaluation = |step, loss| Evaluation { step, epoch: (step / 4) as u32, loss };
     let epoch = |epoch: u32| EpochRecord {
         epoch,
         picked: 3,
@@ -74,6 +76,7 @@ fn record(num_samples: usize) -> RunRecord {
         manifest: manifest(num_samples),
         epochs: vec![epoch(0), epoch(1)],
         steps: (0..6).map(step).collect(),
+        evaluations: vec![evaluation(2, 2.2), evaluation(3, 2.0), evaluation(6, 1.9)],
         scores,
         selections: vec![selection(0, [5, 2, 9]), selection(1, [5, 7, 2])],
     }
@@ -104,7 +107,14 @@ fn manifest(num_samples: usize) -> RunManifest {
 
 fn empty_record() -> RunRecord {
     let manifest = RunManifest { plugins: vec![], num_samples: 0, ..manifest(0) };
-    RunRecord { manifest, epochs: vec![], steps: vec![], scores: vec![], selections: vec![] }
+    RunRecord {
+        manifest,
+        epochs: vec![],
+        steps: vec![],
+        evaluations: vec![],
+        scores: vec![],
+        selections: vec![],
+    }
 }
 
 fn arm_results() -> Vec<ArmResult> {

@@ -222,7 +222,14 @@ fn empty_record() -> RunRecord {
         environment: Default::default(),
         resumed: Vec::new(),
     };
-    RunRecord { manifest, epochs: vec![], steps: vec![], scores: vec![], selections: vec![] }
+    RunRecord {
+        manifest,
+        epochs: vec![],
+        steps: vec![],
+        evaluations: vec![],
+        scores: vec![],
+        selections: vec![],
+    }
 }
 
 #[test]

@@ -119,6 +119,55 @@ fn an_interrupted_run_goes_on_as_if_it_had_not_been() {
     assert!(weights("cut") == weights("whole"), "the weights differ");
 }
 
+/// `output.model = "best"` leaves the weights of the lowest held-out loss, and so does `export`.
+#[test]
+fn the_best_weights_are_left_where_they_are_asked_for() {
+    let project = Project::new();
+    // Steps so long that the held-out loss rises in the end.
+    let sets = ["train.learning_rate=0.03", "train.eval_every=3", "train.patience=4"];
+    let sets = [&sets[..], &["data.eval_fraction=0.05", "output.model=best", "output.keep=1"]];
+    let sets: Vec<&str> = sets.concat().into_iter().flat_map(|set| ["--set", set]).collect();
+    let outcome = Outcome::of(&mut train_by(&project, "random", "run", &sets)).succeeded();
+    let evaluations = lines(&project, "run/evaluations.jsonl");
+    let loss = |line: &Value| line["loss"].as_f64().expect("a loss");
+    let lowest = evaluations.iter().min_by(|a, b| loss(a).total_cmp(&loss(b))).expect("some");
+    let best = lowest["step"].as_u64().expect("a step");
+    let last = evaluations.last().expect("some")["step"].as_u64().expect("a step");
+    assert!(best < last, "the last is no better: {evaluations:?}");
+    assert!(outcome.stderr.contains(&format!("those after {best} of {last} steps")), "{outcome}");
+    let checkpoints: Vec<u64> = std::fs::read_dir(project.path("run/checkpoints"))
+        .expect("checkpoints")
+        .filter_map(|it| it.ok()?.file_name().to_str()?.strip_prefix("step-")?.parse().ok())
+        .collect();
+    assert!(checkpoints.contains(&best) && checkpoints.len() == 2, "{checkpoints:?}");
+
+    let weights = |folder: &str| {
+        std::fs::read(project.path(&format!("{folder}/model.safetensors"))).expect("weights")
+    };
+    project.run(["export", "run", "--out", "best"]).succeeded();
+    project.run(["export", "run", "--out", "last", "--step", &last.to_string()]).succeeded();
+    assert!(weights("best") == weights("run/model"), "the export has other weights");
+    assert!(weights("last") != weights("run/model"), "the last weights are the best");
+    // A finished run that is resumed leaves the same once more.
+    Outcome::of(train_by(&project, "random", "run", &sets).arg("--resume")).succeeded();
+    assert!(weights("best") == weights("run/model"), "a resume leaves other weights");
+}
+
+#[test]
+fn what_goes_by_held_out_samples_needs_some() {
+    let project = Project::new();
+    let sets = ["--set", "train.patience=2", "--set", "output.model=best"];
+    Outcome::of(&mut train_by(&project, "random", "run", &sets)).failed(
+        1,
+        &[
+            "train.patience goes by the held-out loss, and no samples are held out",
+            "output.model = \"best\" goes by the held-out loss",
+            "hint: --set data.eval_fraction=0.05",
+        ],
+    );
+    assert!(!project.path("run").exists());
+}
+
 #[test]
 fn every_published_baseline_runs() {
     let project = Project::new();

@@ -21,6 +21,8 @@ pub mod grouped;
 pub mod identity;
 pub mod record;
 pub mod metrics;
+pub mod evaluation;
+pub mod spikes;
 pub mod run_directory;
 
 pub mod observe;

@@ -158,7 +158,7 @@ pub struct LossLine {
     pub tokens: u64,
 }
 
-/// One line of `epochs/E/held-out.jsonl`: a held-out sample, asked after the epoch.
+/// One line of `epochs/E/held-out.jsonl`: a held-out sample, as it was asked last in the epoch.
 #[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
 pub struct HeldOutLine {
     /// Its position among the held-out samples.
@@ -167,6 +167,18 @@ pub struct HeldOutLine {
     pub nll: f64,
     /// How many tokens that are; 0 where the response is cut off.
     pub tokens: u32,
+}
+
+/// One line of `evaluations.jsonl`: what the held-out samples said after so many steps, in the midst
+/// of an epoch or at its end.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub struct Evaluation {
+    /// Optimizer steps done.
+    pub step: u64,
+    /// The epoch they stand in.
+    pub epoch: u32,
+    /// Mean held-out loss a response token, nats.
+    pub loss: f64,
 }
 
 /// `epochs/E/selection.json`: what an epoch trains on, in pick order.
@@ -233,6 +245,9 @@ pub struct RunRecord {
     pub epochs: Vec<EpochRecord>,
     /// Every optimizer step.
     pub steps: Vec<StepRecord>,
+    /// Every time the held-out samples were asked.
+    #[serde(default)]
+    pub evaluations: Vec<Evaluation>,
     /// By epoch, the scores made for it.
     pub scores: Vec<Vec<ScoreLine>>,
     /// By epoch, what it trained on.

@@ -10,30 +10,31 @@ mod state;
 
 mod pace;
 
+mod outlook;
 mod checkpoint;
 mod choose;
+mod evaluate;
 mod epoch;
 
 #[cfg(test)]
 mod tests;
 
+pub use evaluate::evaluate;
 pub use lender::{History, Lender};
 pub use pick::pick;
 pub use score::score;
 pub use state::{EpochInProgress, RunState};
 
+use outlook::Outlook;
 use pace::Pace;
 
-use crate::config::{Shuffle, TrainConfig};
+use crate::config::{FinalModel, Shuffle, TrainConfig};
 use crate::corpus::Corpus;
 use crate::greedy::Ties;
-use crate::grouped;
-use crate::learner::{Sequence, StepOptions};
-use crate::models::Models;
-use crate::observer::{Observer, Phase};
+use crate::learner::StepOptions;
 use crate::permutation::order_seed;
 use crate::plugin_set::PluginSet;
-use crate::record::{EpochRecord, HeldOutLine};
+use crate::record::EpochRecord;
 use crate::run_directory::RunDirectory;
 use crate::schedule::{Schedule, total_steps};
 use crate::{Error, Result};
@@ -77,6 +78,8 @@ pub struct RunOptions {
     pub save_every: u64,
     /// Checkpoints kept.
     pub keep: usize,
+    /// Which weights are to be left in the end; the best ones are kept besides.
+    pub model: FinalModel,
 }
 
 impl Run<'_> {
@@ -84,17 +87,23 @@ impl Run<'_> {
     /// checkpoint and returns [`Error::Cancelled`].
     pub fn train(&mut self) -> Result<()> {
         let pace = self.pace()?;
+        let mut outlook = Outlook::default();
         while self.state.epoch < self.options.train.epochs {
             if self.state.in_progress.is_none() {
+                if self.is_over() {
+                    break;
+                }
                 self.choose()?;
             }
-            self.train_epoch(&pace)?;
+            self.train_epoch(&pace, &mut outlook)?;
             self.close_epoch()?;
         }
+        self.tell_of_early_end(&pace);
         Ok(())
     }
 
-    /// The learning rates of all steps, fixed by the strategy's budgets before the first one.
+    /// The learning rates of all steps, fixed by the strategy's budgets before the first one and laid over
+    /// the steps that there are at most.
     pub fn schedule(&self) -> Result<Schedule> {
         self.pace().map(|pace| pace.schedule)
     }
@@ -112,9 +121,12 @@ impl Run<'_> {
                 train.epochs
             )));
         }
+        let steps = train.max_steps.map_or(total, |most| total.min(most));
+        let tokens = self.options.tokens.map(|most| self.tokens_planned(&budgets, most));
+        let share = steps as f64 / total as f64;
         Ok(Pace {
-            schedule: Schedule::new(train.learning_rate, train.schedule, train.warmup_ratio, total),
-            tokens: self.options.tokens.map(|most| self.tokens_planned(&budgets, most)),
+            schedule: train.rates(steps),
+            tokens: tokens.map(|tokens| (tokens as f64 * share).round() as u64),
         })
     }
 
@@ -204,37 +216,11 @@ impl Run<'_> {
         Ok(())
     }
 
-    /// Asks the held-out samples and writes down what each says; the mean loss a response token,
-    /// absent without held-out data.
-    fn held_out_loss(&self) -> Result<Option<f64>> {
-        let Some(held_out) = self.inputs.held_out else { return Ok(None) };
-        self.inputs.lender.observer.begin(Phase::Evaluating, Some(self.state.epoch));
-        let losses = evaluate(held_out, self.inputs.lender.models, self.inputs.lender.observer);
-        self.inputs.lender.observer.end(Phase::Evaluating);
-        let losses = losses?;
-        let lines = losses.iter().zip(0..);
-        let lines: Vec<HeldOutLine> =
-            lines.map(|(nll, id)| HeldOutLine { id, nll: nll.sum, tokens: nll.tokens }).collect();
-        self.inputs.directory.write_held_out(self.state.epoch, &lines)?;
-        let (sum, tokens) = losses.iter().fold((0.0, 0u64), |(sum, tokens), nll| {
-            (sum + nll.sum, tokens + u64::from(nll.tokens))
-        });
-        Ok((tokens > 0).then(|| sum / tokens as f64))
+    fn keeps_best(&self) -> bool {
+        self.options.model == FinalModel::Best
     }
 
     fn say(&self, level: LogLevel, message: &str) {
         self.inputs.lender.observer.say(level, "", message);
     }
-}
-
-/// The loss of every training target of a corpus, given its prompt.
-pub fn evaluate(
-    corpus: &Corpus,
-    models: &Models,
-    observer: &dyn Observer,
-) -> Result<Vec<iterit_sdk::Nll>> {
-    let samples: Vec<&[Sequence]> =
-        (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.as_slice()).collect();
-    let losses = models.ask(|learner| grouped::token_nll(learner, &samples, observer))?;
-    Ok(losses.iter().map(|row| iterit_sdk::Nll::of_tokens(row)).collect())
 }

@@ -2,7 +2,7 @@
 //! whole lines, and a resume cuts what lies beyond its checkpoint. One process at a time works in it.
 //!
 //! ```text
-//! config.toml  manifest.json  drawn.json  metrics.jsonl  report.html
+//! config.toml  manifest.json  drawn.json  metrics.jsonl  evaluations.jsonl  report.html
 //! epochs/E/{scores.jsonl, selection.json, losses.jsonl, held-out.jsonl, summary.json}
 //! checkpoints/step-N/{state.json, plugins/NAME, learner/}
 //! model/
@@ -10,7 +10,8 @@
 
 use crate::dataset::Drawn;
 use crate::record::{
-    EpochRecord, HeldOutLine, LossLine, RunManifest, RunRecord, ScoreLine, Selection, StepRecord,
+    EpochRecord, Evaluation, HeldOutLine, LossLine, RunManifest, RunRecord, ScoreLine, Selection,
+    StepRecord,
 };
 use crate::{Error, Result, whole_file};
 use serde::de::DeserializeOwned;
@@ -37,6 +38,15 @@ pub struct Checkpoint {
     pub step: u64,
     /// Its folder.
     pub folder: PathBuf,
+}
+
+/// Which checkpoints stay when another is written.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Kept {
+    /// So many of the newest, at least the one that is written.
+    pub newest: usize,
+    /// The one of this step besides.
+    pub best: Option<u64>,
 }
 
 impl RunDirectory {
@@ -102,6 +112,10 @@ impl RunDirectory {
         self.root.join("metrics.jsonl")
     }
 
+    fn evaluations_path(&self) -> PathBuf {
+        self.root.join("evaluations.jsonl")
+    }
+
     fn epoch_path(&self, epoch: u32) -> PathBuf {
         self.root.join("epochs").join(epoch.to_string())
     }
@@ -161,7 +175,12 @@ impl RunDirectory {
         whole_file::write_json(&folder.join("summary.json"), record)
     }
 
-    /// Writes the loss of every held-out sample after an epoch.
+    /// Writes what the held-out samples have said so far, all of it anew.
+    pub fn write_evaluations(&self, evaluations: &[Evaluation]) -> Result<()> {
+        whole_file::write_json_lines(&self.evaluations_path(), evaluations)
+    }
+
+    /// Writes the loss of every held-out sample as it stands in an epoch.
     pub fn write_held_out(&self, epoch: u32, lines: &[HeldOutLine]) -> Result<()> {
         whole_file::write_json_lines(&self.epoch_path(epoch).join("held-out.jsonl"), lines)
     }
@@ -180,6 +199,11 @@ impl RunDirectory {
         }
     }
 
+    /// The steps in `metrics.jsonl`.
+    pub fn read_steps(&self) -> Result<Vec<StepRecord>> {
+        read_json_lines(&self.metrics_path())
+    }
+
     /// Adds a line to `metrics.jsonl`; it is sure to be on the disk once a checkpoint is.
     pub fn append_step(&self, step: &StepRecord) -> Result<()> {
         let path = self.metrics_path();
@@ -194,12 +218,12 @@ impl RunDirectory {
         file.write_all(line.as_bytes()).map_err(Error::io("write", &path))
     }
 
-    /// Writes a checkpoint whole, and `metrics.jsonl`, on which it counts, before it; then removes the
-    /// oldest beyond `keep`.
+    /// Writes a checkpoint whole, and `metrics.jsonl`, on which it counts, before it; then removes those
+    /// that are not to be kept.
     pub fn write_checkpoint(
         &self,
         step: u64,
-        keep: usize,
+        keep: Kept,
         fill: impl FnOnce(&Path) -> Result<()>,
     ) -> Result<()> {
         let metrics = self.metrics_path();
@@ -210,8 +234,8 @@ impl RunDirectory {
         let folder = self.checkpoints_path().join(format!("step-{step}"));
         whole_file::write_folder(&folder, fill)?;
         let checkpoints = self.checkpoints()?;
-        let surplus = checkpoints.len().saturating_sub(keep.max(1));
-        for old in &checkpoints[..surplus] {
+        let surplus = checkpoints.len().saturating_sub(keep.newest.max(1));
+        for old in checkpoints[..surplus].iter().filter(|old| Some(old.step) != keep.best) {
             fs::remove_dir_all(&old.folder).map_err(Error::io("remove", &old.folder))?;
         }
         Ok(())
@@ -233,6 +257,21 @@ impl RunDirectory {
         }
         checkpoints.sort();
         Ok(checkpoints)
+    }
+
+    /// The checkpoint after so many steps.
+    ///
+    /// # Errors
+    /// Where there is none, with those that there are.
+    pub fn checkpoint(&self, step: u64) -> Result<Checkpoint> {
+        let checkpoints = self.checkpoints()?;
+        let steps: Vec<String> = checkpoints.iter().map(|it| it.step.to_string()).collect();
+        checkpoints.into_iter().find(|checkpoint| checkpoint.step == step).ok_or_else(|| {
+            Error::Run(format!(
+                "there is no checkpoint of step {step}, there are those of {}",
+                steps.join(", ")
+            ))
+        })
     }
 
     /// Cuts what lies beyond a checkpoint: metrics after `step` steps, and the files of epochs
@@ -286,7 +325,8 @@ impl RunDirectory {
         let mut record = RunRecord {
             manifest,
             epochs: Vec::new(),
-            steps: read_json_lines(&self.metrics_path())?,
+            steps: self.read_steps()?,
+            evaluations: read_json_lines(&self.evaluations_path())?,
             scores: Vec::new(),
             selections: Vec::new(),
         };
@@ -301,8 +341,19 @@ impl RunDirectory {
             lines.retain(|line| line.scored_at == epoch);
             record.scores.push(lines);
         }
+        if record.evaluations.is_empty() {
+            record.evaluations = at_ends_of_epochs(&record.epochs);
+        }
         Ok(record)
     }
+}
+
+/// Versions without `evaluations.jsonl` asked the held-out samples after every epoch and then only.
+fn at_ends_of_epochs(epochs: &[EpochRecord]) -> Vec<Evaluation> {
+    let evaluation = |it: &EpochRecord| {
+        Some(Evaluation { step: it.steps, epoch: it.epoch, loss: it.eval_loss? })
+    };
+    epochs.iter().filter_map(evaluation).collect()
 }
 
 /// Reads one JSON value; a fault names the file and the place in it.
@@ -383,14 +434,22 @@ mod tests {
     fn checkpoints_are_sorted_by_step_and_pruned() {
         let folder = tempfile::tempdir().unwrap();
         let directory = RunDirectory::new(folder.path()).unwrap();
-        for step in [2, 10, 30] {
-            directory
-                .write_checkpoint(step, 2, |folder| whole_file::write(&folder.join("x"), b""))
-                .unwrap();
+        let kept_after = |step, best| {
+            let fill = |folder: &Path| whole_file::write(&folder.join("x"), b"");
+            directory.write_checkpoint(step, Kept { newest: 2, best }, fill).unwrap();
+            let there = directory.checkpoints().unwrap();
+            there.iter().map(|checkpoint| checkpoint.step).collect::<Vec<_>>()
+        };
+        for (step, best, expected) in [
+            (2, None, &[2][..]),
+            (10, None, &[2, 10]),
+            (30, None, &[10, 30]),
+            (40, Some(10), &[10, 30, 40]),
+            (50, Some(10), &[10, 40, 50]),
+            (60, Some(60), &[50, 60]),
+        ] {
+            assert_eq!(kept_after(step, best), expected, "after {step}");
         }
-        let steps: Vec<_> =
-            directory.checkpoints().unwrap().iter().map(|checkpoint| checkpoint.step).collect();
-        assert_eq!(steps, [10, 30]);
     }
 
     #[test]
@@ -408,7 +467,7 @@ mod tests {
         assert!(lost(7).contains("has 5 whole lines, expected 7"), "{}", lost(7));
         assert!(lost(7).contains("hint: put the file back"), "{}", lost(7));
         for step in [4, 7] {
-            directory.write_checkpoint(step, 2, |_| Ok(())).unwrap();
+            directory.write_checkpoint(step, Kept { newest: 2, best: None }, |_| Ok(())).unwrap();
         }
         let said = lost(7);
         assert!(

@@ -1,15 +1,27 @@
 //! The learning rate of every step. Pure float64, fixed before the first step.
 //!
-//! With S steps in all, W of them warm-up: lr(s) = base · s / W below W, then
-//! base · ½(1 + cos π(s − W)/(S − W)) for `cosine`, base · (S − s)/(S − W) for `linear`, base for
-//! `constant`. s counts from 0, so the first step of a warm-up has rate 0, as in transformers.
+//! With S steps in all, W of them warm-up, the rate is lr(s) = base · f(s), s counted from 0, so that
+//! the first step of a warm-up has rate 0, as in transformers. Below W f(s) = s / W; then, with
+//! p = (s − W)/(S − W) and m the least share of the base that is left at the end:
+//!
+//! ```text
+//! cosine                ½(1 + cos πp)
+//! cosine_with_min_lr    ½(1 + cos πp)(1 − m) + m
+//! linear                1 − p
+//! constant              1
+//! warmup_stable_decay   1 until D steps before the end, then g((s − S + D)/D)(1 − m) + m, where g is
+//!                       1 − p, ½(1 + cos πp) or 1 − √p; its warm-up rises from m, not from 0
+//! ```
+//!
+//! The last is MiniCPM's, <https://arxiv.org/abs/2404.06395>; 1 − √p is from
+//! <https://arxiv.org/abs/2405.18392>.
 
 use serde::{Deserialize, Serialize};
 use std::f64::consts::PI;
 
 /// How the rate falls after warm-up.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
+#[serde(rename_all = "snake_case")]
 pub enum Decay {
     /// Along half a cosine, to 0.
     #[default]
@@ -17,15 +29,42 @@ pub enum Decay {
     /// Along a line, to 0.
     Linear,
     /// Not at all.
+    #[serde(alias = "constant_with_warmup")]
     Constant,
+    /// Along half a cosine, to a least rate.
+    CosineWithMinLr,
+    /// Not at all until the last steps, in which it falls to a least rate.
+    WarmupStableDecay,
+}
+
+/// How the rate falls in the last part of [`Decay::WarmupStableDecay`].
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+pub enum Fall {
+    /// Along half a cosine.
+    #[default]
+    #[serde(rename = "cosine")]
+    Cosine,
+    /// Along a line.
+    #[serde(rename = "linear")]
+    Linear,
+    /// Fast at first, as 1 − √p.
+    #[serde(rename = "1-sqrt")]
+    OneMinusSqrt,
 }
 
 /// The rate of every step of a run.
 ///
 /// ```
-/// use iterit_core::schedule::{Decay, Schedule};
-/// let schedule = Schedule::new(1e-3, Decay::Cosine, 0.03, 15);
-/// assert_eq!(schedule.warmup_steps, 1);
+/// use iterit_core::schedule::{Decay, Fall, Schedule};
+/// let schedule = Schedule {
+///     base: 1e-3,
+///     decay: Decay::Cosine,
+///     warmup_steps: 1,
+///     total_steps: 15,
+///     least: 0.0,
+///     decay_steps: 0,
+///     fall: Fall::Cosine,
+/// };
 /// assert_eq!(schedule.learning_rate(0), 0.0);
 /// assert_eq!(schedule.learning_rate(1), 1e-3);
 /// ```
@@ -39,15 +78,15 @@ pub struct Schedule {
     pub warmup_steps: u64,
     /// S: steps in all.
     pub total_steps: u64,
+    /// m: the share of the base that is left at the end, of the decays that have one.
+    pub least: f64,
+    /// D: the last steps, in which a rate that was stable falls.
+    pub decay_steps: u64,
+    /// How it falls in them.
+    pub fall: Fall,
 }
 
 impl Schedule {
-    /// W = ⌈`warmup_ratio` · S⌉.
-    pub fn new(base: f64, decay: Decay, warmup_ratio: f64, total_steps: u64) -> Self {
-        let warmup_steps = (warmup_ratio * total_steps as f64).ceil() as u64;
-        Self { base, decay, warmup_steps, total_steps }
-    }
-
     /// lr(s) of the step after `step` steps.
     pub fn learning_rate(&self, step: u64) -> f64 {
         self.rate_at(step as f64)
@@ -57,17 +96,46 @@ impl Schedule {
     pub fn rate_at(&self, step: f64) -> f64 {
         let warmup = self.warmup_steps as f64;
         if step < warmup {
-            return self.base * step / warmup;
+            return match self.decay {
+                Decay::WarmupStableDecay => self.base * self.above_least(step / warmup),
+                _ => self.base * step / warmup,
+            };
         }
         let progress =
             (step - warmup) / self.total_steps.saturating_sub(self.warmup_steps).max(1) as f64;
         self.base
             * match self.decay {
-                Decay::Cosine => 0.5 * (1.0 + (PI * progress).cos()),
+                Decay::Cosine => half_cosine(progress),
                 Decay::Linear => (1.0 - progress).max(0.0),
                 Decay::Constant => 1.0,
+                Decay::CosineWithMinLr => self.above_least(half_cosine(progress)),
+                Decay::WarmupStableDecay => self.stable_then_falling(step),
             }
     }
+
+    fn stable_then_falling(&self, step: f64) -> f64 {
+        let steps = self.decay_steps.min(self.total_steps.saturating_sub(self.warmup_steps));
+        let progress = (step - (self.total_steps - steps) as f64) / steps.max(1) as f64;
+        if progress < 0.0 {
+            return 1.0;
+        }
+        let progress = progress.min(1.0);
+        self.above_least(match self.fall {
+            Fall::Cosine => half_cosine(progress),
+            Fall::Linear => 1.0 - progress,
+            Fall::OneMinusSqrt => 1.0 - progress.sqrt(),
+        })
+    }
+
+    /// x(1 − m) + m
+    fn above_least(&self, share: f64) -> f64 {
+        share * (1.0 - self.least) + self.least
+    }
+}
+
+/// ½(1 + cos πp)
+fn half_cosine(progress: f64) -> f64 {
+    0.5 * (1.0 + (PI * progress).cos())
 }
 
 /// Σ ⌈budget / G⌉: the optimizer steps of a run whose epochs train on these many samples.
@@ -79,18 +147,34 @@ pub fn total_steps(budgets: &[u64], batch: u64) -> u64 {
 mod tests {
     use super::*;
 
+    /// One schedule of `tests/golden/schedules.json`, and transformers' rate of every step.
+    #[derive(Deserialize)]
+    struct Golden {
+        decay: Decay,
+        base: f64,
+        warmup_steps: u64,
+        total_steps: u64,
+        least: f64,
+        decay_steps: u64,
+        fall: Fall,
+        rates: Vec<f64>,
+    }
+
     #[test]
     fn rates_are_those_of_transformers() {
-        // get_cosine_schedule_with_warmup(1 of 15) and get_linear_schedule_with_warmup(2 of 10),
-        // as transformers computes them.
-        let cosine = Schedule::new(1e-3, Decay::Cosine, 0.03, 15);
-        assert!((cosine.learning_rate(2) - 0.000_987_463_956_090_911_8).abs() < 1e-18);
-        let linear = Schedule::new(1.0, Decay::Linear, 0.2, 10);
-        let rates: Vec<f64> = (0..10).map(|step| linear.learning_rate(step)).collect();
-        let expected = [0.0, 0.5, 1.0, 0.875, 0.75, 0.625, 0.5, 0.375, 0.25, 0.125];
-        assert_eq!(rates, expected);
-        let constant = Schedule::new(2.0, Decay::Constant, 0.0, 3);
-        assert_eq!(constant.learning_rate(0), 2.0);
+        let text = include_str!("../../../tests/golden/schedules.json");
+        let goldens: Vec<Golden> = serde_json::from_str(text).unwrap();
+        assert!(goldens.len() > 20, "{}", goldens.len());
+        for golden in goldens {
+            let Golden { decay, base, warmup_steps, total_steps, least, decay_steps, fall, rates } =
+                golden;
+            let schedule =
+                Schedule { base, decay, warmup_steps, total_steps, least, decay_steps, fall };
+            for (step, expected) in (0..).zip(rates) {
+                let rate = schedule.learning_rate(step);
+                assert!((rate - expected).abs() <= 4e-16 * base, "{schedule:?} at {step}: {rate}");
+            }
+        }
     }
 
     #[test]

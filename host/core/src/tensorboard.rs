@@ -5,7 +5,7 @@
 //! (length, masked CRC-32C of the length, bytes, masked CRC-32C of the bytes), each a protobuf
 //! `Event` with wall time (field 1), step (2) and summary (5) or file version (3).
 
-use crate::record::{EpochRecord, StepRecord};
+use crate::record::RunRecord;
 use crate::{Result, metrics, whole_file};
 use std::io::Write;
 use std::path::Path;
@@ -14,16 +14,20 @@ use std::path::Path;
 pub const FILE_NAME: &str = "events.out.tfevents.0.iterit";
 
 /// Writes the curves of a run, those of [`metrics`] under their names.
-pub fn write(folder: &Path, steps: &[StepRecord], epochs: &[EpochRecord]) -> Result<()> {
+pub fn write(folder: &Path, run: &RunRecord) -> Result<()> {
     whole_file::write_with(&folder.join(FILE_NAME), |out| {
         out.write_all(&record(&version_event()))?;
         // Steps keep no clock, so time runs by the seconds they took, from 0.
         let mut seconds = 0.0;
-        for step in steps {
+        for step in &run.steps {
             seconds += step.tokens as f64 / step.tokens_per_second.max(f64::MIN_POSITIVE);
-            let ended = epochs.iter().filter(|epoch| epoch.steps == step.step + 1);
-            let curves =
-                metrics::of_step(step).into_iter().chain(ended.flat_map(metrics::of_epoch));
+            let is_now = |done: u64| done == step.step + 1;
+            let ended = || run.epochs.iter().filter(|epoch| is_now(epoch.steps));
+            let mut curves = metrics::of_step(step);
+            curves.extend(ended().flat_map(metrics::of_epoch));
+            // Within an epoch; at its end the epoch says it.
+            let within = run.evaluations.iter().filter(|it| is_now(it.step) && ended().count() == 0);
+            curves.extend(within.map(|it| ("eval/loss", it.loss)));
             for (tag, value) in curves {
                 out.write_all(&record(&scalar_event(seconds, step.step, tag, value)))?;
             }

@@ -4,9 +4,9 @@ use crate::cli::Export;
 use crate::progress::Screen;
 use crate::training::{Exported, export_model};
 use crate::wiring;
-use iterit_core::config::Config;
+use iterit_core::config::{Config, FinalModel};
 use iterit_core::run_directory::{Checkpoint, RunDirectory};
-use iterit_core::{Error, Result};
+use iterit_core::{Error, Result, evaluation};
 
 pub(crate) fn run(args: &Export) -> Result<()> {
     let screen = Screen::new();
@@ -18,7 +18,8 @@ pub(crate) fn run(args: &Export) -> Result<()> {
         )));
     }
     let config = Config::load(Some(&directory.config_path()), &[])?;
-    let checkpoint = choose(&directory, args.step)?;
+    let checkpoint = choose(&directory, &config, args.step)?;
+    screen.line(&format!("the weights are those after {} steps", checkpoint.step));
     let corpus = wiring::corpus(&config, Some(1), &screen)?;
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     models.change(|learner| learner.restore(&checkpoint.folder.join("learner")))?;
@@ -28,21 +29,19 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     Ok(())
 }
 
-fn choose(directory: &RunDirectory, step: Option<u64>) -> Result<Checkpoint> {
-    let checkpoints = directory.checkpoints()?;
-    let steps: Vec<String> =
-        checkpoints.iter().map(|checkpoint| checkpoint.step.to_string()).collect();
-    let chosen = match step {
-        Some(step) => checkpoints.into_iter().find(|checkpoint| checkpoint.step == step),
-        None => checkpoints.into_iter().next_back(),
-    };
-    chosen.ok_or_else(|| {
-        Error::Run(match step {
-            Some(step) => format!(
-                "there is no checkpoint of step {step}, there are those of {}",
-                steps.join(", ")
-            ),
-            None => format!("`{}` has no checkpoint", directory.root().display()),
-        })
-    })
+/// The checkpoint of a step that was named, else the one that the run itself would leave.
+fn choose(directory: &RunDirectory, config: &Config, step: Option<u64>) -> Result<Checkpoint> {
+    if let Some(step) = step {
+        return directory.checkpoint(step);
+    }
+    let no_checkpoint =
+        || Error::Run(format!("`{}` has no checkpoint", directory.root().display()));
+    let last = directory.checkpoints()?.pop().ok_or_else(no_checkpoint)?;
+    if config.output.model == FinalModel::Last {
+        return Ok(last);
+    }
+    // What was seen after the last checkpoint counts no more than the steps that led there.
+    let mut seen = directory.read()?.evaluations;
+    seen.retain(|evaluation| evaluation.step <= last.step);
+    evaluation::best(&seen).map_or(Ok(last), |best| directory.checkpoint(best.step))
 }

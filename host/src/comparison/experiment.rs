@@ -8,7 +8,7 @@ use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
 use crate::wiring::{self, Texts};
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
-use iterit_core::config::{Config, budget};
+use iterit_core::config::{Config, FinalModel, budget};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::Drawn;
 use iterit_core::identity::{Content, Environment};
@@ -66,6 +66,10 @@ impl<'a> Experiment<'a> {
         let config = plan.config()?;
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
+        for checked in &arms {
+            let fair = judged_as_trained(&checked.config);
+            faults.take(fair.map_err(|error| named(checked.arm, error)));
+        }
         let ((), texts) = Error::both(faults.told(), wiring::whole_texts(&config, screen))?;
         let Texts { corpus, held_out, sha256: read } = texts;
         let held_out = held_out.expect("held-out data were asked for");
@@ -311,14 +315,14 @@ impl<'a> Experiment<'a> {
             }
             training.leave_views()
         })?;
-        let first = directory
-            .read()?
-            .epochs
+        let epochs = directory.read()?.epochs;
+        let first = epochs
             .first()
             .map(|epoch| Scoring { seconds: epoch.seconds.scoring, tokens: epoch.forward_tokens });
         let spent = first.unwrap_or_default();
         let spared = shared.spared(&keys, corpus.num_samples(), spent)?;
-        Ok(Judged::new(&directory.read_held_out(config.train.epochs - 1)?, spared))
+        let last = epochs.last().map_or(0, |epoch| epoch.epoch);
+        Ok(Judged::new(&directory.read_held_out(last)?, spared))
     }
 }
 
@@ -336,6 +340,25 @@ fn open_or_new(folder: &Path) -> Result<RunDirectory> {
         std::fs::remove_dir_all(folder).map_err(Error::io("remove", folder))?;
     }
     RunDirectory::new(folder)
+}
+
+/// A comparison judges by the held-out samples. An arm that chose its own weights by them would be judged
+/// by what it was fitted to.
+fn judged_as_trained(config: &Config) -> Result<()> {
+    let chooses = [
+        ("train.patience", config.train.patience.is_some()),
+        ("output.model = \"best\"", config.output.model == FinalModel::Best),
+    ];
+    let chooses = chooses.into_iter().filter(|(_, is_set)| *is_set);
+    let faults: Vec<String> = chooses
+        .map(|(key, _)| {
+            format!(
+                "{key} chooses weights by the held-out samples that a comparison judges by\n\
+                 hint: leave it out; train.eval_every shows the course all the same"
+            )
+        })
+        .collect();
+    if faults.is_empty() { Ok(()) } else { Err(Error::Config(faults)) }
 }
 
 fn has_held_out(config: &Config) -> Result<()> {

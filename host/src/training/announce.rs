@@ -67,6 +67,7 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         manifest.epochs,
         manifest.total_steps,
     ));
+    warn_of_plan(training)?;
     let lender = run.inputs.lender;
     let speed = speed(lender.models, lender.corpus, lender.observer)?;
     let estimate = estimate(lender.corpus, &run.budgets()?, speed);
@@ -84,6 +85,30 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         duration(estimate.training_seconds()),
         bytes(model.resident_bytes),
     ));
+    Ok(())
+}
+
+/// Keys that change nothing, and steps that the epochs do not have.
+fn warn_of_plan(training: &Training<'_>) -> Result<()> {
+    let (run, manifest) = (training.run(), training.manifest());
+    let train = &run.options.train;
+    let warn = |message: &str| run.inputs.lender.observer.say(LogLevel::Warn, "", message);
+    train.idle().iter().for_each(|line| warn(line));
+    if let Some(most) = train.max_steps.filter(|most| *most > manifest.total_steps) {
+        warn(&format!(
+            "train.max_steps is {most}, but {} epochs have {} steps and end before\n\
+             hint: raise train.epochs",
+            manifest.epochs, manifest.total_steps
+        ));
+    }
+    let warmup = run.schedule()?.warmup_steps;
+    if warmup > manifest.total_steps {
+        warn(&format!(
+            "train.warmup_steps is {warmup}, but the run has {} steps: the rate never reaches \
+             train.learning_rate",
+            manifest.total_steps
+        ));
+    }
     Ok(())
 }
 

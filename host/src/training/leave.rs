@@ -43,7 +43,7 @@ pub(super) fn write_views(
     let record = directory.read()?;
     if config.output.tensorboard {
         let folder = directory.root().join("tensorboard");
-        tensorboard::write(&folder, &record.steps, &record.epochs)?;
+        tensorboard::write(&folder, &record)?;
     }
     let page = report::run_html(&record, &corpus.samples());
     whole_file::write(&directory.report_path(), page.as_bytes())

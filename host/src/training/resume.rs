@@ -30,6 +30,7 @@ pub(super) fn begin_or_resume(
     if begun.identity.config.is_empty() {
         begun.identity = identity_by_older_version(directory, &begun)?;
     }
+    Config::complete(&mut begun.identity.config);
     refuse_another(&begun, manifest)?;
     match directory.checkpoints()?.last() {
         Some(checkpoint) => {

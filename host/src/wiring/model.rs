@@ -106,7 +106,11 @@ fn options(config: &Config, threads: usize) -> LearnerOptions {
             true => Activations::Recompute,
             false => Activations::Keep,
         },
-        adamw: AdamWOptions { weight_decay: config.train.weight_decay, ..AdamWOptions::default() },
+        adamw: AdamWOptions {
+            betas: [config.train.adam_beta1, config.train.adam_beta2],
+            eps: config.train.adam_epsilon,
+            weight_decay: config.train.weight_decay,
+        },
         base: Base::Trained,
         vocabulary: None,
     }

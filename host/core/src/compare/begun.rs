@@ -6,7 +6,7 @@ use super::design::Design;
 use super::look::Look;
 use super::plan::Plan;
 use crate::Result;
-use crate::config::{OnResume, on_resume};
+use crate::config::{Config, OnResume, on_resume};
 use crate::identity::{Content, Difference, Identity, config_differences};
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
@@ -82,7 +82,8 @@ impl Begun {
         }
         differences.extend(config_differences(&fields(&self.design), &fields(&now.design)));
         let counts = |key: &str| on_resume(key) == OnResume::Refused && !OF_RUNS.contains(&key);
-        let (begun, now) = (self.identity.clone(), now.identity.clone());
+        let (mut begun, now) = (self.identity.clone(), now.identity.clone());
+        Config::complete(&mut begun.config);
         let (begun, now) = (begun.of_arms_in(&now), now.of_arms_in(&self.identity));
         differences.extend(begun.differences(&now, counts));
         differences.extend(now.differences_by_path(&self.inputs));

@@ -93,7 +93,7 @@ mod tests {
     /// A value of this key that is not the default: one that its description quotes, or any.
     fn other_than_default(key: &keys::Key) -> Config {
         let quoted = key.expected.split('"').skip(1).step_by(2).map(|word| format!("{word:?}"));
-        let any = ["7", "0.25", "true", "false", "\"x\"", "[\"x\"]"].map(str::to_owned);
+        let any = ["7", "0.25", "0.0", "true", "false", "\"x\"", "[\"x\"]"].map(str::to_owned);
         quoted
             .chain(any)
             .filter_map(|text| Setting::parse(&format!("{}={text}", key.name)).ok())

@@ -177,19 +177,72 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.train.epochs, v, |&n| n >= 1),
     },
     Key {
+        name: "train.max_steps",
+        expected: "a number of steps, 1 or more",
+        put: |c, v| put(&mut c.train.max_steps, v, |&n| n >= Some(1)),
+    },
+    Key {
         name: "train.learning_rate",
         expected: "a finite number above 0",
         put: |c, v| put(&mut c.train.learning_rate, v, |&r| r > 0.0 && r.is_finite()),
     },
     Key {
         name: "train.schedule",
-        expected: "\"cosine\", \"linear\" or \"constant\"",
+        expected: "\"cosine\", \"linear\", \"constant\", \"cosine_with_min_lr\" or \
+                   \"warmup_stable_decay\"",
         put: |c, v| put(&mut c.train.schedule, v, |_| true),
     },
     Key {
         name: "train.warmup_ratio",
         expected: "a share of the steps, 0 to 1",
         put: |c, v| put(&mut c.train.warmup_ratio, v, |r| (0.0..=1.0).contains(r)),
+    },
+    Key {
+        name: "train.warmup_steps",
+        expected: "a number of steps, 0 or more",
+        put: |c, v| put(&mut c.train.warmup_steps, v, |_| true),
+    },
+    Key {
+        name: "train.min_lr",
+        expected: "a rate, 0 or more",
+        put: |c, v| put(&mut c.train.min_lr, v, |&r| r.is_some_and(|r| r >= 0.0 && r.is_finite())),
+    },
+    Key {
+        name: "train.min_lr_rate",
+        expected: "a share of the rate, 0 to 1",
+        put: |c, v| {
+            put(&mut c.train.min_lr_rate, v, |&r| r.is_some_and(|r| (0.0..=1.0).contains(&r)))
+        },
+    },
+    Key {
+        name: "train.decay_ratio",
+        expected: "a share of the steps, 0 to 1",
+        put: |c, v| put(&mut c.train.decay_ratio, v, |r| (0.0..=1.0).contains(r)),
+    },
+    Key {
+        name: "train.decay_steps",
+        expected: "a number of steps, 0 or more",
+        put: |c, v| put(&mut c.train.decay_steps, v, |_| true),
+    },
+    Key {
+        name: "train.decay_type",
+        expected: "\"cosine\", \"linear\" or \"1-sqrt\"",
+        put: |c, v| put(&mut c.train.decay_type, v, |_| true),
+    },
+    Key {
+        name: "train.adam_beta1",
+        expected: "a number of 0 or more and below 1",
+        put: |c, v| put(&mut c.train.adam_beta1, v, |b| (0.0..1.0).contains(b)),
+    },
+    Key {
+        name: "train.adam_beta2",
+        expected: "a number of 0 or more and below 1",
+        put: |c, v| put(&mut c.train.adam_beta2, v, |b| (0.0..1.0).contains(b)),
+    },
+    Key {
+        name: "train.adam_epsilon",
+        expected: "a finite number above 0",
+        put: |c, v| put(&mut c.train.adam_epsilon, v, |&e| e > 0.0 && e.is_finite()),
     },
     Key {
         name: "train.weight_decay",
@@ -230,6 +283,16 @@ pub(super) const KEYS: &[Key] = &[
         name: "train.activation_checkpointing",
         expected: "true or false",
         put: |c, v| put(&mut c.train.activation_checkpointing, v, |_| true),
+    },
+    Key {
+        name: "train.eval_every",
+        expected: "a number of steps, or 0",
+        put: |c, v| put(&mut c.train.eval_every, v, |_| true),
+    },
+    Key {
+        name: "train.patience",
+        expected: "a number of evaluations, 1 or more",
+        put: |c, v| put(&mut c.train.patience, v, |&n| n >= Some(1)),
     },
     Key {
         name: "train.lora.rank",
@@ -277,6 +340,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put(&mut c.output.keep, v, |&n| n >= 1),
     },
     Key {
+        name: "output.model",
+        expected: "\"last\" or \"best\"",
+        put: |c, v| put(&mut c.output.model, v, |_| true),
+    },
+    Key {
         name: "output.tensorboard",
         expected: "true or false",
         put: |c, v| put(&mut c.output.tensorboard, v, |_| true),
@@ -312,6 +380,18 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("train_batch_size", "train.batch"),
     ("batch_size", "train.batch"),
     ("gradient_checkpointing", "train.activation_checkpointing"),
+    ("num_warmup_steps", "train.warmup_steps"),
+    ("min_lr_ratio", "train.min_lr_rate"),
+    ("num_decay_steps", "train.decay_steps"),
+    ("betas", "train.adam_beta1"),
+    ("beta1", "train.adam_beta1"),
+    ("beta2", "train.adam_beta2"),
+    ("eps", "train.adam_epsilon"),
+    ("adam_eps", "train.adam_epsilon"),
+    ("max_train_steps", "train.max_steps"),
+    ("eval_steps", "train.eval_every"),
+    ("early_stopping_patience", "train.patience"),
+    ("load_best_model_at_end", "output.model"),
     ("save_steps", "output.save_every"),
     ("save_total_limit", "output.keep"),
     ("lora", "train.lora.rank"),

@@ -23,7 +23,7 @@ pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
 pub use lora::{LoraConfig, LoraInit, LoraTargets};
 pub use model::{AddedTokens, Device, Dtype, FewBits, ModelConfig};
-pub use output::{OutputConfig, words};
+pub use output::{FinalModel, OutputConfig, words};
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;
 pub use train::{MicroBatch, Shuffle, TrainConfig};
@@ -129,6 +129,14 @@ impl Config {
     pub fn text_by_key(text: &str) -> Result<BTreeMap<String, Value>> {
         let table = text.parse::<Table>().map_err(|error| Error::config(error.to_string()))?;
         Ok(by_key::by_key(table))
+    }
+
+    /// Gives keys that an older version had not heard of their defaults, which have the effect of what that
+    /// version did.
+    pub fn complete(keys: &mut BTreeMap<String, Value>) {
+        for (key, value) in Self::default().by_key() {
+            keys.entry(key).or_insert(value);
+        }
     }
 
     /// The name of every key, in the order of the documentation; `selection.weights.NAME` and

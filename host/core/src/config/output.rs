@@ -1,6 +1,6 @@
 //! `[output]`: where a run leaves its files, and who else hears of it.
 
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use std::path::PathBuf;
 
 /// The section `[output]`.
@@ -12,6 +12,8 @@ pub struct OutputConfig {
     pub save_every: u64,
     /// How many checkpoints are kept, the newest first.
     pub keep: usize,
+    /// Which weights the run leaves.
+    pub model: FinalModel,
     /// Whether metrics are written for TensorBoard too.
     pub tensorboard: bool,
     /// Commands of programs that get every record as a line of JSON, see [`words`].
@@ -20,7 +22,14 @@ pub struct OutputConfig {
 
 impl Default for OutputConfig {
     fn default() -> Self {
-        Self { path: None, save_every: 0, keep: 2, tensorboard: true, observers: Vec::new() }
+        Self {
+            path: None,
+            save_every: 0,
+            keep: 2,
+            model: FinalModel::Last,
+            tensorboard: true,
+            observers: Vec::new(),
+        }
     }
 }
 
@@ -34,4 +43,15 @@ impl Default for OutputConfig {
 /// ```
 pub fn words(command: &str) -> Option<Vec<String>> {
     shlex::split(command).filter(|words| !words.is_empty())
+}
+
+/// Which weights a run leaves.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum FinalModel {
+    /// Those after the last step.
+    #[default]
+    Last,
+    /// Those of the lowest held-out loss.
+    Best,
 }

@@ -11,6 +11,10 @@ pub(super) fn resolve(settings: Vec<Setting>, mut faults: Vec<String>) -> Result
     for setting in settings {
         apply(&mut config, setting, &mut faults);
     }
+    if faults.is_empty() {
+        // What a key cannot be beside another shows once each of them is right by itself.
+        faults = config.train.faults();
+    }
     if faults.is_empty() { Ok(config) } else { Err(Error::Config(faults)) }
 }
 

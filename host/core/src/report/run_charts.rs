@@ -45,11 +45,8 @@ pub(crate) fn epoch_ends(record: &RunRecord) -> Vec<f64> {
 /// Training loss, its trend, and held-out loss where there is any.
 pub(crate) fn loss_chart(record: &RunRecord) -> (String, Vec<LegendItem>) {
     let loss = curve(record, |step| step.loss);
-    let held_out: Vec<(f64, f64)> = record
-        .epochs
-        .iter()
-        .filter_map(|epoch| epoch.eval_loss.map(|loss| (epoch.steps as f64, loss)))
-        .collect();
+    let held_out: Vec<(f64, f64)> =
+        record.evaluations.iter().map(|it| (it.step as f64, it.loss)).collect();
     let noisy = loss.len() >= 48;
     let mut series = Vec::new();
     let mut legend = Vec::new();

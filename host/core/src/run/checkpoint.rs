@@ -7,7 +7,7 @@
 //! ```
 
 use super::{Run, RunState};
-use crate::run_directory::read_json;
+use crate::run_directory::{Kept, read_json};
 use crate::{Error, Result, whole_file};
 use std::path::Path;
 
@@ -16,7 +16,9 @@ impl Run<'_> {
     pub(super) fn save_checkpoint(&mut self) -> Result<()> {
         self.state.plugin_states = self.plugins.save()?;
         let (state, models) = (&self.state, self.inputs.lender.models);
-        self.inputs.directory.write_checkpoint(state.step, self.options.keep, |folder| {
+        let best = self.best_step().filter(|_| self.keeps_best());
+        let kept = Kept { newest: self.options.keep, best };
+        self.inputs.directory.write_checkpoint(state.step, kept, |folder| {
             write_state(folder, state)?;
             let learner_folder = folder.join("learner");
             std::fs::create_dir(&learner_folder).map_err(Error::io("create", &learner_folder))?;
@@ -32,6 +34,7 @@ impl Run<'_> {
         self.plugins.restore(&state.plugin_states)?;
         let first_unmade = state.epoch + u32::from(state.in_progress.is_some());
         self.inputs.directory.rewind(state.step, first_unmade)?;
+        self.inputs.directory.write_evaluations(&state.evaluations)?;
         self.state = state;
         Ok(())
     }

@@ -1,24 +1,26 @@
 //! One epoch's optimizer steps, in torch's shuffled order of the selection.
 
 use super::Run;
+use super::outlook::Outlook;
 use super::pace::Pace;
 use crate::learner::Sequence;
 use crate::observer::Phase;
 use crate::permutation::randperm;
 use crate::record::{LossLine, StepRecord};
+use crate::report::format::significant;
 use crate::span::EncodedSample;
+use crate::spikes::{Spike, Spikes};
 use crate::{Error, Result, SampleId};
 use iterit_sdk::LogLevel;
 use std::time::Instant;
 
 impl Run<'_> {
     /// Trains on the current selection from the step the state stands at.
-    pub(super) fn train_epoch(&mut self, pace: &Pace) -> Result<()> {
+    pub(super) fn train_epoch(&mut self, pace: &Pace, outlook: &mut Outlook) -> Result<()> {
         let order = self.order()?;
         let steps: Vec<&[SampleId]> = order.chunks(self.options.train.batch).collect();
-        let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
         self.inputs.lender.observer.begin(Phase::Training, Some(self.state.epoch));
-        let trained = self.take_steps(pace, &steps, done, order.len() as u64);
+        let trained = self.take_steps(pace, &steps, outlook);
         self.inputs.lender.observer.end(Phase::Training);
         trained
     }
@@ -27,17 +29,33 @@ impl Run<'_> {
         &mut self,
         pace: &Pace,
         steps: &[&[SampleId]],
-        done: usize,
-        num_samples: u64,
+        outlook: &mut Outlook,
     ) -> Result<()> {
-        let mut trained: u64 = steps[..done].iter().map(|step| step.len() as u64).sum();
+        let done = self.state.in_progress.as_ref().map_or(0, |epoch| epoch.steps) as usize;
+        let count = |steps: &[&[SampleId]]| steps.iter().map(|step| step.len() as u64).sum();
+        let (mut trained, num_samples): (u64, u64) = (count(&steps[..done]), count(steps));
+        let mut spikes = self.spikes_before(done)?;
         for (index, step) in steps.iter().enumerate().skip(done) {
             self.inputs.lender.observer.progress(trained, num_samples);
             if self.inputs.lender.observer.is_cancelled() {
                 self.save_checkpoint()?;
                 return Err(Error::Cancelled);
             }
-            self.take_step(pace, step)?;
+            if self.is_over() {
+                break;
+            }
+            self.evaluate_if_due()?;
+            // The evaluation may have been the last that was waited for.
+            if self.is_over() {
+                break;
+            }
+            let record = self.take_step(pace, step)?;
+            for spike in spikes.see(&record) {
+                self.tell_of_spike(&record, &spike, step);
+            }
+            if outlook.see(record.tokens, record.tokens as f64 / record.tokens_per_second) {
+                self.tell_outlook(outlook, pace.schedule.total_steps);
+            }
             trained += step.len() as u64;
             let last = index + 1 == steps.len();
             let due = self.options.save_every > 0
@@ -49,7 +67,37 @@ impl Run<'_> {
         Ok(())
     }
 
-    fn take_step(&mut self, pace: &Pace, ids: &[SampleId]) -> Result<()> {
+    /// What is usual in this epoch, of which so many steps were taken before this process began.
+    fn spikes_before(&self, done: usize) -> Result<Spikes> {
+        if done == 0 {
+            return Ok(Spikes::default());
+        }
+        let steps = self.inputs.directory.read_steps()?;
+        Ok(Spikes::after(steps.iter().filter(|step| step.epoch == self.state.epoch)))
+    }
+
+    fn tell_of_spike(&self, record: &StepRecord, spike: &Spike, ids: &[SampleId]) {
+        const SHOWN: usize = 8;
+        let more = if ids.len() > SHOWN {
+            format!(" and {} more", ids.len() - SHOWN)
+        } else {
+            String::new()
+        };
+        let shown: Vec<String> = ids.iter().take(SHOWN).map(SampleId::to_string).collect();
+        let message = format!(
+            "step {} of epoch {}: the {} is {}, {} times the usual {}; it trained on samples {}{more}",
+            record.step,
+            record.epoch,
+            spike.what,
+            significant(spike.value, 3),
+            significant(spike.value / spike.median, 2),
+            significant(spike.median, 3),
+            shown.join(", ")
+        );
+        self.say(LogLevel::Warn, &message);
+    }
+
+    fn take_step(&mut self, pace: &Pace, ids: &[SampleId]) -> Result<StepRecord> {
         let clock = Instant::now();
         let corpus = self.inputs.lender.corpus;
         let encoded: Vec<&EncodedSample> = ids.iter().map(|&id| corpus.encoded(id)).collect();
@@ -90,7 +138,7 @@ impl Run<'_> {
         epoch.seconds.training += seconds;
         self.state.step += 1;
         self.state.tokens += tokens;
-        Ok(())
+        Ok(record)
     }
 
     /// The selection in the order it is trained on, without samples that carry no loss.

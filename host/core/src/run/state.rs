@@ -2,7 +2,7 @@
 //! chosen, and what the plugins remember.
 
 use super::lender::History;
-use crate::record::{LossLine, Seconds, Selection};
+use crate::record::{Evaluation, LossLine, Seconds, Selection};
 use crate::score_table::ScoreTable;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
@@ -22,6 +22,9 @@ pub struct RunState {
     pub table: ScoreTable,
     /// Selections so far, by epoch; the last is the current epoch's where one is in progress.
     pub selections: Vec<Selection>,
+    /// What the held-out samples have said so far.
+    #[serde(default)]
+    pub evaluations: Vec<Evaluation>,
     /// The epoch being trained, where it has begun.
     pub in_progress: Option<EpochInProgress>,
     /// The plugins' own states, by name: bytes of any number, so each goes into a file of its own.

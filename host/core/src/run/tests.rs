@@ -1,9 +1,13 @@
 //! The whole loop against a fake model and fake plugins: no libtorch, no libraries, milliseconds.
 
+mod course;
+
 use super::*;
 use crate::corpus::Corpus;
 use crate::dataset::Row;
 use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch};
+use crate::models::Models;
+use crate::observer::{Observer, Phase};
 use crate::plugin_set::{Named, WeightedScorer};
 use crate::record::{RunManifest, RunRecord};
 use crate::run_directory::RunDirectory;
@@ -229,7 +233,8 @@ fn plugins(scorer: Box<dyn ComplexityScorer>) -> PluginSet {
 fn options() -> RunOptions {
     let train = TrainConfig { epochs: 3, batch: 4, ..TrainConfig::default() };
     let ties = Ties::default();
-    RunOptions { budget: 10, tokens: None, ties, train, save_every: 0, keep: 2 }
+    let model = FinalModel::Last;
+    RunOptions { budget: 10, tokens: None, ties, train, save_every: 0, keep: 2, model }
 }
 
 fn manifest() -> RunManifest {
