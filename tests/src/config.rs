@@ -132,7 +132,7 @@ fn each_key_refuses_what_makes_no_sense() {
         "train.max_steps=0",
         "train.warmup_steps=-1",
         "train.min_lr_rate=1.1",
-        "train.min_lr=-1e-6",
+        "train.min_lr=-1",
         "train.decay_ratio=2",
         "train.decay_type=sqrt",
         "train.adam_beta1=1",

@@ -177,7 +177,12 @@ impl RunDirectory {
 
     /// Writes what the held-out samples have said so far, all of it anew.
     pub fn write_evaluations(&self, evaluations: &[Evaluation]) -> Result<()> {
-        whole_file::write_json_lines(&self.evaluations_path(), evaluations)
+        let path = self.evaluations_path();
+        // A run without held-out samples has no such file.
+        match evaluations.is_empty() && !path.exists() {
+            true => Ok(()),
+            false => whole_file::write_json_lines(&path, evaluations),
+        }
     }
 
     /// Writes the loss of every held-out sample as it stands in an epoch.
