@@ -21,7 +21,7 @@ pub mod grouped;
 pub mod identity;
 pub mod record;
 pub mod metrics;
-pub mod evaluation;
+pub mod held_out;
 pub mod spikes;
 pub mod run_directory;
 

@@ -26,7 +26,8 @@ pub fn write(folder: &Path, run: &RunRecord) -> Result<()> {
             let mut curves = metrics::of_step(step);
             curves.extend(ended().flat_map(metrics::of_epoch));
             // Within an epoch; at its end the epoch says it.
-            let within = run.evaluations.iter().filter(|it| is_now(it.step) && ended().count() == 0);
+            let within =
+                run.evaluations.iter().filter(|it| is_now(it.step) && ended().count() == 0);
             curves.extend(within.map(|it| ("eval/loss", it.loss)));
             for (tag, value) in curves {
                 out.write_all(&record(&scalar_event(seconds, step.step, tag, value)))?;

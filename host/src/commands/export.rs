@@ -6,7 +6,7 @@ use crate::training::{Exported, export_model};
 use crate::wiring;
 use iterit_core::config::{Config, FinalModel};
 use iterit_core::run_directory::{Checkpoint, RunDirectory};
-use iterit_core::{Error, Result, evaluation};
+use iterit_core::{Error, Result, held_out};
 
 pub(crate) fn run(args: &Export) -> Result<()> {
     let screen = Screen::new();
@@ -43,5 +43,5 @@ fn choose(directory: &RunDirectory, config: &Config, step: Option<u64>) -> Resul
     // What was seen after the last checkpoint counts no more than the steps that led there.
     let mut seen = directory.read()?.evaluations;
     seen.retain(|evaluation| evaluation.step <= last.step);
-    evaluation::best(&seen).map_or(Ok(last), |best| directory.checkpoint(best.step))
+    held_out::best(&seen).map_or(Ok(last), |best| directory.checkpoint(best.step))
 }

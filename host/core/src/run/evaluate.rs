@@ -4,8 +4,8 @@
 use super::Run;
 use super::pace::Pace;
 use crate::corpus::Corpus;
-use crate::evaluation::{best, without_improvement};
 use crate::grouped;
+use crate::held_out::{best, without_improvement};
 use crate::learner::Sequence;
 use crate::models::Models;
 use crate::observer::{Observer, Phase};

@@ -2,7 +2,7 @@
 //! which checkpoints are kept.
 
 use super::*;
-use crate::evaluation::{best, without_improvement};
+use crate::held_out::{best, without_improvement};
 use crate::record::Evaluation;
 
 fn options_with(change: impl FnOnce(&mut TrainConfig)) -> RunOptions {

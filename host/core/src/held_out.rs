@@ -6,7 +6,7 @@ use crate::record::Evaluation;
 /// The evaluation of the lowest loss, the earliest of equals.
 ///
 /// ```
-/// use iterit_core::evaluation::best;
+/// use iterit_core::held_out::best;
 /// use iterit_core::record::Evaluation;
 /// let at = |step, loss| Evaluation { step, epoch: 0, loss };
 /// let course = [at(10, 2.0), at(20, 1.5), at(30, 1.5)];
