@@ -14,7 +14,7 @@ pub(crate) use choosers::{Choosers, options};
 pub(crate) use environment::environment;
 pub(crate) use fingerprints::{Part, contents, data_parts, files_named, hashes, identity};
 pub(crate) use fingerprints::{model_parts, of_plugins, parts, plugin_parts};
-pub(crate) use model::{model, models};
+pub(crate) use model::{SharedBase, model, models, models_over};
 pub(crate) use texts::{Texts, bare_corpus, corpus, pool, prompter, texts, whole_texts};
 
 use iterit_core::config::{Config, Setting};

@@ -201,11 +201,15 @@ fn a_comparison_has_arms_with_adapters() {
     );
     let words = ["compare", "compare.toml", "--out", "out", "--ratio", "8"];
     let mut compare = host(&project, &words);
-    compare.args(["--set", "train.epochs=1", "--set", "train.batch=4"]);
+    compare.args(["--set", "train.epochs=1", "--set", "train.batch=4", "--jobs", "2"]);
     Outcome::of(&mut compare).succeeded();
     let files = project.files();
     for (run, file) in [("whole", "model.safetensors"), ("adapted", "adapter_model.safetensors")] {
         let name = format!("out/runs/{run}/seed-1/model/{file}");
         assert!(files.contains(&name), "no {name} in {files:?}");
     }
+    // Beside a base that others use too, a run is to the byte what it is alone.
+    let config = "out/runs/adapted/seed-2/config.toml";
+    project.run(["--config", config, "--out", "alone"]).succeeded();
+    assert!(adapter(&project, "alone") == adapter(&project, "out/runs/adapted/seed-2"));
 }

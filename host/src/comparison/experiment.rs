@@ -6,7 +6,7 @@ use super::shared_scores::SharedScores;
 use crate::observers::Observed;
 use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
-use crate::wiring::{self, Texts};
+use crate::wiring::{self, SharedBase, Texts};
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
 use iterit_core::config::{Config, FinalModel, budget};
 use iterit_core::corpus::Corpus;
@@ -36,6 +36,8 @@ pub(crate) struct Experiment<'a> {
     /// sha256 of every file, by its path.
     sha256: BTreeMap<String, String>,
     environment: Environment,
+    /// Where arms train adapters.
+    base: SharedBase,
     jobs: NonZeroUsize,
     threads: usize,
     /// By arm, what a run is predicted to take.
@@ -84,6 +86,7 @@ impl<'a> Experiment<'a> {
             sha256,
             environment: wiring::environment(threads, &device)?,
             config,
+            base: SharedBase::default(),
             arms,
             corpus,
             held_out,
@@ -278,7 +281,7 @@ impl<'a> Experiment<'a> {
         let directory = open_or_new(folder)?;
         let drawn = self.drawn(run.seed);
         let corpus = drawn.as_ref().unwrap_or(&self.corpus);
-        let models = wiring::models(&config, corpus, self.threads, observer)?;
+        let models = wiring::models_over(&self.base, &config, corpus, self.threads, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
         let parts = wiring::parts(&config, &choosers, &self.sha256)?;
         let contents = wiring::contents(&parts, &self.sha256, &self.corpus);

@@ -13,7 +13,29 @@ use iterit_torch::{Activations, AdamWOptions, Base, DeviceChoice, LearnerOptions
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
-use std::sync::Once;
+use std::sync::{Mutex, Once, PoisonError};
+
+/// The frozen weights that several runs of one model stand beside, in memory once.
+#[derive(Default)]
+pub(crate) struct SharedBase(Mutex<Option<TorchLearner>>);
+
+impl SharedBase {
+    /// A learner over them; the first is loaded, and so is every one whose weights are trained.
+    fn learner(
+        &self,
+        options: LearnerOptions,
+        load: impl FnOnce() -> Result<TorchLearner>,
+    ) -> Result<TorchLearner> {
+        if options.base == Base::Trained {
+            return load();
+        }
+        let mut first = self.0.lock().unwrap_or_else(PoisonError::into_inner);
+        match &mut *first {
+            Some(first) => Ok(first.sharing(options)),
+            first => Ok(first.insert(load()?).sharing(options)),
+        }
+    }
+}
 
 /// The model to train, and the proxy with the corpus in its own tokens where one is named.
 pub(crate) fn models(
@@ -22,8 +44,19 @@ pub(crate) fn models(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
+    models_over(&SharedBase::default(), config, corpus, threads, observer)
+}
+
+/// The same over weights that may be there already.
+pub(crate) fn models_over(
+    base: &SharedBase,
+    config: &Config,
+    corpus: &Corpus,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<Models> {
     let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
-    let learner_of_run = model(config, tokenizer, threads, observer)?;
+    let learner_of_run = model_over(base, config, tokenizer, threads, observer)?;
     corpus.check_vocabulary(learner_of_run.facts().vocab_size)?;
     let models = Models::new(Box::new(learner_of_run));
     match &config.model.proxy {
@@ -45,12 +78,23 @@ pub(crate) fn model(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<TorchLearner> {
+    model_over(&SharedBase::default(), config, tokenizer, threads, observer)
+}
+
+fn model_over(
+    base: &SharedBase,
+    config: &Config,
+    tokenizer: Option<&Tokenizer>,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<TorchLearner> {
     tell_of_unused_gpu(config, observer);
     let mut options = LearnerOptions { base: adapters::base(config)?, ..options(config, threads) };
     if config.model.added_tokens == AddedTokens::Grow {
         options.vocabulary = tokenizer.and_then(|it| NonZeroUsize::new(it.vocab_size()));
     }
-    let learner = learner("", config.model_path()?, options, observer)?;
+    let path = config.model_path()?;
+    let learner = base.learner(options, || learner("", path, options, observer))?;
     adapters::adapted(learner, config)
 }
 

@@ -41,6 +41,14 @@ impl PackedMatrices {
         })
     }
 
+    /// The same codes in a second place.
+    pub(crate) fn share(&self) -> Self {
+        let share = |(layer, (packed, kind)): (&String, &(Packed, LinearKind))| {
+            (layer.clone(), (packed.share(), *kind))
+        };
+        Self { by_layer: self.by_layer.iter().map(share).collect() }
+    }
+
     /// How many numbers they stand for, and how many bytes they take.
     pub(crate) fn size(&self) -> (u64, u64) {
         let all = self.by_layer.values().map(|(packed, _)| packed);

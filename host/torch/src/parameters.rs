@@ -47,6 +47,11 @@ impl Weights {
         Self::new(self.iter().map(cast)).with_fixed(self.fixed.clone())
     }
 
+    /// The same tensors in a second place.
+    pub(crate) fn share(&self) -> Self {
+        Self::new(self.iter().map(|(name, tensor)| (name.into(), tensor.shallow_clone())))
+    }
+
     /// Gives tables with a row for each token the rows that they lack, each the mean of those that are
     /// there, as a token that is added at random would be anything but. Longer tables stay as they are.
     pub(crate) fn grow(&mut self, tables: &[&str], rows: i64) {

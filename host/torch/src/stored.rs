@@ -7,6 +7,7 @@ use iterit_core::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use tch::{Kind, Tensor};
 
 pub(crate) const SINGLE: &str = "model.safetensors";
@@ -125,7 +126,7 @@ impl Stored {
 
     /// The tensors that the model does not ask for, which an export carries along.
     pub(crate) fn into_extra(self, wanted: &Wanted<'_>) -> Extra {
-        Extra { tensors: self.beyond(wanted), shards: self.shards }
+        Extra { tensors: self.beyond(wanted), shards: Arc::new(self.shards) }
     }
 
     /// Shards and names of tensors that the model does not ask for.
@@ -191,9 +192,9 @@ impl Stored {
 }
 
 /// Tensors of a folder beyond the model: they take no part in computing, and an export has them again.
-#[derive(Default)]
+#[derive(Default, Clone)]
 pub(crate) struct Extra {
-    shards: Vec<TensorFile>,
+    shards: Arc<Vec<TensorFile>>,
     tensors: Vec<(usize, String)>,
 }
 

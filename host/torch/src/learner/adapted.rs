@@ -347,6 +347,29 @@ fn an_adapted_model_is_asked_as_it_is_trained() {
     }
 }
 
+/// Two adapters over one base are trained as each over its own, and hold the same tensors.
+#[test]
+fn learners_over_one_base_do_not_meet() {
+    let samples = sequences(6);
+    for base in [Base::Frozen, Base::Nf4] {
+        let options = LearnerOptions { base, ..LearnerOptions::default() };
+        let shared = learner(&serde_json::json!({}), options);
+        let alone = |seed| {
+            let mut learner =
+                learner(&serde_json::json!({}), options).adapt(&lora(), 0.1, seed).unwrap();
+            (step(&mut learner, &samples), step(&mut learner, &samples))
+        };
+        let mut one = shared.sharing(options).adapt(&lora(), 0.1, 1).unwrap();
+        let mut two = shared.sharing(options).adapt(&lora(), 0.1, 2).unwrap();
+        let data = |learner: &TorchLearner| learner.weights.iter().next().unwrap().1.data_ptr();
+        assert_eq!(data(&one), data(&shared));
+        let first = [step(&mut one, &samples), step(&mut two, &samples)];
+        let second = [step(&mut one, &samples), step(&mut two, &samples)];
+        assert_eq!([alone(1), alone(2)].map(|steps| steps.0), first, "{base:?}");
+        assert_eq!([alone(1), alone(2)].map(|steps| steps.1), second, "{base:?}");
+    }
+}
+
 #[test]
 fn memory_is_the_frozen_weights_and_the_adapter_with_its_moments() {
     let options = LearnerOptions { precision: Precision::Bfloat16, ..LearnerOptions::default() };

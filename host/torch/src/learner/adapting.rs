@@ -4,12 +4,32 @@ use super::TorchLearner;
 use crate::guard::guarded;
 use crate::layers::dropout::StepSeed;
 use crate::lora::{Adapters, LayerNames, LoraOptions};
-use crate::options::Base;
+use crate::options::{Base, LearnerOptions};
 use crate::precision::Precision;
 use iterit_core::Result;
 use std::path::Path;
 
 impl TorchLearner {
+    /// Another learner over the same frozen weights, which are in memory once; it has no adapter yet.
+    /// Options that say how the weights are kept must be the same.
+    ///
+    /// # Panics
+    /// The weights are trained themselves, or kept otherwise.
+    pub fn sharing(&self, options: LearnerOptions) -> Self {
+        let kept = |options: &LearnerOptions| (options.base, options.precision, options.vocabulary);
+        assert_ne!(options.base, Base::Trained, "only frozen weights are shared");
+        assert_eq!(kept(&options), kept(&self.options), "the weights are kept as they are");
+        let weights = (self.weights.share(), self.packed.share());
+        let (config, shape) = (self.config.clone(), self.shape.clone());
+        Self {
+            extra: self.extra.clone(),
+            remarks: self.remarks.clone(),
+            body: self.body.clone(),
+            folder: self.folder.clone(),
+            ..Self::new(config, shape, options, self.device, weights)
+        }
+    }
+
     /// Puts adapters beside the frozen weights that change nothing yet; all draws come from `seed`.
     ///
     /// # Errors
