@@ -26,7 +26,12 @@ pub struct Conversation {
     pub tools: Option<Value>,
     /// Whose the system turn is.
     pub system: SystemTurn,
+    /// What the instruction is about, where the row keeps it apart; the last prompt ends with it.
+    pub about: Option<String>,
 }
+
+/// What stands between an instruction and what it is about, where both are one message.
+const ABOUT: &str = "\nInput: ";
 
 /// Whose the system turn of a conversation is.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -186,7 +191,27 @@ impl Conversation {
         let has_system = messages.first().is_some_and(|first| first.role() == "system");
         messages.push(response);
         let system = if has_system { SystemTurn::Given } else { SystemTurn::Absent };
-        Self { messages, tools: None, system }
+        Self { messages, tools: None, system, about: None }
+    }
+
+    /// Adds what the instruction is about to the last prompt.
+    pub fn put_about(&mut self, about: String) {
+        if let [.., last, _] = &mut self.messages[..] {
+            last.append(&format!("{ABOUT}{about}"));
+            self.about = Some(about);
+        }
+    }
+
+    /// The texts of the prompt, one a message, and what the instruction is about as the last.
+    pub fn plain_prompt(&self) -> Vec<String> {
+        let mut texts: Vec<String> = self.prompt().iter().map(Message::text).collect();
+        if let (Some(about), Some(last)) = (&self.about, texts.last_mut())
+            && let Some(instruction) = last.strip_suffix(&format!("{ABOUT}{about}"))
+        {
+            *last = instruction.to_owned();
+            texts.push(about.clone());
+        }
+        texts
     }
 
     /// What precedes the response.
@@ -219,6 +244,7 @@ impl Conversation {
             messages: self.messages[..=index].to_vec(),
             tools: self.tools.clone(),
             system: self.system,
+            about: None,
         }
     }
 

@@ -9,7 +9,7 @@ use iterit_core::evaluation::{Asking, Prompter};
 use iterit_core::learner::{ModelLimits, Unwatched};
 use iterit_core::observer::{Observer, Phase};
 use iterit_core::sdk::LogLevel;
-use iterit_core::span::{Encoder, EncoderOptions};
+use iterit_core::span::{Encoder, EncoderOptions, TargetEnd, TextRules, Turns};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Error, Result, Sample};
@@ -81,19 +81,29 @@ pub(super) fn proxy_corpus(
 /// Tokenizer and template of the proxy, under the configuration's choices as far as they fit it: a text
 /// is cut where it is for the model, and earlier where the proxy has fewer positions.
 fn proxy_encoder(config: &Config, folder: &Path, observer: &dyn Observer) -> Result<Encoder> {
-    let template = match ChatTemplate::of_model(folder)? {
-        Some(template) => template,
-        None => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
+    let rules = config.model.proxy_texts.unwrap_or(config.data.texts);
+    let template = match (rules, ChatTemplate::of_model(folder)?) {
+        (TextRules::Raw, _) => ChatTemplate::none(),
+        (_, Some(template)) => template,
+        (_, None) => ChatTemplate::choose(config.data.template.as_deref(), config.model_path()?)?,
     };
     let tokenizer = Tokenizer::open(folder)?;
     super::warn_once(PROXY, tokenizer.warnings(), observer);
     let limits = iterit_torch::limits(folder)?;
     let max_length = config.model.max_length.map(|length| length.min(limits.positions));
-    Encoder::new(
-        tokenizer,
-        template,
-        EncoderOptions { max_length, ..options(config, Some(limits)) },
-    )
+    let options = EncoderOptions { rules, max_length, ..options(config, Some(limits)) };
+    let options = match rules {
+        // Texts without a template have no choices, and the proxy is not trained.
+        TextRules::Raw => EncoderOptions {
+            turns: Turns::Last,
+            prompt: None,
+            eos_text: Some(String::new()),
+            target_end: TargetEnd::Eos,
+            ..options
+        },
+        TextRules::Template | TextRules::Published => options,
+    };
+    Encoder::new(tokenizer, template, options)
 }
 
 /// The data without tokens, for work that needs no model. What ends a response is `data.eos_text`,
@@ -164,7 +174,15 @@ fn model_encoder(config: &Config, observer: &dyn Observer) -> Result<Arc<Encoder
 /// Tokenizer and template of a model folder, under the configuration's choices.
 fn encoder(config: &Config, model: &Path, limits: Option<ModelLimits>) -> Result<Encoder> {
     let tokenizer = Tokenizer::open(model)?;
-    let template = ChatTemplate::choose(config.data.template.as_deref(), model)?;
+    let template = match (config.data.texts, config.data.template.as_deref()) {
+        (TextRules::Raw, None) => ChatTemplate::none(),
+        (TextRules::Raw, Some(_)) => {
+            return Err(Error::config(
+                "`data.template` is set, but data.texts = \"raw\" does without one",
+            ));
+        }
+        (_, choice) => ChatTemplate::choose(choice, model)?,
+    };
     Encoder::new(tokenizer, template, options(config, limits))
 }
 

@@ -66,6 +66,11 @@ pub(super) const KEYS: &[Key] = &[
         put: |c, v| put_path(&mut c.model.proxy, v),
     },
     Key {
+        name: "model.proxy_texts",
+        expected: "\"template\", \"published\" or \"raw\"",
+        put: |c, v| put(&mut c.model.proxy_texts, v, |_| true),
+    },
+    Key {
         name: "data.path",
         expected: "the path of a file, or a list of them",
         put: |c, v| put_paths(&mut c.data.path, v),
@@ -93,7 +98,7 @@ pub(super) const KEYS: &[Key] = &[
     },
     Key {
         name: "data.texts",
-        expected: "\"template\" or \"published\"",
+        expected: "\"template\", \"published\" or \"raw\"",
         put: |c, v| put(&mut c.data.texts, v, |_| true),
     },
     Key {

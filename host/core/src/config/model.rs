@@ -1,5 +1,6 @@
 //! `[model]`: which model, and how it is held.
 
+use crate::span::TextRules;
 use serde::{Deserialize, Serialize};
 use std::fmt;
 use std::path::PathBuf;
@@ -24,6 +25,8 @@ pub struct ModelConfig {
     pub adapter: Option<PathBuf>,
     /// A second, fixed model that plugins may ask.
     pub proxy: Option<PathBuf>,
+    /// By which rules samples become its texts; unset: those of `data.texts`.
+    pub proxy_texts: Option<TextRules>,
 }
 
 /// What weights and arithmetic are held in.

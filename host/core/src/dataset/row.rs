@@ -50,8 +50,12 @@ pub(super) fn object(row: Value) -> Result<Map<String, Value>, String> {
 /// A row in a given layout, which is not `Auto`; every fault of it in one message.
 pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row, String> {
     let mut parts = Parts { fields, faults: Vec::new() };
+    let mut about = String::new();
     let messages = match format {
-        DataFormat::Alpaca | DataFormat::Auto => parts.alpaca(),
+        DataFormat::Alpaca | DataFormat::Auto => {
+            about = parts.input();
+            parts.alpaca()
+        }
         DataFormat::Messages => parts.conversation(parts.first_of(["messages", "conversation"])),
         DataFormat::ShareGpt => parts.conversation("conversations"),
         DataFormat::PromptCompletion => parts.prompt_completion(),
@@ -64,6 +68,9 @@ pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row,
     };
     let mut conversation = Conversation::new(prompt.to_vec(), response.clone());
     conversation.tools = tools;
+    if !about.is_empty() {
+        conversation.put_about(about);
+    }
     if let Some(system) = system {
         conversation.put_system(system, SystemTurn::Given);
     } else if format == DataFormat::Alpaca && conversation.system == SystemTurn::Absent {
@@ -79,7 +86,7 @@ struct Parts {
 }
 
 impl Parts {
-    /// Earlier rounds, the instruction with what it is about, the output.
+    /// Earlier rounds, the instruction, the output.
     fn alpaca(&mut self) -> Vec<Message> {
         let mut messages = self.history();
         let num_earlier = messages.len();
@@ -90,12 +97,10 @@ impl Parts {
             Some(Value::String(text)) => messages.push(Message::new("user", text)),
             other => self.fault("instruction", other.as_ref(), "a string or a list of turns"),
         }
-        let input = self.input();
         match messages[num_earlier..].last_mut() {
             Some(last) if last.role() != "user" => self.faults.push(
                 "the last turn of `instruction` is not the user's, expected what is asked".into(),
             ),
-            Some(last) if !input.is_empty() => last.append(&format!("\nInput: {input}")),
             _ => {}
         }
         let output = self.text(self.first_of(["output", "response"]));

@@ -3,7 +3,7 @@
 use super::one_text::{self, Choices};
 use super::texts::{Frame, Renderer, Text, Texts};
 use super::{
-    EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, end, published, shown,
+    EncodedSample, PromptText, TargetEnd, TextRules, aligned, counted, end, published, raw, shown,
 };
 use crate::conversation::{Conversation, Message, SystemTurn, Turns};
 use crate::learner::{ModelLimits, Sequence};
@@ -33,7 +33,8 @@ pub struct EncoderOptions {
     pub eos_text: Option<String>,
     /// `train.target_end`
     pub target_end: TargetEnd,
-    /// `model.max_length`; unset: the tokenizer's and the model's own limit.
+    /// `model.max_length`; unset: the tokenizer's and the model's own limit, and without a template
+    /// that of the published Superfiltering program.
     pub max_length: Option<usize>,
     /// The model's own limits, where there is a model.
     pub limits: Option<ModelLimits>,
@@ -91,6 +92,7 @@ impl Encoder {
         match self.options.rules {
             TextRules::Template => aligned::encode(&texts, &self.tokenizer, self.max_length),
             TextRules::Published => counted::encode(&texts, &self.tokenizer, self.max_length),
+            TextRules::Raw => raw::encode(&texts, &self.tokenizer, self.max_length),
         }
     }
 
@@ -108,7 +110,11 @@ impl Encoder {
     /// # Errors
     /// Where the template refuses the conversation.
     pub fn rendered(&self, conversation: &Conversation) -> Result<String> {
-        self.renderer().closed(&self.fitted(conversation))
+        let fitted = self.fitted(conversation);
+        match self.options.rules {
+            TextRules::Raw => Ok(raw::whole(&fitted)),
+            TextRules::Template | TextRules::Published => self.renderer().closed(&fitted),
+        }
     }
 
     /// This conversation's response to another prompt, the response scored.
@@ -130,6 +136,10 @@ impl Encoder {
                 let text = published::conversation(self.renderer(), &other)?;
                 counted::sequence(&text, &self.tokenizer, self.max_length)
             }
+            TextRules::Raw => {
+                let text = raw::texts(&other, "").conditional.remove(0);
+                raw::sequence(&text, &self.tokenizer, self.max_length)
+            }
         }
     }
 
@@ -138,9 +148,12 @@ impl Encoder {
     /// where a message that calls tools says nothing.
     pub fn fitted<'a>(&self, conversation: &'a Conversation) -> Cow<'a, Conversation> {
         let mut fitted = Cow::Borrowed(conversation);
-        let drops_system = conversation.system == SystemTurn::Ours
-            && !self.takes.system
-            && self.options.rules == TextRules::Template;
+        let shows_system = match self.options.rules {
+            TextRules::Template => self.takes.system,
+            TextRules::Published => true,
+            TextRules::Raw => false,
+        };
+        let drops_system = conversation.system == SystemTurn::Ours && !shows_system;
         if drops_system {
             fitted.to_mut().leave_out_our_system();
         }
@@ -223,6 +236,7 @@ impl Encoder {
             TextRules::Published => {
                 published::texts(renderer, conversation, lone, &self.target_end)
             }
+            TextRules::Raw => Ok(raw::texts(conversation, &self.target_end)),
         }
     }
 
@@ -315,13 +329,15 @@ impl Takes {
     }
 }
 
-/// The published rules have no choices.
+/// The published rules, and texts without a template, have no choices.
 fn check(options: &EncoderOptions) -> Result<()> {
-    if options.rules == TextRules::Template {
-        return Ok(());
-    }
+    let rules = match options.rules {
+        TextRules::Template => return Ok(()),
+        TextRules::Published => "published",
+        TextRules::Raw => "raw",
+    };
     let refused = |key: &str| {
-        format!("`{key}` is set, but the rules of data.texts = \"published\" leave no choice of it")
+        format!("`{key}` is set, but the rules of data.texts = \"{rules}\" leave no choice of it")
     };
     let turns = (options.turns == Turns::All).then(|| refused("data.turns"));
     let prompt = options.prompt.map(|_| refused("data.prompt"));
@@ -343,8 +359,11 @@ fn window(options: &EncoderOptions, tokenizer: &Tokenizer) -> Result<usize> {
              most that"
         ))),
         (Some(asked), _) => Ok(asked),
-        (None, _) => Ok(tokenizer.model_max_length().into_iter().chain(positions).min())
-            .map(|window| window.unwrap_or(usize::MAX)),
+        (None, _) => {
+            let raw = (options.rules == TextRules::Raw).then_some(raw::WINDOW);
+            let limits = tokenizer.model_max_length().into_iter().chain(positions).chain(raw);
+            Ok(limits.min().unwrap_or(usize::MAX))
+        }
     }
 }
 

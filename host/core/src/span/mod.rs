@@ -5,8 +5,9 @@
 //! * training: the same conversation, its last response with the target's end.
 //!
 //! Under [`TextRules::Template`] the same response tokens are asked with the prompt, asked alone and
-//! trained on; [`TextRules::Published`] are the rules of the published program. A text is encoded
-//! whole, since its parts encoded apart give other tokens.
+//! trained on; [`TextRules::Published`] are the rules of the published program, and
+//! [`TextRules::Raw`] do without a template. A text is encoded whole, since its parts encoded apart
+//! give other tokens.
 
 mod rules;
 mod texts;
@@ -14,6 +15,7 @@ mod end;
 mod aligned;
 mod counted;
 mod published;
+mod raw;
 mod shown;
 mod frame;
 mod turns;

@@ -2,7 +2,7 @@
 
 use serde::{Deserialize, Serialize};
 
-/// `data.texts`: by which rules texts and spans are made.
+/// `data.texts` and `model.proxy_texts`: by which rules texts and spans are made.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum TextRules {
@@ -14,6 +14,9 @@ pub enum TextRules {
     /// written, spans begin at as many tokens as their prefix has, and a lone response is had only
     /// where the template allows it.
     Published,
+    /// Without a chat template, as the published Superfiltering program: the response behind what is
+    /// asked, each text on lines of its own; and the response by itself.
+    Raw,
 }
 
 /// `data.prompt`: which rendering the prompt is taken from.

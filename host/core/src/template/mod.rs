@@ -37,6 +37,11 @@ pub struct ChatTemplate {
     template: Template,
 }
 
+/// All texts on lines of their own but what the assistant says last.
+const NONE: &str = r#"{%- for message in messages -%}
+    {{- message.content ~ ("" if loop.last and message.role == "assistant" else "\n") -}}
+{%- endfor -%}"#;
+
 /// What follows the last turn.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Ending {
@@ -89,6 +94,11 @@ impl ChatTemplate {
     pub fn builtin(name: &str) -> Option<Self> {
         let (name, source) = builtin::BUILTIN.iter().find(|(known, _)| *known == name)?;
         Some(Self::new(*name, *source).expect("a built-in template is valid Jinja"))
+    }
+
+    /// What shows a conversation where there is to be no template: its texts, one a line.
+    pub fn none() -> Self {
+        Self::new("none", NONE).expect("it is valid Jinja")
     }
 
     /// A template from a file of its own.
