@@ -93,6 +93,22 @@ VISION = {
         "patch_size": 2,
         "num_position_embeddings": 16,
     },
+    "internvl": {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "image_size": [4, 4],
+        "patch_size": [2, 2],
+    },
+    "smolvlm": {
+        "hidden_size": 8,
+        "intermediate_size": 8,
+        "num_hidden_layers": 1,
+        "num_attention_heads": 1,
+        "image_size": 4,
+        "patch_size": 2,
+    },
 }
 
 DELTA = {
@@ -778,6 +794,60 @@ MODELS = {
         },
         {"rope_parameters": None, "rope_theta": 10000.0},
     ),
+    "exaone": ("exaone", {"num_hidden_layers": 3}, {"rope_parameters": None, "rope_theta": 500000.0}),
+    "internlm3": (
+        "internlm3",
+        {"num_hidden_layers": 3, "attention_bias": True, "mlp_bias": True},
+        None,
+    ),
+    "iquestcoder": ("iquestcoder", {"num_hidden_layers": 3}, None),
+    "hyperclovax": (
+        "hyperclovax",
+        {
+            "num_hidden_layers": 3,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 4.0,
+            "residual_multiplier": 0.3,
+            "attention_multiplier": 0.2,
+        },
+        None,
+    ),
+    "granite_swa": (
+        "granite_swa",
+        {
+            "head_dim": None,
+            "hidden_size": 32,
+            "sliding_window": 24,
+            "embedding_multiplier": 3.0,
+            "logits_scaling": 4.0,
+            "residual_multiplier": 0.3,
+            "attention_multiplier": 0.2,
+            "layer_rope_theta": [0, 500.0, 10000.0, 500.0],
+        },
+        None,
+    ),
+    "apertus": (
+        "apertus",
+        {"num_hidden_layers": 3, "head_dim": None, "hidden_size": 32, "max_position_embeddings": 256},
+        None,
+    ),
+    "internvl": (
+        "internvl",
+        {
+            "text_config": {"model_type": "qwen2", "head_dim": None, "hidden_size": 32, "num_hidden_layers": 3},
+            "vision_config": VISION["internvl"],
+            "tie_word_embeddings": False,
+        },
+        None,
+    ),
+    "smolvlm": (
+        "smolvlm",
+        {
+            "text_config": {"model_type": "llama", "num_hidden_layers": 3},
+            "vision_config": VISION["smolvlm"],
+        },
+        None,
+    ),
 }
 
 # Saved as transformers 5 has them in memory, all experts of a layer in one tensor.
@@ -795,7 +865,8 @@ def config_of(model_type, fields):
     fields = dict(fields)
     text = fields.pop("text_config", None)
     if text is not None:
-        fields["text_config"] = {**SIZES, **text}
+        text = {**SIZES, **text}
+        fields["text_config"] = {key: value for key, value in text.items() if value is not None}
     else:
         fields = {**SIZES, **fields}
     return AutoConfig.for_model(model_type, **{key: value for key, value in fields.items() if value is not None})

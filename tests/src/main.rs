@@ -13,13 +13,10 @@ mod bad_input;
 mod loop_goldens;
 mod scoring;
 mod scorers;
-<<<<<<< HEAD
 mod evaluating;
 mod observers;
 mod manual;
-=======
 mod superfilter;
->>>>>>> f1ed812 (Score by Superfiltering's own texts, without a chat template)
 mod exec;
 mod selecting;
 mod parity;

@@ -108,13 +108,15 @@ impl TorchLearner {
             config.set("tie_word_embeddings", json!(false));
             remarks.push(untied(embedding, head));
         }
+        stored.check_constants(&shape.constants)?;
         let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
         let wanted = Wanted { tensors: &shape.parameters(), twins };
         let mut taking = Taking::new(&shape, options.keeping(device));
         let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
         let extra = guarded(|| weights::load(stored, &wanted, take))?;
         let (mut weights, packed) = taking.done();
-        remarks.extend(beyond(&extra));
+        let constants: Vec<&str> = shape.constants.iter().map(|(end, _)| *end).collect();
+        remarks.extend(beyond(&extra, &constants));
         remarks.extend(no_dropout(&shape.dropout));
         grow(&mut weights, &mut shape, &mut config, options.vocabulary);
         let learner = Self::new(config, shape, options, device, (weights, packed));
@@ -448,10 +450,12 @@ fn no_dropout(asked: &[(String, f64)]) -> Option<String> {
 }
 
 /// Tells of tensors that the model does not compute with.
-fn beyond(extra: &Extra) -> Option<String> {
+fn beyond(extra: &Extra, constants: &[&str]) -> Option<String> {
     const SHOWN: usize = 6;
-    let count = extra.names().len();
-    let names: Vec<String> = extra.names().take(SHOWN).map(|name| format!("`{name}`")).collect();
+    let is_known = |name: &str| constants.iter().any(|end| name.ends_with(end));
+    let names: Vec<&str> = extra.names().filter(|name| !is_known(name)).collect();
+    let count = names.len();
+    let names: Vec<String> = names.iter().take(SHOWN).map(|name| format!("`{name}`")).collect();
     let more = count.saturating_sub(SHOWN);
     let more = if more > 0 { format!(" and {more} more") } else { String::new() };
     (count > 0).then(|| {

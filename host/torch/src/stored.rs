@@ -16,6 +16,9 @@ pub(crate) const INDEX: &str = "model.safetensors.index.json";
 /// How many faults of one kind are listed.
 const FAULTS_SHOWN: usize = 20;
 
+/// How far a number may move, relatively, when it is kept in bfloat16.
+const ROUNDING: f64 = 1.0 / 256.0;
+
 /// What a model asks of a folder.
 #[derive(Debug, Clone, Copy)]
 pub(crate) struct Wanted<'a> {
@@ -80,6 +83,28 @@ impl Stored {
         }
         let [a, b] = [a.read(&one)?, b.read(&other)?].map(|tensor| tensor.to_kind(Kind::Double));
         Ok(a.size() != b.size() || !a.equal(&b))
+    }
+
+    /// What is wrong with tensors that hold constants: `constants` are how their names end, and the
+    /// numbers; as files round them.
+    ///
+    /// # Errors
+    /// Those that hold something else.
+    pub(crate) fn check_constants(&self, constants: &[(&'static str, f64)]) -> Result<()> {
+        let mut faults = Vec::new();
+        for shard in &self.shards {
+            for name in shard.names() {
+                let known = constants.iter().find(|(end, _)| name.ends_with(end));
+                let Some((_, expected)) = known else { continue };
+                let found = shard.read(&name)?.to_kind(Kind::Double).max().double_value(&[]);
+                if (found - expected).abs() > ROUNDING * expected.abs() {
+                    faults.push(format!(
+                        "tensor `{name}` is {found}, which is not supported: expected {expected}"
+                    ));
+                }
+            }
+        }
+        if faults.is_empty() { Ok(()) } else { Err(Error::file(&self.folder, faults.join("\n"))) }
     }
 
     /// One tensor as it is stored, under its name or the one that stands in for it.

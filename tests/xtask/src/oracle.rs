@@ -10,7 +10,7 @@ use std::fs;
 use std::path::{Path, PathBuf};
 
 /// The scripts that make goldens, in an order in which each finds what it reads.
-const SCRIPTS: [&str; 21] = [
+const SCRIPTS: [&str; 22] = [
     "python_words.py",
     "tfidf.py",
     "scripts.py",
@@ -23,6 +23,7 @@ const SCRIPTS: [&str; 21] = [
     "models.py",
     "architectures.py",
     "lora.py",
+    "superfilter.py",
     "model_folders.py",
     "tokenizer_folders.py",
     "turns.py",

@@ -7,7 +7,7 @@
 //! ignored.
 
 use super::is_set;
-use super::known::{canonical, is_inert, known_fields};
+use super::known::{canonical, is_inert, known_fields, released_dropout};
 use crate::layers::activation::Activation;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
@@ -102,8 +102,8 @@ impl<'a> Fields<'a> {
     }
 
     /// A share of what a part gives that transformers sets to 0 in training, and this program does not.
-    /// What an architecture has by default is told, so that its models can be trained at all; any other
-    /// is refused.
+    /// What an architecture has by default, or its released models have, is told, so that these can be
+    /// trained at all; any other is refused.
     pub(crate) fn dropout(&self, name: &str) {
         if !self.is_known(name) {
             return;
@@ -112,12 +112,13 @@ impl<'a> Fields<'a> {
         if share == 0.0 {
             return;
         }
-        let default = self.known[name].as_f64().unwrap_or(0.0);
-        if share == default {
-            self.dropouts.borrow_mut().push((name.to_owned(), share));
-        } else {
-            let expected = if default == 0.0 { "0".into() } else { format!("0 or {default}") };
-            self.unsupported(name, &share, &expected);
+        let default = self.known[name].as_f64().filter(|&share| share != 0.0);
+        match default.or(released_dropout(self.model_type, name)) {
+            Some(usual) if share == usual => {
+                self.dropouts.borrow_mut().push((name.to_owned(), share));
+            }
+            Some(usual) => self.unsupported(name, &share, &format!("0 or {usual}")),
+            None => self.unsupported(name, &share, "0"),
         }
     }
 

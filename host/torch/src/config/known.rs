@@ -71,6 +71,21 @@ pub(crate) fn is_inert(model_type: &str, name: &str) -> bool {
     INERT.contains(&name) || own.is_some_and(|(_, names)| names.contains(&name))
 }
 
+/// Dropout that an architecture's class has at 0 and its released models do not.
+const RELEASED_DROPOUT: [(&str, &str, f64); 5] = [
+    ("granite", "attention_dropout", 0.1),
+    ("phi", "resid_pdrop", 0.1),
+    ("starcoder2", "attention_dropout", 0.1),
+    ("starcoder2", "embedding_dropout", 0.1),
+    ("starcoder2", "residual_dropout", 0.1),
+];
+
+/// What a released model may have as dropout where the class has none.
+pub(crate) fn released_dropout(model_type: &str, name: &str) -> Option<f64> {
+    let is_it = |it: &&(&str, &str, f64)| (it.0, it.1) == (model_type, name);
+    RELEASED_DROPOUT.iter().find(is_it).map(|it| it.2)
+}
+
 /// Every field of a configuration class, and its default.
 ///
 /// # Panics

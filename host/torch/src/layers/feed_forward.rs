@@ -6,6 +6,7 @@ use super::activation::Activation;
 use super::experts::{Experts, ExpertsShape};
 use super::gated::Gated;
 use super::linear::{Linear, LinearKind};
+use super::xielu::Xielu;
 use tch::Tensor;
 
 pub(crate) use super::gated::{GateUp, GatedShape};
@@ -16,6 +17,7 @@ pub(crate) enum FeedForwardShape {
     Gated(GatedShape),
     Plain(PlainShape),
     Experts(ExpertsShape),
+    Xielu(XieluShape),
 }
 
 impl From<GatedShape> for FeedForwardShape {
@@ -45,11 +47,20 @@ pub(crate) struct PlainShape {
     pub(crate) activation: Activation,
 }
 
+/// Two matrices without biases, and between them an activation that learns.
+#[derive(Debug, Clone, PartialEq)]
+pub(crate) struct XieluShape {
+    pub(crate) intermediate_size: i64,
+    pub(crate) names: [&'static str; 2],
+    pub(crate) activation: &'static str,
+}
+
 /// The matrices, named as in the checkpoint.
 pub(crate) enum FeedForward {
     Gated(Gated),
     Plain { input: Linear, output: Linear, activation: Activation },
     Experts(Experts),
+    Xielu { input: Linear, output: Linear, activation: Xielu },
 }
 
 impl FeedForward {
@@ -75,6 +86,15 @@ impl FeedForward {
             FeedForwardShape::Experts(shape) => {
                 Self::Experts(Experts::new(source, name, shape, hidden_size))
             }
+            FeedForwardShape::Xielu(XieluShape { intermediate_size, names, activation }) => {
+                let [input, output] = names.map(|part| format!("{name}.{part}"));
+                let (size, kind) = (*intermediate_size, LinearKind::Plain);
+                Self::Xielu {
+                    input: Linear::new(source, &input, [size, hidden_size], kind),
+                    output: Linear::new(source, &output, [hidden_size, size], kind),
+                    activation: Xielu::new(source, &format!("{name}.{activation}")),
+                }
+            }
         }
     }
 
@@ -85,6 +105,9 @@ impl FeedForward {
                 output.forward(&activation.apply(&input.forward(x)))
             }
             Self::Experts(experts) => experts.forward(x),
+            Self::Xielu { input, output, activation } => {
+                output.forward(&activation.apply(&input.forward(x)))
+            }
         } // [.., D] -> [.., D]
     }
 }

@@ -10,6 +10,7 @@ pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rope;
 pub(crate) mod view;
+pub(crate) mod xielu;
 
 pub(crate) mod attention;
 pub(crate) mod causal_convolution;

@@ -160,11 +160,8 @@ fn gradients_are_those_of_transformers() {
     }
 }
 
-/// The name of a tensor wherever its model lies; of a head transformers' own.
+/// The name of a tensor wherever its model lies.
 fn in_body(name: &str) -> &str {
-    if name == "embed_out.weight" {
-        return "lm_head.weight";
-    }
     let places = ["model.language_model.", "language_model.model.", "language_model.", "model."];
     places.iter().find_map(|place| name.strip_prefix(place)).unwrap_or(name)
 }

@@ -158,6 +158,7 @@ pub(super) fn decoder_with(
         embeddings: Embeddings::from_tied(fields.flag("tie_word_embeddings")),
         head: LinearKind::Plain,
         logits: LogitShape::default(),
+        constants: Vec::new(),
         dropout: Vec::new(),
     }
 }

@@ -16,27 +16,31 @@ pub(super) const ARCHITECTURE: Architecture =
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
-    let feed_forward = GatedShape {
-        kind: LinearKind::with_bias(fields.flag("mlp_bias")),
-        ..common::gated(fields, "hidden_act")
-    };
-    let attention = attention(fields, &sizes);
-    let block = BlockShape {
-        residual_multiplier: Some(fields.number("residual_multiplier")),
-        ..common::block(attention, feed_forward, common::rms_norm(fields))
-    };
+    let block = block(fields, attention(fields, &sizes));
     let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
     decoder(fields, &sizes, vec![block; sizes.layers], vec![rope])
 }
 
-/// Scores times a factor of their own.
+/// Scores times a factor of their own, where the file has one.
 pub(super) fn attention(fields: &Fields<'_>, sizes: &Sizes) -> AttentionShape {
     let kind = LinearKind::with_bias(fields.flag("attention_bias"));
     AttentionShape {
-        scale: fields.number("attention_multiplier"),
+        scale: fields.number_if_any("attention_multiplier").unwrap_or(sizes.attention().scale),
         inputs_kind: kind,
         output_kind: kind,
         ..sizes.attention()
+    }
+}
+
+/// What each part adds times a factor.
+pub(super) fn block(fields: &Fields<'_>, attention: AttentionShape) -> BlockShape {
+    let feed_forward = GatedShape {
+        kind: LinearKind::with_bias(fields.flag("mlp_bias")),
+        ..common::gated(fields, "hidden_act")
+    };
+    BlockShape {
+        residual_multiplier: Some(fields.number("residual_multiplier")),
+        ..common::block(attention, feed_forward, common::rms_norm(fields))
     }
 }
 

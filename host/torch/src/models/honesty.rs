@@ -175,7 +175,7 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("phi3", "resid_pdrop", json!(0.1)),
         ("phi3", "embd_pdrop", json!(0.1)),
         ("phi3", "rope_parameters", json!({"rope_type": "linear", "factor": 2.0})),
-        ("granite", "attention_dropout", json!(0.1)),
+        ("granite", "attention_dropout", json!(0.2)),
         ("granite", "hidden_act", json!("laplace")),
         ("gpt2", "attn_pdrop", json!(0.2)),
         ("gpt2", "add_cross_attention", json!(true)),
@@ -193,7 +193,7 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("phi", "embd_pdrop", json!(0.1)),
         ("stablelm", "qk_layernorm", json!(true)),
         ("stablelm", "hidden_dropout", json!(0.1)),
-        ("starcoder2", "residual_dropout", json!(0.1)),
+        ("starcoder2", "residual_dropout", json!(0.2)),
         ("exaone4", "sliding_window_pattern", json!("LLLG")),
         ("ernie4_5", "hidden_act", json!("laplace")),
         ("hunyuan_v1_dense", "attention_dropout", json!(0.1)),
@@ -212,6 +212,14 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("gpt_neo", "attention_types", json!([[["global", "strided"], 2]])),
         ("gpt_bigcode", "add_cross_attention", json!(true)),
         ("falcon", "alibi", json!(true)),
+        ("apertus", "hidden_act", json!("silu")),
+        ("exaone", "attention_dropout", json!(0.1)),
+        ("granite_swa", "layer_rope_theta", json!([10_000.0])),
+        ("hyperclovax", "attention_dropout", json!(0.1)),
+        ("internlm3", "hidden_act", json!("laplace")),
+        ("iquestcoder", "attention_dropout", json!(0.1)),
+        ("qwen2_5_vl_text", "layer_types", json!(vec!["linear_attention"; 4])),
+        ("qwen3_vl_text", "attention_dropout", json!(0.1)),
         ("qwen3_moe", "output_router_logits", json!(true)),
         ("qwen3_moe", "attention_dropout", json!(0.1)),
         ("olmoe", "output_router_logits", json!(true)),
@@ -280,6 +288,9 @@ fn dropout_of_an_architecture_is_told_and_any_other_refused() {
         shape(&config).map(|shape| shape.dropout.iter().map(|it| it.1).collect::<Vec<_>>())
     };
     assert_eq!(told(&[]), Ok(vec![0.1; 3]));
+    let mut released = base("granite", &json!({}));
+    released.insert("attention_dropout".into(), json!(0.1));
+    assert!(outcome(&released).is_ok(), "as Granite 3.0 was released");
     assert_eq!(told(&[("attn_pdrop", 0.0), ("resid_pdrop", 0.1)]), Ok(vec![0.1; 2]));
     let fault = told(&[("attn_pdrop", 0.3)]).unwrap_err();
     assert!(fault.contains("`attn_pdrop` is 0.3") && fault.contains("0 or 0.1"), "{fault}");

@@ -11,7 +11,7 @@ use crate::layers::linear::LinearKind;
 pub(super) const ARCHITECTURE: Architecture =
     Architecture { class: "LlamaForCausalLM", model_type: "llama", shape };
 
-fn shape(fields: &Fields<'_>) -> DecoderShape {
+pub(super) fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
     let attention_kind = LinearKind::with_bias(fields.flag("attention_bias"));
     let attention = AttentionShape {

@@ -10,6 +10,7 @@ pub(crate) mod decoder;
 
 mod common;
 
+mod apertus;
 mod arcee;
 mod cohere;
 mod cohere2;
@@ -17,6 +18,7 @@ mod cwm;
 mod dots1;
 mod ernie4_5;
 mod ernie4_5_moe;
+mod exaone;
 mod exaone4;
 mod falcon;
 mod gemma;
@@ -32,14 +34,18 @@ mod gpt_neox;
 mod gpt_oss;
 mod gptj;
 mod granite;
+mod granite_swa;
 mod granitemoe;
 mod granitemoehybrid;
 mod helium;
 mod hunyuan_v1_dense;
+mod hyperclovax;
 mod jais2;
 mod lfm2;
 mod lfm2_moe;
 mod llama;
+mod internlm3;
+mod iquestcoder;
 mod ministral;
 mod ministral3;
 mod mistral;
@@ -55,6 +61,7 @@ mod phi3;
 mod qwen2;
 mod qwen2_moe;
 mod qwen3;
+mod qwen_vl;
 mod qwen3_5;
 mod qwen3_5_moe;
 mod qwen3_moe;
@@ -150,6 +157,12 @@ const ARCHITECTURES: &[Architecture] = &[
     qwen_vl::QWEN2_5_VL,
     qwen_vl::QWEN3_VL,
     qwen_vl::QWEN3_VL_MOE,
+    apertus::ARCHITECTURE,
+    exaone::ARCHITECTURE,
+    granite_swa::ARCHITECTURE,
+    hyperclovax::ARCHITECTURE,
+    internlm3::ARCHITECTURE,
+    iquestcoder::ARCHITECTURE,
 ];
 
 const WRAPPERS: &[Wrapper] = &[
@@ -193,7 +206,12 @@ const WRAPPERS: &[Wrapper] = &[
         text: "qwen2",
     },
     Wrapper { class: "InternVLForConditionalGeneration", model_type: "internvl", text: "qwen2" },
+    Wrapper { class: "SmolVLMForConditionalGeneration", model_type: "smolvlm", text: "llama" },
 ];
+
+/// The field that ties head and embedding, and the wrappers in which that of the text's part counts too.
+const TIE: &str = "tie_word_embeddings";
+const TIED_BY_TEXT: [&str; 3] = ["llava", "qwen2_vl", "qwen2_5_vl"];
 
 /// What else may be saved of a model: it has no head that predicts the next token.
 const OTHER_TASKS: [&str; 5] = [
@@ -214,7 +232,9 @@ pub(crate) fn shape(config: &Config) -> Result<DecoderShape, String> {
         shape.names = shape.names.in_wrapper();
         // transformers asks the whole model, not the text's part of it.
         let whole = Fields::new(config.model_type(), config.whole(), Absent::Default);
-        shape.embeddings = Embeddings::from_tied(whole.flag("tie_word_embeddings"));
+        let is_tied = whole.flag(TIE)
+            || TIED_BY_TEXT.contains(&config.model_type()) && shape.embeddings == Embeddings::Tied;
+        shape.embeddings = Embeddings::from_tied(is_tied);
         // Its head is one of its own, a matrix and nothing else.
         if shape.logits != LogitShape::default() || shape.head != LinearKind::Plain {
             fields.fault(format!(

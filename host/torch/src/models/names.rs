@@ -15,10 +15,11 @@ pub(crate) struct Names {
 }
 
 /// Prefixes of the text model's body within a wrapper, and names of its head, newest first.
-const IN_WRAPPERS: [(&str, &str); 4] = [
+const IN_WRAPPERS: [(&str, &str); 5] = [
     ("model.language_model.", "lm_head"),
     ("language_model.model.", "language_model.lm_head"),
     ("model.language_model.model.", "lm_head"),
+    ("model.text_model.", "lm_head"),
     ("model.", "lm_head"),
 ];
 

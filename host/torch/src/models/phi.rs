@@ -42,6 +42,9 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
     };
     let defaults = RopeDefaults { partial_rotary_factor: Some(0.5), ..RopeDefaults::default() };
     let rope = fields.rope(sizes.head_dim, defaults);
+    for field in ["embd_pdrop", "resid_pdrop"] {
+        fields.dropout(field);
+    }
     let blocks = vec![block; sizes.layers];
     DecoderShape {
         names: Names { norm: "final_layernorm", ..Names::llama() },

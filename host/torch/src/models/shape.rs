@@ -52,6 +52,8 @@ pub(crate) struct DecoderShape {
     /// Whether the head has a bias.
     pub(crate) head: LinearKind,
     pub(crate) logits: LogitShape,
+    /// Tensors that hold what is known beforehand: how their names end, and the number.
+    pub(crate) constants: Vec<(&'static str, f64)>,
     /// Dropout that the configuration asks for in training, by field; none is applied.
     pub(crate) dropout: Vec<(String, f64)>,
 }

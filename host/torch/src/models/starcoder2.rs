@@ -27,6 +27,9 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
         kind,
         activation: fields.activation("hidden_act"),
     };
+    for field in ["embedding_dropout", "residual_dropout"] {
+        fields.dropout(field);
+    }
     let norm = common::layer_norm(fields, NormKind::Layer, "norm_epsilon");
     let blocks = vec![common::block(attention, feed_forward, norm); sizes.layers];
     let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
