@@ -49,20 +49,16 @@ pub(super) fn object(row: Value) -> Result<Map<String, Value>, String> {
 
 /// A row in a given layout, which is not `Auto`; every fault of it in one message.
 pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row, String> {
-    let mut parts = Parts { fields, faults: Vec::new() };
-    let mut about = String::new();
+    let mut parts = Parts { fields, faults: Vec::new(), about: String::new() };
     let messages = match format {
-        DataFormat::Alpaca | DataFormat::Auto => {
-            about = parts.input();
-            parts.alpaca()
-        }
+        DataFormat::Alpaca | DataFormat::Auto => parts.alpaca(),
         DataFormat::Messages => parts.conversation(parts.first_of(["messages", "conversation"])),
         DataFormat::ShareGpt => parts.conversation("conversations"),
         DataFormat::PromptCompletion => parts.prompt_completion(),
         DataFormat::Preference => parts.preference(),
     };
     let (tools, system) = (parts.tools(), parts.system());
-    let Parts { fields: metadata, faults } = parts;
+    let Parts { fields: metadata, faults, about } = parts;
     let Some((response, prompt)) = messages.split_last().filter(|_| faults.is_empty()) else {
         return Err(faults.join("; "));
     };
@@ -83,6 +79,8 @@ pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row,
 struct Parts {
     fields: Map<String, Value>,
     faults: Vec<String>,
+    /// What the instruction is about, where it is told apart.
+    about: String,
 }
 
 impl Parts {
@@ -97,6 +95,7 @@ impl Parts {
             Some(Value::String(text)) => messages.push(Message::new("user", text)),
             other => self.fault("instruction", other.as_ref(), "a string or a list of turns"),
         }
+        self.about = self.input();
         match messages[num_earlier..].last_mut() {
             Some(last) if last.role() != "user" => self.faults.push(
                 "the last turn of `instruction` is not the user's, expected what is asked".into(),
