@@ -60,7 +60,6 @@ mod phi;
 mod phi3;
 mod qwen2;
 mod qwen3;
-mod qwen_vl;
 mod qwen3_moe;
 mod qwen2_moe;
 mod qwen3_5;
