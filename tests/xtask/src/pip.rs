@@ -32,6 +32,7 @@ pub(crate) fn run(profile: &str, out: &Path) -> Result<PathBuf> {
     let scratch = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let stripped = |file: &PathBuf| strip(file, scratch.path());
     let host = stripped(&artifacts.host)?;
+    forget_build_place(&host)?;
     let plugins: Vec<PathBuf> = artifacts.plugins.iter().map(stripped).collect::<Result<_>>()?;
 
     let needs = glibc::needs(plugins.iter().chain([&host]))?;
@@ -67,6 +68,28 @@ fn strip(file: &Path, folder: &Path) -> Result<PathBuf> {
     let copy = folder.join(file.file_name().unwrap_or_default());
     process::run(Command::new("strip").arg("-o").arg(&copy).arg(file))?;
     Ok(copy)
+}
+
+/// Cuts this machine's libtorch off the list of folders that the program looks for libtorch in.
+fn forget_build_place(host: &Path) -> Result<()> {
+    let libtorch = workspace::own_libtorch().unwrap_or_else(workspace::libtorch).join("lib");
+    let place = format!(":{}\0", libtorch.display());
+    let mut bytes = fs::read(host).map_err(Error::io("read", host))?;
+    if !blank(&mut bytes, place.as_bytes()) {
+        return Err(Error::Told(format!(
+            "`{}` does not look for libtorch in `{}`, where it was built with it",
+            host.display(),
+            libtorch.display()
+        )));
+    }
+    fs::write(host, bytes).map_err(Error::io("write", host))
+}
+
+/// Ends a text early: puts zeros where `end` stood; whether it stood there.
+fn blank(bytes: &mut [u8], end: &[u8]) -> bool {
+    let Some(at) = bytes.windows(end.len()).position(|window| window == end) else { return false };
+    bytes[at..at + end.len()].fill(0);
+    true
 }
 
 /// The oldest manylinux policy that promises this much.
@@ -140,6 +163,14 @@ mod tests {
             assert_eq!(policy(needs).unwrap(), expected, "{needs:?}");
         }
         assert!(policy(needs(99, 0)).is_err());
+    }
+
+    #[test]
+    fn a_text_is_ended_where_the_build_place_began() {
+        let mut bytes = b"\0$ORIGIN/a:/build/lib\0next\0".to_vec();
+        assert!(blank(&mut bytes, b":/build/lib\0"));
+        assert_eq!(bytes, b"\0$ORIGIN/a\0\0\0\0\0\0\0\0\0\0\0\0next\0");
+        assert!(!blank(&mut bytes, b":/build/lib\0"));
     }
 
     #[test]
