@@ -1,5 +1,6 @@
 """Makes lm_eval.json: what lm-evaluation-harness says of 200 questions with four choices each, asked of
-the demo's model as they stand and by its chat template.
+the demo's model as they stand, by its chat template, and as they stand of a copy whose tokenizer puts bos
+before texts by itself.
 
     python tests/golden/lm_eval_choices.py        (packages: tests/golden/requirements.txt)
 
@@ -8,6 +9,7 @@ The questions are rows of the demo's data; wrong choices are what other rows of 
 
 import json
 import random
+import shutil
 import tempfile
 from pathlib import Path
 
@@ -46,9 +48,26 @@ def questions():
     raise SystemExit(f"only {len(asked)} questions")
 
 
-def judged(folder, as_chat):
+def opening(folder):
+    """The demo's model with a tokenizer that puts bos before texts, as Llama's does."""
+    shutil.copytree(DEMO / "model", folder)
+    path = folder / "tokenizer.json"
+    tokenizer = json.loads(path.read_text())
+    bos, text = "<|bos|>", {"Sequence": {"id": "A", "type_id": 0}}
+    single = [{"SpecialToken": {"id": bos, "type_id": 0}}, text]
+    tokenizer["post_processor"] = {
+        "type": "TemplateProcessing",
+        "single": single,
+        "pair": [*single, {"Sequence": {"id": "B", "type_id": 1}}],
+        "special_tokens": {bos: {"id": bos, "ids": [1], "tokens": [bos]}},
+    }
+    path.write_text(json.dumps(tokenizer))
+    return folder
+
+
+def judged(folder, model, as_chat):
     """The log-likelihoods by question, and the figures."""
-    model = HFLM(pretrained=str(DEMO / "model"), device="cpu", dtype="float32", batch_size=16)
+    model = HFLM(pretrained=str(model), device="cpu", dtype="float32", batch_size=16)
     results = lm_eval.simple_evaluate(
         model=model,
         tasks=["planted"],
@@ -85,7 +104,12 @@ def main():
             "metric_list": [{"metric": "acc"}, {"metric": "acc_norm"}],
         }
         (folder / "planted.yaml").write_text(yaml.safe_dump(task))
-        said = {"plain": judged(folder, False), "chat": judged(folder, True)}
+        model = DEMO / "model"
+        said = {
+            "plain": judged(folder, model, False),
+            "chat": judged(folder, model, True),
+            "opening": judged(folder, opening(folder / "opening"), False),
+        }
     rows = ",\n".join(json.dumps(it, ensure_ascii=False) for it in asked)
     text = ",\n".join(f"{json.dumps(name)}: {json.dumps(it)}" for name, it in said.items())
     (HERE / "lm_eval.json").write_text(f'{{"questions": [\n{rows}\n],\n{text}}}\n')
