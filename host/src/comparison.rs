@@ -6,6 +6,7 @@
 
 mod arms;
 mod inputs;
+mod questions;
 mod leave;
 mod planner;
 mod shared_scores;

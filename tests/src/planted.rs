@@ -37,6 +37,62 @@ fn planted_arms_are_ranked_as_planted() {
     check_ranked(&comparison, "known good", "noise");
 }
 
+/// The same pool, judged by whether the right answer is found likelier than the same words backwards: who
+/// trains on good samples is right more often than who trains on any, and he than who trains on noise.
+#[test]
+fn planted_arms_are_ranked_by_accuracy() {
+    let project = Project::new();
+    let (pool, held_out) = planted();
+    project.write("pool.json", Value::from(pool.clone()).to_string());
+    project.write("questions.jsonl", held_out.iter().enumerate().map(question).collect::<String>());
+    let arms = KINDS.iter().filter(|(name, _)| *name != "repeated");
+    let arms: Vec<String> =
+        arms.map(|(name, kind)| arm_of_kind(&project, &pool, name, kind)).collect();
+    project.write(
+        "exp.toml",
+        format!(
+            "[compare]\narms = [{}]\nrefuse = ['full', 'static-random']\npairs = 'all'\n\
+             measure = 'accuracy'\nquestions = 'questions.jsonl'\n",
+            arms.join(", ")
+        ),
+    );
+    let mut host = project.host();
+    host.args(["compare", "exp.toml", "--data", "pool.json", "--out", "out", "--jobs", "2"])
+        .args(["--device", "cpu", "--ratio", "150", "--set", "train.epochs=2"])
+        .args(["--set", "train.batch=10", "--set", "train.learning_rate=2e-3"])
+        .arg("--model")
+        .arg(data("demo/model"));
+    let outcome = Outcome::of(&mut host).succeeded();
+    assert!(outcome.stderr.contains("share of wrong answers 0."), "{outcome}");
+
+    let comparison = comparison(&project, "out");
+    check_ranked(&comparison, "known good", "noise");
+    check_ranked(&comparison, "random", "noise");
+    check_ranked(&comparison, "known good", "random");
+    assert_eq!(comparison.held_out.samples, 150);
+    let said = project.read("out/comparison.md");
+    assert!(said.contains("by the share of wrong answers to 150 questions"), "{said}");
+    assert!(!said.contains("nats") && !said.contains("held-out"), "{said}");
+    let run = project.read("out/runs/noise/seed-1/questions.jsonl");
+    let wrong = run.lines().filter(|line| {
+        let line: Value = serde_json::from_str(line).expect("JSON");
+        line["chosen"] != line["answer"]
+    });
+    let share = wrong.count() as f64 / 150.0;
+    let noise = comparison.arms.iter().find(|arm| arm.name == "noise").expect("the arm");
+    assert!((noise.seeds[0].held_out_loss - share).abs() < 1e-12, "{share} {noise:?}");
+}
+
+/// A row asked with two choices: what it says, and that backwards.
+fn question((at, row): (usize, &Value)) -> String {
+    let text = |field: &str| row[field].as_str().expect("a text");
+    let backwards: Vec<&str> = text("output").split_whitespace().rev().collect();
+    let mut choices = [text("output").to_owned(), backwards.join(" ")];
+    choices.rotate_left(at % 2);
+    let question = format!("{}\nInput: {}", text("instruction"), text("input"));
+    json!({"question": question, "choices": choices, "answer": at % 2}).to_string() + "\n"
+}
+
 /// The arms that pick one kind of sample, and the kind.
 const KINDS: [(&str, &str); 3] =
     [("known good", "task"), ("repeated", "duplicate"), ("noise", "noise")];

@@ -2,6 +2,7 @@
 
 use super::arms::{self, CheckedArm, Faults, named};
 use super::inputs::inputs;
+use super::questions::Questions;
 use super::shared_scores::SharedScores;
 use crate::observers::Observed;
 use crate::progress::{Board, Screen, count, duration};
@@ -11,6 +12,7 @@ use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, 
 use iterit_core::config::{Config, FinalModel, budget};
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::Drawn;
+use iterit_core::evaluation::Chosen;
 use iterit_core::identity::{Content, Environment};
 use iterit_core::models::Models;
 use iterit_core::observer::{Observer, Phase};
@@ -19,7 +21,7 @@ use iterit_core::run::{Inputs, Lender, evaluate};
 use iterit_core::run_directory::RunDirectory;
 use iterit_core::sdk::{LogLevel, RunShape};
 use iterit_core::statistics::summary::mean;
-use iterit_core::{Error, Result, Sample};
+use iterit_core::{Error, Result, Sample, whole_file};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -31,6 +33,8 @@ pub(crate) struct Experiment<'a> {
     arms: Vec<CheckedArm<'a>>,
     corpus: Corpus,
     held_out: Corpus,
+    /// What arms are judged by instead of the held-out loss.
+    questions: Option<Questions>,
     /// Everything that is read, by the part it plays.
     contents: BTreeMap<String, Content>,
     /// sha256 of every file, by its path.
@@ -68,16 +72,18 @@ impl<'a> Experiment<'a> {
         let config = plan.config()?;
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
-        for checked in &arms {
-            let fair = judged_as_trained(&checked.config);
-            faults.take(fair.map_err(|error| named(checked.arm, error)));
-        }
-        let ((), texts) = Error::both(faults.told(), wiring::whole_texts(&config, screen))?;
+        let Some(questions) = &self.questions else {
+            let last = epochs.last().map_or(0, |epoch| epoch.epoch);
+            return Ok(Judged::new(&directory.read_held_out(last)?, spared));
+        };
+        let chosen = questions.ask(&models, observer)?;
+        whole_file::write_json_lines(&folder.join("questions.jsonl"), &chosen)?;
+        Ok(by_answers(&chosen, spared))
         let Texts { corpus, held_out, sha256: read } = texts;
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
         let models = wiring::models(&config, &corpus, threads, screen)?;
-        let parts = inputs(&config, &arms, &read)?;
+        let parts = inputs(plan, &config, &arms, &read)?;
         let sha256 = wiring::hashes(&parts, &read)?;
         let device = models.ask(|learner| learner.facts()).device;
         let mut experiment = Self {
@@ -90,6 +96,7 @@ impl<'a> Experiment<'a> {
             arms,
             corpus,
             held_out,
+            questions,
             jobs,
             threads,
             predicted: Vec::new(),
@@ -248,17 +255,21 @@ impl<'a> Experiment<'a> {
             let place = pending.iter().position(|other| *other == run).expect("it is pending");
             let lane = board.begin(place, format!("{}, seed {}", run.arm.name, run.seed));
             let judged = self.run_one(run, &ledger.run_folder(run), &shared, &lane)?;
-            lane.end(mean(&judged.held_out));
+            lane.end(self.plan.design.measure.figure(), mean(&judged.held_out));
             Ok(judged)
         })
     }
 
-    /// What the held-out samples say of the model that every run begins with.
+    /// What the held-out samples, or the questions, say of the model that every run begins with.
     fn ask_before(&self, ledger: &Ledger, observer: &dyn Observer) -> Result<()> {
         if ledger.before()?.is_some() {
             return Ok(());
         }
         let models = wiring::models(&self.config, &self.corpus, self.threads, observer)?;
+        if let Some(questions) = &self.questions {
+            let chosen = questions.ask(&models, observer)?;
+            return ledger.store_before(&by_answers(&chosen, Scoring::default()));
+        }
         observer.begin(Phase::Evaluating, None);
         let losses = evaluate(&self.held_out, &models, observer);
         observer.end(Phase::Evaluating);
@@ -324,13 +335,22 @@ impl<'a> Experiment<'a> {
             .map(|epoch| Scoring { seconds: epoch.seconds.scoring, tokens: epoch.forward_tokens });
         let spent = first.unwrap_or_default();
         let spared = shared.spared(&keys, corpus.num_samples(), spent)?;
-        let last = epochs.last().map_or(0, |epoch| epoch.epoch);
-        Ok(Judged::new(&directory.read_held_out(last)?, spared))
+        let Some(questions) = &self.questions else {
+            let last = epochs.last().map_or(0, |epoch| epoch.epoch);
+            return Ok(Judged::new(&directory.read_held_out(last)?, spared));
+        };
+        let chosen = questions.ask(&models, observer)?;
+        whole_file::write_json_lines(&folder.join("questions.jsonl"), &chosen)?;
+        Ok(by_answers(&chosen, spared))
     }
 }
 
 fn named_in(weighted: &iterit_core::plugin_set::WeightedScorer) -> &str {
     &weighted.scorer.name
+}
+
+fn by_answers(chosen: &[Chosen], spared: Scoring) -> Judged {
+    Judged::by_answers(chosen.iter().map(|it| it.chosen == it.answer), spared)
 }
 
 /// The folder of a run, begun or not. What is left of one that was killed before it was written

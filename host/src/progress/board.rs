@@ -87,13 +87,13 @@ impl Drop for Board<'_> {
 
 impl Lane<'_> {
     /// The run has its result.
-    pub(crate) fn end(self, held_out_loss: f64) {
+    pub(crate) fn end(self, figure: &str, value: f64) {
         let board = self.board;
         let took = lock(&board.forecast).end(self.place, Instant::now());
         board.whole.inc(1);
         board.show_time_left();
         board.line(&format!(
-            "{}: held-out loss {held_out_loss:.4}, in {}; {} left",
+            "{}: {figure} {value:.4}, in {}; {} left",
             self.name,
             duration(took.as_secs_f64()),
             board.left()

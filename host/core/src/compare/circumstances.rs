@@ -4,6 +4,7 @@
 use super::arm::Arm;
 use super::begun::Begun;
 use super::comparison::Comparison;
+use super::design::Measure;
 use super::look::Look;
 use super::result::ArmResult;
 use serde::{Deserialize, Serialize};
@@ -68,11 +69,12 @@ impl Circumstances {
             architecture: model.map_or_else(String::new, |model| model.architecture.clone()),
             parameters: model.map_or(0, |model| model.parameters),
             data: list("data.path"),
-            held_out: match eval_path.is_empty() {
-                true => format!("the last {} % of the same data", 100.0 * fraction),
-                false => eval_path.join(", "),
+            held_out: match (begun.design.measure, eval_path.is_empty()) {
+                (Measure::Accuracy, _) => "questions with choices".to_owned(),
+                (_, true) => format!("the last {} % of the same data", 100.0 * fraction),
+                (_, false) => eval_path.join(", "),
             },
-            same_distribution: eval_path.is_empty(),
+            same_distribution: eval_path.is_empty() && begun.design.measure != Measure::Accuracy,
             pool: number("data.pool").unwrap_or(1.0),
             template: text("data.template").unwrap_or_else(|| "the model’s own".into()),
             ratio: number("selection.ratio").unwrap_or(f64::NAN),

@@ -17,7 +17,8 @@ pub struct Design {
     pub confidence: f64,
     /// Bootstrap resamples, and permutations drawn where there are too many to try all.
     pub resamples: u32,
-    /// A held-out sample whose loss differs by less, in nats a token, is a tie.
+    /// A held-out sample whose loss differs by less, in nats a token, is a tie; likewise a question,
+    /// in shares of an arm's seeds.
     pub tie: f64,
     /// What resampling is seeded with.
     pub resampling_seed: u64,
@@ -44,6 +45,51 @@ pub enum Measure {
     Sample,
     /// Every held-out token counts the same.
     Token,
+    /// Not the held-out samples but questions with choices, every question counting the same: 1 where
+    /// the likeliest choice is wrong, else 0.
+    Accuracy,
+}
+
+impl Measure {
+    /// What is lower in a better arm.
+    pub fn figure(self) -> &'static str {
+        match self {
+            Self::Sample | Self::Token => "held-out loss",
+            Self::Accuracy => "share of wrong answers",
+        }
+    }
+
+    /// The same in a word.
+    pub fn noun(self) -> &'static str {
+        match self {
+            Self::Sample | Self::Token => "loss",
+            Self::Accuracy => "share",
+        }
+    }
+
+    /// What it is counted in.
+    pub fn unit(self) -> &'static str {
+        match self {
+            Self::Sample | Self::Token => "nats a token",
+            Self::Accuracy => "of the questions",
+        }
+    }
+
+    /// The same of a difference.
+    pub fn unit_of_difference(self) -> &'static str {
+        match self {
+            Self::Sample | Self::Token => "nats",
+            Self::Accuracy => "of the questions",
+        }
+    }
+
+    /// What the arms are judged on.
+    pub fn judges(self) -> &'static str {
+        match self {
+            Self::Sample | Self::Token => "held-out samples",
+            Self::Accuracy => "questions",
+        }
+    }
 }
 
 impl Default for Design {
@@ -69,7 +115,7 @@ impl Design {
     /// What the verdicts read off held-out responses of these lengths.
     pub fn reading(&self, tokens: &[u32]) -> Reading {
         match self.measure {
-            Measure::Sample => Reading::by_sample(tokens.len()),
+            Measure::Sample | Measure::Accuracy => Reading::by_sample(tokens.len()),
             Measure::Token => Reading::by_token(tokens),
         }
     }

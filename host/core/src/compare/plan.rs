@@ -6,6 +6,7 @@ use crate::config::{Config, Setting};
 use crate::statistics::power::Luck;
 use crate::{Error, Result};
 use serde::{Deserialize, Serialize};
+use std::path::PathBuf;
 
 /// What is left of a run's folder besides its records.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
@@ -27,6 +28,8 @@ pub struct Plan {
     pub keep: Keep,
     /// How they are compared.
     pub design: Design,
+    /// The questions that they are judged by, where that is by accuracy.
+    pub questions: Option<PathBuf>,
     /// The configuration all arms share: a TOML text without `[compare]`, line for line as written.
     pub base: String,
     /// What messages call that text.

@@ -14,10 +14,10 @@ use crate::nearest::nearest;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use toml::{Table, Value};
 
-const KEYS: [&str; 12] = [
+const KEYS: [&str; 13] = [
     "arms",
     "seeds",
     "baseline",
@@ -25,6 +25,7 @@ const KEYS: [&str; 12] = [
     "keep",
     "pairs",
     "measure",
+    "questions",
     "pool",
     "confidence",
     "resamples",
@@ -141,6 +142,7 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
     let plan = Plan {
         arms,
         keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
+        questions: questions(&section, &mut faults),
         design: design(&section, &mut faults),
         base: without_section(text, &table),
         name: name.to_owned(),
@@ -211,7 +213,7 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
     Design {
         baseline: take(section, "baseline", "an arm's name", faults).unwrap_or(usual.baseline),
         pairs: take(section, "pairs", "\"baseline\" or \"all\"", faults).unwrap_or(Pairs::Baseline),
-        measure: take(section, "measure", "\"sample\" or \"token\"", faults)
+        measure: take(section, "measure", "\"sample\", \"token\" or \"accuracy\"", faults)
             .unwrap_or(usual.measure),
         confidence: take(section, "confidence", "a share such as 0.95", faults)
             .unwrap_or(usual.confidence),
@@ -220,6 +222,25 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
         resampling_seed: take(section, "resampling_seed", "a whole number", faults)
             .unwrap_or(usual.resampling_seed),
     }
+}
+
+/// The questions that accuracy is measured by: named with it, and only with it.
+fn questions(section: &Table, faults: &mut Vec<String>) -> Option<PathBuf> {
+    let found: Option<PathBuf> = take(section, "questions", "the path of a file", faults);
+    let by_accuracy = section.get("measure").and_then(Value::as_str) == Some("accuracy");
+    match (by_accuracy, &found) {
+        (true, None) => faults.push(
+            "compare.questions: expected the path of a file, found none\n\
+             hint: measure = \"accuracy\" asks questions with choices; configs/README.md shows their rows"
+                .into(),
+        ),
+        (false, Some(_)) => faults.push(
+            "compare.questions: expected none, since they are asked only where measure = \"accuracy\""
+                .into(),
+        ),
+        _ => {}
+    }
+    found
 }
 
 fn arms(section: &Table, seeds: &[u64], faults: &mut Vec<String>) -> Vec<Arm> {
@@ -416,7 +437,15 @@ epochs = 5
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"a\"]", "is never added");
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nconfidence = 95", "0.5 to below 1");
         check_fault("[compare]\narms = [\"a\"]\npool = 0", "above 0 and up to 1, found 0");
-        check_fault("[compare]\narms = [\"a\"]\nmeasure = 'x'", "\"sample\" or \"token\"");
+        check_fault("[compare]\narms = [\"a\"]\nmeasure = 'x'", "\"token\" or \"accuracy\"");
+        check_fault(
+            "[compare]\narms = [\"a\"]\nmeasure = 'accuracy'",
+            "compare.questions: expected the",
+        );
+        check_fault(
+            "[compare]\narms = [\"a\"]\nquestions = 'q'",
+            "compare.questions: expected none",
+        );
         check_fault("[compare]\narms = [\"a\"]\nseeds = \"x\"", "expected a list of whole numbers");
         check_fault(
             "[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"random\", \"full\"]\nbaseline = \"a\"",

@@ -25,9 +25,10 @@ pub struct ArmResult {
 /// How a finished run was judged: `result.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Judged {
-    /// By held-out sample, the mean loss of its response's tokens, nats.
+    /// By held-out sample, the mean loss of its response's tokens, nats; where accuracy is measured, by
+    /// question, 1 where the answer is wrong, else 0.
     pub held_out: Vec<f64>,
-    /// By held-out sample, its response's tokens.
+    /// By held-out sample, its response's tokens; 1 for a question.
     pub response_tokens: Vec<u32>,
     /// Seconds of scoring that this run was spared because another run of the comparison had asked
     /// the same; they belong to what it costs alone.
@@ -45,6 +46,17 @@ impl Judged {
         Self {
             held_out: said().map(HeldOutLine::mean).collect(),
             response_tokens: said().map(|line| line.tokens).collect(),
+            spared_seconds: spared.seconds,
+            spared_tokens: spared.tokens,
+        }
+    }
+
+    /// Judges by which questions were answered rightly.
+    pub fn by_answers(right: impl IntoIterator<Item = bool>, spared: Scoring) -> Self {
+        let held_out: Vec<f64> = right.into_iter().map(|it| f64::from(!it)).collect();
+        Self {
+            response_tokens: vec![1; held_out.len()],
+            held_out,
             spared_seconds: spared.seconds,
             spared_tokens: spared.tokens,
         }

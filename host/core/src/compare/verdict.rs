@@ -1,5 +1,5 @@
-//! What the figures of a pair say, in plain words. A difference is arm minus baseline in nats a
-//! token, so below zero the arm is the better one.
+//! What the figures of a pair say, in plain words. A difference is arm minus baseline in nats a token,
+//! or in questions answered wrongly, so below zero the arm is the better one.
 
 use super::design::{Design, Measure};
 use super::estimate::{AcrossSeeds, Evidence};
@@ -18,20 +18,21 @@ pub(super) fn verdict(pair: &Pair, design: &Design, family: usize) -> Verdict {
             format!("No evidence of a difference between {arm} and {baseline}")
         }
     };
-    let text = measured(pair, design) + &tested(pair, design, family) + &consequence(pair);
+    let text = measured(pair, design) + &tested(pair, design, family) + &consequence(pair, design);
     Verdict { evidence, headline, text }
 }
 
 fn measured(pair: &Pair, design: &Design) -> String {
     let what = match design.measure {
-        Measure::Sample => "held-out loss",
+        Measure::Sample | Measure::Accuracy => design.measure.figure(),
         Measure::Token => "held-out loss, every token counting the same,",
     };
     let direction = if pair.primary.difference < 0.0 { "lower" } else { "higher" };
     format!(
-        "The {what} of “{}” is {:.4} nats a token{} {direction} than that of “{}”.",
+        "The {what} of “{}” is {:.4} {}{} {direction} than that of “{}”.",
         pair.arm,
         pair.primary.difference.abs(),
+        design.measure.unit(),
         share(pair.primary.difference.abs(), pair),
         pair.baseline
     )
@@ -46,7 +47,8 @@ fn tested(pair: &Pair, design: &Design, family: usize) -> String {
     };
     let Some(across) = primary.across_seeds else {
         return format!(
-            " Over held-out samples alone the {confidence} interval is {}, p {}{}.",
+            " Over {} alone the {confidence} interval is {}, p {}{}.",
+            design.measure.judges(),
             interval(primary.interval),
             p_value(primary.p),
             corrected(primary.p_samples_holm),
@@ -63,8 +65,9 @@ fn tested(pair: &Pair, design: &Design, family: usize) -> String {
     )
 }
 
-fn consequence(pair: &Pair) -> String {
-    let excluded = || pair.primary.across_seeds.map_or_else(String::new, |it| excluded(it, pair));
+fn consequence(pair: &Pair, design: &Design) -> String {
+    let across = pair.primary.across_seeds;
+    let excluded = || across.map_or_else(String::new, |it| excluded(it, pair, design));
     match pair.primary.evidence {
         Evidence::Better | Evidence::Worse => String::new(),
         Evidence::SeedsDiffer => {
@@ -83,8 +86,9 @@ fn consequence(pair: &Pair) -> String {
 }
 
 /// What is excluded, for whoever would know how much a strategy could still be worth.
-fn excluded(across: AcrossSeeds, pair: &Pair) -> String {
-    let bound = |value: f64| format!("{:.4} nats{}", value.abs(), share(value.abs(), pair));
+fn excluded(across: AcrossSeeds, pair: &Pair, design: &Design) -> String {
+    let unit = design.measure.unit_of_difference();
+    let bound = |value: f64| format!("{:.4} {unit}{}", value.abs(), share(value.abs(), pair));
     let Interval { low, high } = across.interval;
     if low > 0.0 || high < 0.0 {
         return String::new();

@@ -12,7 +12,12 @@ pub fn appendix(comparison: &Comparison) -> Option<String> {
         arms(made),
         judged(comparison, made),
         method(comparison),
-        comparison.pairs.iter().map(result).collect::<Vec<_>>().join(" "),
+        comparison
+            .pairs
+            .iter()
+            .map(|pair| result(pair, comparison.design.measure))
+            .collect::<Vec<_>>()
+            .join(" "),
         cost(comparison),
         looks(made),
     ];
@@ -69,10 +74,20 @@ fn judged(comparison: &Comparison, made: &Circumstances) -> String {
     let measure = match comparison.design.measure {
         Measure::Sample => "every sample counting the same",
         Measure::Token => "every token counting the same",
+        Measure::Accuracy => "every question counting the same",
     };
+    let noun = comparison.design.measure.noun();
     let before = made.before.map_or_else(String::new, |loss| {
-        format!(" Before training this loss was {}.", significant(loss, 4))
+        format!(" Before training this {noun} was {}.", significant(loss, 4))
     });
+    if comparison.design.measure == Measure::Accuracy {
+        return format!(
+            "They were judged by the share of {} {} whose likeliest choice was wrong, {measure}, as was \
+             fixed beforehand.{before}",
+            count(comparison.held_out.samples),
+            made.held_out,
+        );
+    }
     format!(
         "They were judged by the loss of the responses of {} held-out samples ({} tokens; {}), in \
          nats a token, {measure}, as was fixed beforehand.{before}",
@@ -90,19 +105,20 @@ fn method(comparison: &Comparison) -> String {
     };
     format!(
         "For each of the {} differences {asked}, p is the larger of two: that of the two-sided \
-         sign-flip permutation test over held-out samples ({} draws, seeds averaged), and that of \
+         sign-flip permutation test over {} ({} draws, seeds averaged), and that of \
          Student’s t over samples and seeds as crossed random effects (variance over samples plus \
          that of each arm’s mean over its seeds, less their shared residual; degrees of freedom by \
          Welch and Satterthwaite). It was corrected by Holm’s method; a difference is called found \
          at p ≤ {}. Intervals are {} intervals of that t, each by itself.",
         comparison.pairs.len(),
+        design.measure.judges(),
         count(design.resamples.into()),
         significant(design.alpha(), 2),
         percent(design.confidence),
     )
 }
 
-fn result(pair: &Pair) -> String {
+fn result(pair: &Pair, measure: Measure) -> String {
     let primary = &pair.primary;
     let said = match primary.evidence {
         Evidence::Better => "found better",
@@ -122,11 +138,13 @@ fn result(pair: &Pair) -> String {
         None => format!("p {} over samples", p_value(primary.p)),
     };
     format!(
-        "“{}” less “{}”: {} nats ({} of the loss; {interval}; after correction p {}): {said}.",
+        "“{}” less “{}”: {} {} ({} of the {}; {interval}; after correction p {}): {said}.",
         pair.arm,
         pair.baseline,
         signed(primary.difference, 4),
+        measure.unit_of_difference(),
         signed_percent(primary.relative.unwrap_or(f64::NAN)),
+        measure.noun(),
         p_value(primary.p_holm),
     )
 }

@@ -9,7 +9,7 @@ use super::lane::{Lane, Scale};
 use super::mix_table::{MixTable, mix_table};
 use super::page::{self, Fact, LegendItem, MatrixTable, Section};
 use super::{Browser, RunView};
-use crate::compare::{ArmResult, ArmSummary, Band, Comparison, Evidence, Pair};
+use crate::compare::{ArmResult, ArmSummary, Band, Comparison, Evidence, Measure, Pair};
 use crate::observe::mix::mixes;
 use crate::statistics::summary::{quantile, sorted_finite};
 use crate::{Sample, SampleId};
@@ -28,6 +28,11 @@ struct Page<'a> {
     lead: String,
     facts: Vec<Fact>,
     comparison: &'a Comparison,
+    figure: &'static str,
+    noun: &'static str,
+    unit: &'static str,
+    unit_of_difference: &'static str,
+    judges: &'static str,
     appendix: Option<String>,
     verdicts: Vec<VerdictModel<'a>>,
     forest: Vec<Lane>,
@@ -70,6 +75,7 @@ pub(crate) fn render(
     let browser = samples.map(|samples| browser(samples, &firsts));
     let changes: Vec<ArmChange<'_>> =
         firsts.iter().filter_map(|run| arm_change(&run.arm, &run.record)).collect();
+    let measure = comparison.design.measure;
     let page = Page {
         version: page::VERSION,
         style: page::STYLE,
@@ -79,6 +85,11 @@ pub(crate) fn render(
         lead: lead(comparison),
         facts: facts(comparison),
         comparison,
+        figure: measure.figure(),
+        noun: measure.noun(),
+        unit: measure.unit(),
+        unit_of_difference: measure.unit_of_difference(),
+        judges: measure.judges(),
         appendix: appendix(comparison),
         verdicts: comparison.pairs.iter().map(verdict).collect(),
         forest: comparison.pairs.iter().map(|pair| forest_lane(pair, &forest_scale)).collect(),
@@ -167,6 +178,18 @@ fn lead(comparison: &Comparison) -> String {
     format!("{unfinished}{total} comparison{plural}: {}.", parts.join(", "))
 }
 
+fn judges(comparison: &Comparison) -> Fact {
+    let held_out = &comparison.held_out;
+    match comparison.design.measure {
+        Measure::Accuracy => Fact::new("Questions", count(held_out.samples), "with choices"),
+        Measure::Sample | Measure::Token => Fact::new(
+            "Held-out samples",
+            count(held_out.samples),
+            format!("{} response tokens", count(held_out.tokens)),
+        ),
+    }
+}
+
 fn facts(comparison: &Comparison) -> Vec<Fact> {
     let runs: usize = comparison.arms.iter().map(|arm| arm.seeds.len()).sum();
     let seeds: Vec<usize> = comparison.arms.iter().map(|arm| arm.seeds.len()).collect();
@@ -176,11 +199,7 @@ fn facts(comparison: &Comparison) -> Vec<Fact> {
     vec![
         Fact::new("Arms", comparison.arms.len().to_string(), format!("{runs} runs")),
         Fact::new("Seeds an arm", seeds, ""),
-        Fact::new(
-            "Held-out samples",
-            count(comparison.held_out.samples),
-            format!("{} response tokens", count(comparison.held_out.tokens)),
-        ),
+        judges(comparison),
         Fact::new(
             "Confidence",
             percent(comparison.design.confidence),

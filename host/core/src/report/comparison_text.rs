@@ -5,20 +5,26 @@ use super::appendix::appendix;
 use super::escape;
 use super::format::{NOTHING, count, decimals, p_value, seconds, signed, signed_percent};
 use super::table::Table;
-use crate::compare::{Comparison, Estimate, Pair};
+use crate::compare::{Comparison, Estimate, HeldOut, Measure, Pair};
 use crate::statistics::Interval;
 use std::fmt::Write;
 
 /// A comparison as a Markdown text.
 pub fn comparison_markdown(comparison: &Comparison) -> String {
     let mut out = String::from("# Comparison of selection strategies\n\n");
-    let _ = writeln!(
-        out,
-        "Judged on {} held-out samples ({} response tokens). Losses are nats a token; a difference \
-         below zero says that the arm is better.\n",
-        count(comparison.held_out.samples),
-        count(comparison.held_out.tokens)
-    );
+    let HeldOut { samples, tokens, .. } = comparison.held_out;
+    let judged = match comparison.design.measure {
+        Measure::Accuracy => {
+            format!("by the share of wrong answers to {} questions", count(samples))
+        }
+        Measure::Sample | Measure::Token => format!(
+            "on {} held-out samples ({} response tokens). Losses are nats a token",
+            count(samples),
+            count(tokens)
+        ),
+    };
+    let _ =
+        writeln!(out, "Judged {judged}; a difference below zero says that the arm is better.\n");
     for pair in &comparison.pairs {
         let verdict = &pair.verdict;
         let (headline, text) =
@@ -66,7 +72,8 @@ pub fn comparison_json(comparison: &Comparison) -> String {
 }
 
 fn arms_table(comparison: &Comparison) -> Table {
-    let mut table = Table::new(&["arm", "seeds", "held-out loss", "± between seeds"]);
+    let figure = comparison.design.measure.figure();
+    let mut table = Table::new(&["arm", "seeds", figure, "± between seeds"]);
     for arm in &comparison.arms {
         table.push(vec![
             arm.name.clone(),
@@ -80,11 +87,15 @@ fn arms_table(comparison: &Comparison) -> Table {
 
 /// What the verdicts rest on.
 fn differences_table(comparison: &Comparison) -> Table {
+    let of_it = match comparison.design.measure {
+        Measure::Sample | Measure::Token => "of the loss",
+        Measure::Accuracy => "of the share",
+    };
     let mut table = Table::new(&[
         "arm",
         "against",
         "difference",
-        "of the loss",
+        of_it,
         "over samples and seeds",
         "degrees of freedom",
         "for all pairs at once",
