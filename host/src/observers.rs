@@ -8,7 +8,7 @@ pub(crate) use line::Beginning;
 
 use iterit_core::learner::Watch;
 use iterit_core::observer::{Observer, Phase};
-use iterit_core::record::{EpochRecord, StepRecord};
+use iterit_core::record::{EpochRecord, Evaluation, StepRecord};
 use iterit_core::sdk::LogLevel;
 use iterit_core::{Error, Result};
 use program::Program;
@@ -97,6 +97,11 @@ impl Observer for Observed<'_> {
     fn step(&self, record: &StepRecord) {
         self.screen.step(record);
         self.tell(|| line::step(record));
+    }
+
+    fn evaluated(&self, record: &Evaluation) {
+        self.screen.evaluated(record);
+        self.tell(|| line::evaluation(record));
     }
 
     fn epoch(&self, record: &EpochRecord) {

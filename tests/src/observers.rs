@@ -30,7 +30,7 @@ fn an_observer_is_told_everything_that_is_recorded() {
     let project = Project::new();
     project.write("my logger.py", SCRIBE);
     let observers = "output.observers=[\"python3 'my logger.py' told\"]";
-    let plugins = ["--plugins", "random", "--set", observers];
+    let plugins = ["--plugins", "random", "--set", observers, "--set", "train.eval_every=5"];
     Outcome::of(&mut train(&project, "runs/mine", &plugins)).succeeded();
 
     let told = project.read("told");
@@ -46,7 +46,13 @@ fn an_observer_is_told_everything_that_is_recorded() {
 
     let of = |event: &str| told.iter().filter(|it| it["event"] == event).collect::<Vec<_>>();
     let steps = lines(&project.read("runs/mine/metrics.jsonl"));
-    assert_eq!((of("step").len(), of("epoch").len(), told.len()), (12, 2, 16));
+    assert_eq!((of("step").len(), of("epoch").len(), told.len()), (12, 2, 18));
+    let evaluations = lines(&project.read("runs/mine/evaluations.jsonl"));
+    for (told, at) in of("evaluation").iter().zip([5, 10]) {
+        let record = evaluations.iter().find(|it| it["step"] == at).expect("an evaluation");
+        assert_eq!((&told["record"], &told["step"]), (record, &(at - 1).into()));
+        assert_eq!(told["metrics"]["eval/loss"], record["loss"]);
+    }
     for (told, step) in of("step").iter().zip(&steps) {
         assert_eq!((&told["record"], &told["step"]), (step, &step["step"]));
         for (name, field) in [

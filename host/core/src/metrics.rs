@@ -1,7 +1,7 @@
 //! What curves are called: one name for TensorBoard, for observers and for whoever reads on, in the terms
 //! that trainers and their dashboards share. Pure; it writes nothing.
 
-use crate::record::{EpochRecord, StepRecord};
+use crate::record::{EpochRecord, Evaluation, StepRecord};
 
 /// A point of a curve, without its step.
 pub type Metric = (&'static str, f64);
@@ -22,6 +22,11 @@ pub fn of_step(step: &StepRecord) -> Vec<Metric> {
         ("train/grad_norm", step.grad_norm),
         ("train/tokens_per_second", step.tokens_per_second),
     ]
+}
+
+/// What the held-out samples say in the midst of an epoch.
+pub fn of_evaluation(evaluation: &Evaluation) -> Vec<Metric> {
+    vec![("eval/loss", evaluation.loss)]
 }
 
 /// What an epoch says, at its last step. What was not measured is left out.

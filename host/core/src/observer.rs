@@ -1,7 +1,7 @@
 //! What a person sees of a run. The host draws it; the loop only reports.
 
 use crate::learner::Watch;
-use crate::record::{EpochRecord, StepRecord};
+use crate::record::{EpochRecord, Evaluation, StepRecord};
 use iterit_sdk::LogLevel;
 
 /// The long parts of a run.
@@ -27,6 +27,8 @@ pub trait Observer: Watch {
     fn end(&self, phase: Phase);
     /// An optimizer step was taken and written down.
     fn step(&self, _record: &StepRecord) {}
+    /// The held-out samples were asked in the midst of an epoch; what they say at its end, the epoch says.
+    fn evaluated(&self, _record: &Evaluation) {}
     /// An epoch has ended.
     fn epoch(&self, record: &EpochRecord);
     /// Something to tell the user; `source` is a plugin's name, or empty for the host itself.

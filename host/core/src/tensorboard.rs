@@ -28,7 +28,7 @@ pub fn write(folder: &Path, run: &RunRecord) -> Result<()> {
             // Within an epoch; at its end the epoch says it.
             let within =
                 run.evaluations.iter().filter(|it| is_now(it.step) && ended().count() == 0);
-            curves.extend(within.map(|it| ("eval/loss", it.loss)));
+            curves.extend(within.flat_map(metrics::of_evaluation));
             for (tag, value) in curves {
                 out.write_all(&record(&scalar_event(seconds, step.step, tag, value)))?;
             }

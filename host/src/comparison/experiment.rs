@@ -72,13 +72,13 @@ impl<'a> Experiment<'a> {
         let config = plan.config()?;
         faults.take(has_held_out(&config));
         let arms = arms::arms(plan, screen, &mut faults);
-        let Some(questions) = &self.questions else {
-            let last = epochs.last().map_or(0, |epoch| epoch.epoch);
-            return Ok(Judged::new(&directory.read_held_out(last)?, spared));
-        };
-        let chosen = questions.ask(&models, observer)?;
-        whole_file::write_json_lines(&folder.join("questions.jsonl"), &chosen)?;
-        Ok(by_answers(&chosen, spared))
+        for checked in &arms {
+            let fair = judged_as_trained(&checked.config);
+            faults.take(fair.map_err(|error| named(checked.arm, error)));
+        }
+        let texts = wiring::whole_texts(&config, screen);
+        let read = Error::both(texts, Questions::of(plan, &config, screen));
+        let ((), (texts, questions)) = Error::both(faults.told(), read)?;
         let Texts { corpus, held_out, sha256: read } = texts;
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);

@@ -2,7 +2,7 @@
 
 use iterit_core::config::Config;
 use iterit_core::metrics::{self, Metric};
-use iterit_core::record::{EpochRecord, RunManifest, StepRecord};
+use iterit_core::record::{EpochRecord, Evaluation, RunManifest, StepRecord};
 use serde_json::{Map, Value, json};
 use std::path::{Path, PathBuf, absolute};
 use std::time::{SystemTime, UNIX_EPOCH};
@@ -53,6 +53,12 @@ pub(super) fn step(record: &StepRecord) -> String {
     let metrics = named(metrics::of_step(record));
     let at = json!({"step": record.step, "epoch": record.epoch});
     line("step", with(at, json!({"metrics": metrics, "record": record})))
+}
+
+pub(super) fn evaluation(record: &Evaluation) -> String {
+    let metrics = named(metrics::of_evaluation(record));
+    let at = json!({"step": record.step.saturating_sub(1), "epoch": record.epoch});
+    line("evaluation", with(at, json!({"metrics": metrics, "record": record})))
 }
 
 pub(super) fn epoch(record: &EpochRecord) -> String {

@@ -27,6 +27,9 @@ impl Run<'_> {
         let loss = self.held_out_loss();
         observer.begin(Phase::Training, Some(self.state.epoch));
         let Some(loss) = loss? else { return Ok(()) };
+        if let Some(evaluation) = self.state.evaluations.last() {
+            observer.evaluated(evaluation);
+        }
         let is_best = self.best_step() == Some(self.state.step);
         let remark = if is_best { ", the lowest so far" } else { "" };
         let step = self.state.step;
