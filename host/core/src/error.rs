@@ -32,6 +32,8 @@ pub enum Error {
     Text(String),
     /// The model: weights, shapes, devices, numbers that are not.
     Model(String),
+    /// A device's memory is full.
+    OutOfMemory(String),
     /// A plugin failed.
     Plugin {
         /// Its name and version.
@@ -96,7 +98,10 @@ impl fmt::Display for Error {
             }
             Self::File { path, message } => write!(f, "`{}`: {message}", path.display()),
             Self::Config(faults) => f.write_str(&faults.join("\n")),
-            Self::Text(message) | Self::Model(message) | Self::Run(message) => f.write_str(message),
+            Self::Text(message)
+            | Self::Model(message)
+            | Self::OutOfMemory(message)
+            | Self::Run(message) => f.write_str(message),
             Self::Plugin { plugin, call, source } => {
                 write!(f, "{plugin}: {call}: {}", quoted(&source.to_string()))
             }

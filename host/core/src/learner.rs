@@ -135,6 +135,12 @@ pub trait Learner: Send {
         &[]
     }
 
+    /// What has happened since this was asked last and the user should know, such as that less is run at
+    /// a time.
+    fn news(&mut self) -> Vec<String> {
+        Vec::new()
+    }
+
     /// The loss of every scored token, nats: one row a sequence, as long as its `scored`.
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>>;
 

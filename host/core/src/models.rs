@@ -5,9 +5,10 @@
 
 use crate::corpus::Corpus;
 use crate::learner::{Learner, Sequence};
+use crate::observer::Observer;
 use iterit_sdk::{
-    Conditioning, Embedding, Error, ErrorKind, LogitStatistics, Model, ResponseNll, Result,
-    SampleId, Service,
+    Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Model, ResponseNll,
+    Result, SampleId, Service,
 };
 use std::collections::HashMap;
 use std::hash::Hash;
@@ -149,6 +150,15 @@ impl Models {
     /// Asks the model being trained something that leaves it as it is.
     pub fn ask<T>(&self, work: impl FnOnce(&mut dyn Learner) -> T) -> T {
         work(lock(&self.current).learner.as_mut())
+    }
+
+    /// Tells what the models have to say of how they work.
+    pub fn tell_news(&self, observer: &dyn Observer) {
+        let proxy = self.proxy.as_ref().map(|proxy| &proxy.answers);
+        for answers in [Some(&self.current), proxy].into_iter().flatten() {
+            let news = lock(answers).learner.news();
+            news.iter().for_each(|line| observer.say(LogLevel::Warn, "", line));
+        }
     }
 
     /// The services these models can give on this corpus.

@@ -21,7 +21,7 @@ pub(crate) fn guarded<T>(work: impl FnOnce() -> Result<T>) -> Result<T> {
     DEPTH.set(DEPTH.get() + 1);
     let outcome = catch_unwind(AssertUnwindSafe(work));
     DEPTH.set(DEPTH.get() - 1);
-    outcome.unwrap_or_else(|panic| Err(Error::Model(reason(&*panic))))
+    outcome.unwrap_or_else(|panic| Err(told(reason(&*panic))))
 }
 
 /// What libtorch says inside guarded work is told as an error; a bug of ours goes to the hook before.
@@ -45,16 +45,22 @@ fn said(panic: &(dyn Any + Send)) -> &str {
     text.or_else(|| panic.downcast_ref::<&str>().copied()).unwrap_or("unknown reason")
 }
 
-fn reason(panic: &(dyn Any + Send)) -> String {
+/// The first line of what libtorch threw.
+fn reason(panic: &(dyn Any + Send)) -> &str {
     let text = said(panic);
     let text = text.split_once(THROWN).map_or(text, |(_, message)| message);
-    let text = text.split("\\n").next().unwrap_or_default().trim_end_matches("\")");
-    let hint = if text.contains("out of memory") || text.contains("allocate") {
-        "\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
-    } else {
-        ""
-    };
-    format!("libtorch: {text}{hint}")
+    text.split("\\n").next().unwrap_or_default().trim_end_matches("\")")
+}
+
+/// What libtorch said, as an error of one line; out of memory is one of its own, with what helps.
+pub(crate) fn told(line: &str) -> Error {
+    let is_out_of_memory = line.contains("out of memory") || line.contains("allocate memory");
+    match is_out_of_memory {
+        true => Error::OutOfMemory(format!(
+            "libtorch: {line}\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
+        )),
+        false => Error::Model(format!("libtorch: {line}")),
+    }
 }
 
 #[cfg(test)]

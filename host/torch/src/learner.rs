@@ -1,9 +1,9 @@
 //! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
 
 mod adapting;
+mod fitting;
 mod next_logits;
 
-use crate::batches::Limit;
 use crate::config::Config;
 use crate::device;
 use crate::guard::guarded;
@@ -11,15 +11,16 @@ use crate::keeping::{PackedMatrices, Taking};
 use crate::lora::{Adapters, LayerNames, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
-use crate::nll::{Budget, Scorer};
+use crate::nll::Scorer;
 use crate::optim::{self, AdamW};
-use crate::options::{Base, LearnerOptions, MicroBatch};
+use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
 use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Losses, Trainer};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, weights};
+use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
 };
@@ -63,6 +64,8 @@ pub struct TorchLearner {
     optimizer: Option<AdamW>,
     /// Of as many positions as were needed so far.
     positions: Positions,
+    /// How much is run at a time.
+    fitting: Fitting,
     /// What its folder has beyond it, for the export.
     extra: Extra,
     remarks: Vec<String>,
@@ -78,14 +81,6 @@ pub fn limits(folder: &Path) -> Result<ModelLimits> {
     let shape = models::shape(&Config::read(&path)?);
     Ok(shape.map_err(|fault| Error::file(&path, fault))?.limits())
 }
-
-/// What suits a CPU: small enough to stay near the caches.
-const CPU_SCORING: Budget = Budget { tokens: 2048, logits: 1 << 22 };
-const CPU_TRAINING_TOKENS: usize = 2048;
-
-/// What suits a GPU: large enough to keep it busy.
-const CUDA_SCORING: Budget = Budget { tokens: 32_768, logits: 1 << 27 };
-const CUDA_TRAINING_TOKENS: usize = 16_384;
 
 impl TorchLearner {
     /// Loads a folder in Hugging Face's layout: `config.json` and safetensors.
@@ -152,6 +147,7 @@ impl TorchLearner {
             Base::Frozen | Base::Int8 | Base::Nf4 => Trainable::new([]),
         };
         let positions = Positions::new(&shape, options.precision.compute(), device);
+        let fitting = Fitting::new(&options, device);
         Self {
             config,
             options,
@@ -167,6 +163,7 @@ impl TorchLearner {
             cast: None,
             optimizer: None,
             positions,
+            fitting,
             extra: Extra::default(),
             remarks: Vec::new(),
         }
@@ -176,10 +173,19 @@ impl TorchLearner {
     fn ask<T>(
         &mut self,
         sequences: &[Sequence],
-        ask: impl FnOnce(&Scorer<'_>) -> Result<T>,
+        mut ask: impl FnMut(&Scorer<'_>) -> Result<T>,
     ) -> Result<T> {
         self.check(sequences)?;
         self.reach(sequences);
+        loop {
+            let answer = self.ask_once(&mut ask);
+            if !matches!(answer, Err(Error::OutOfMemory(_))) || !self.fitting.ask_less() {
+                return answer;
+            }
+        }
+    }
+
+    fn ask_once<T>(&mut self, ask: &mut dyn FnMut(&Scorer<'_>) -> Result<T>) -> Result<T> {
         guarded(|| {
             let _no_grad = tch::no_grad_guard();
             let compute = self.options.precision.compute();
@@ -188,7 +194,7 @@ impl TorchLearner {
             let (packed, adapters) = (&self.packed, self.adapters.as_ref());
             let model = Model { shape: &self.shape, weights: cast, packed, adapters };
             let decoder = model.decoder(None);
-            let budget = self.budget();
+            let budget = self.fitting.asking;
             ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
         })
     }
@@ -202,14 +208,33 @@ impl TorchLearner {
             model,
             positions: &self.positions,
             device: self.device,
-            budget: self.budget(),
-            micro_batch: self.micro_batch(),
+            budget: self.fitting.asking,
+            micro_batch: self.fitting.training,
             activations: self.options.activations,
             dropout: self.dropout(),
         };
         let losses = trainer.accumulate(samples, options.loss_normalization)?;
         self.trainable.complete_gradients()?;
         Ok(losses)
+    }
+
+    /// The same, with less at a time where that is too much. What was added before is forgotten first, so
+    /// the step's gradient is that of the smaller micro-batches alone.
+    fn accumulate_what_fits(
+        &mut self,
+        samples: &[&[Sequence]],
+        options: &StepOptions,
+    ) -> Result<Losses> {
+        loop {
+            let losses = guarded(|| self.accumulate(samples, options));
+            if !matches!(losses, Err(Error::OutOfMemory(_))) {
+                return losses;
+            }
+            self.trainable.clear_gradients()?;
+            if !self.fitting.train_on_less(samples) {
+                return losses;
+            }
+        }
     }
 
     /// Clips and applies the gradients; returns their norm before.
@@ -242,20 +267,6 @@ impl TorchLearner {
         })?;
         let config = self.config.to_json(precision.exported());
         whole_file::write_json(&folder.join("config.json"), &config)
-    }
-
-    fn budget(&self) -> Budget {
-        let budget = if self.device.is_cuda() { CUDA_SCORING } else { CPU_SCORING };
-        let tokens = self.options.scoring_tokens.map_or(budget.tokens, NonZeroUsize::get);
-        Budget { tokens, ..budget }
-    }
-
-    fn micro_batch(&self) -> Limit {
-        match self.options.micro_batch {
-            MicroBatch::Samples(count) => Limit::Sequences(count.get()),
-            MicroBatch::Auto if self.device.is_cuda() => Limit::Tokens(CUDA_TRAINING_TOKENS),
-            MicroBatch::Auto => Limit::Tokens(CPU_TRAINING_TOKENS),
-        }
     }
 
     /// Makes sure there are positions for the longest sequence.
@@ -365,9 +376,13 @@ impl Learner for TorchLearner {
         }
         samples.iter().for_each(|sample| self.reach(sample));
         self.cast = None;
-        let outcome = guarded(|| {
-            let losses = self.accumulate(samples, options)?;
-            let grad_norm = self.apply(&losses, options)?;
+        // The moments first: what is left for a micro-batch is then the same in every step.
+        let (trainable, adamw) = (&self.trainable, self.options.adamw);
+        if self.optimizer.is_none() {
+            self.optimizer = Some(guarded(|| Ok(AdamW::new(trainable, adamw)))?);
+        }
+        let outcome = self.accumulate_what_fits(samples, options).and_then(|losses| {
+            let grad_norm = guarded(|| self.apply(&losses, options))?;
             Ok(StepOutcome { losses: losses.means, loss: losses.loss, grad_norm })
         });
         self.trainable.clear_gradients()?;
@@ -376,6 +391,10 @@ impl Learner for TorchLearner {
 
     fn remarks(&self) -> &[String] {
         &self.remarks
+    }
+
+    fn news(&mut self) -> Vec<String> {
+        self.fitting.news()
     }
 
     fn save(&self, folder: &Path) -> Result<()> {

@@ -2,6 +2,7 @@
 //! `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
+use crate::guard;
 use iterit_core::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_void};
 use std::path::{Path, PathBuf};
@@ -193,7 +194,7 @@ fn check(message: *mut c_char) -> Result<()> {
     let first_line = |text: String| text.lines().next().unwrap_or_default().to_owned();
     match said(message) {
         None => Ok(()),
-        Some(text) => Err(Error::Model(format!("libtorch: {}", first_line(text)))),
+        Some(text) => Err(guard::told(&first_line(text))),
     }
 }
 

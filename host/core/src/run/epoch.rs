@@ -105,6 +105,7 @@ impl Run<'_> {
         let options = self.step_options(pace);
         let outcome =
             self.inputs.lender.models.change(|learner| learner.step(&samples, &options))?;
+        self.inputs.lender.models.tell_news(self.inputs.lender.observer);
         if !outcome.loss.is_finite() || !outcome.grad_norm.is_finite() {
             return Err(Error::Run(format!(
                 "step {} of epoch {}: the loss is {} and the gradient norm {}, expected numbers; \

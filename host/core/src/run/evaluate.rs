@@ -108,6 +108,8 @@ impl Run<'_> {
 pub fn evaluate(corpus: &Corpus, models: &Models, observer: &dyn Observer) -> Result<Vec<Nll>> {
     let samples: Vec<&[Sequence]> =
         (0..corpus.num_samples()).map(|id| corpus.encoded(id).training.as_slice()).collect();
-    let losses = models.ask(|learner| grouped::token_nll(learner, &samples, observer))?;
+    let losses = models.ask(|learner| grouped::token_nll(learner, &samples, observer));
+    models.tell_news(observer);
+    let losses = losses?;
     Ok(losses.iter().map(|row| Nll::of_tokens(row)).collect())
 }

@@ -42,7 +42,7 @@ impl Lender<'_> {
         call: impl FnOnce(&Host<'_>) -> T,
     ) -> T {
         let tally = Tally::new(num_samples as u64);
-        call(&Host::new(&RunServices {
+        let answer = call(&Host::new(&RunServices {
             corpus: self.corpus,
             models: self.models,
             table: history.table,
@@ -52,6 +52,8 @@ impl Lender<'_> {
             observer: self.observer,
             plugin,
             tally: &tally,
-        }))
+        }));
+        self.models.tell_news(self.observer);
+        answer
     }
 }

@@ -6,6 +6,7 @@ use crate::Activations;
 use crate::AdamWOptions;
 use crate::Precision;
 use crate::lora::LoraOptions;
+use crate::options::MicroBatch;
 use crate::tensor_file::TensorFile;
 use crate::testing::{learner, sequences};
 use crate::{LoraInit, Targets};

@@ -5,6 +5,7 @@ use super::*;
 use crate::Activations;
 use crate::Precision;
 use crate::models::reference::Reference;
+use crate::options::MicroBatch;
 use crate::testing::{VOCABULARY, learner, sequences, variants};
 use iterit_core::learner::{LossNormalization, Scored, Unwatched};
 use iterit_core::sdk::Pooling;

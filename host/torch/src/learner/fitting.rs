@@ -1,0 +1,140 @@
+//! How much is run at a time, and less of it where a device's memory is too small: micro-batches of a
+//! step, batches and logits of a question. Answers do not depend on it beyond the last bits.
+
+use crate::batches::{self, Limit};
+use crate::nll::Budget;
+use crate::options::{LearnerOptions, MicroBatch};
+use iterit_core::learner::Sequence;
+use std::num::NonZeroUsize;
+use tch::Device;
+
+/// What suits a CPU: small enough to stay near the caches.
+const CPU_ASKING: Budget = Budget { tokens: 2048, logits: 1 << 22 };
+const CPU_TRAINING_TOKENS: usize = 2048;
+
+/// What suits a GPU: large enough to keep it busy.
+const CUDA_ASKING: Budget = Budget { tokens: 32_768, logits: 1 << 27 };
+const CUDA_TRAINING_TOKENS: usize = 16_384;
+
+/// Below so many tokens of a batch that is asked about nothing is gained.
+const FEWEST_ASKED: usize = 64;
+
+/// The limits in force.
+pub(super) struct Fitting {
+    pub(super) asking: Budget,
+    pub(super) training: Limit,
+    /// What was in force when news were told last.
+    told: (Budget, Limit),
+}
+
+impl Fitting {
+    /// What suits a device, or what was asked for.
+    pub(super) fn new(options: &LearnerOptions, device: Device) -> Self {
+        let (budget, most_trained) = match device.is_cuda() {
+            true => (CUDA_ASKING, CUDA_TRAINING_TOKENS),
+            false => (CPU_ASKING, CPU_TRAINING_TOKENS),
+        };
+        let tokens = options.scoring_tokens.map_or(budget.tokens, NonZeroUsize::get);
+        let asking = Budget { tokens, ..budget };
+        let training = match options.micro_batch {
+            MicroBatch::Samples(count) => Limit::Sequences(count.get()),
+            MicroBatch::Auto => Limit::Tokens(most_trained),
+        };
+        Self { asking, training, told: (asking, training) }
+    }
+
+    /// Halves what is asked at a time; whether there was anything to halve.
+    pub(super) fn ask_less(&mut self) -> bool {
+        let Budget { tokens, logits } = self.asking;
+        let is_less = tokens > FEWEST_ASKED;
+        if is_less {
+            self.asking = Budget { tokens: tokens / 2, logits: (logits / 2).max(1) };
+        }
+        is_less
+    }
+
+    /// Halves the largest micro-batch of a step; whether there is one of several sequences, and the limit
+    /// is ours to choose.
+    pub(super) fn train_on_less(&mut self, samples: &[&[Sequence]]) -> bool {
+        let Limit::Tokens(most) = self.training else { return false };
+        let sequences = samples.iter().copied().flatten().filter(|it| !it.scored.is_empty());
+        let lengths: Vec<usize> = sequences.map(|it| it.input().len()).collect();
+        let several = batches::cut(&lengths, self.training).into_iter().filter(|it| it.len() > 1);
+        // The longest of a batch comes first.
+        let Some(largest) = several.map(|batch| batch.len() * lengths[batch[0]]).max() else {
+            return false;
+        };
+        self.training = Limit::Tokens((largest.min(most) / 2).max(1));
+        true
+    }
+
+    /// What has become less since this was asked last.
+    pub(super) fn news(&mut self) -> Vec<String> {
+        let (asked, trained) = self.told;
+        self.told = (self.asking, self.training);
+        let mut news = Vec::new();
+        if let (Limit::Tokens(before), Limit::Tokens(now)) = (trained, self.training)
+            && now < before
+        {
+            news.push(format!(
+                "the device was out of memory: micro-batches have at most {now} tokens from here on, not \
+                 {before}; a step's result is the same"
+            ));
+        }
+        if self.asking.tokens < asked.tokens {
+            news.push(format!(
+                "the device was out of memory: at most {} tokens are asked about at a time from here on, \
+                 not {}; answers are the same",
+                self.asking.tokens, asked.tokens
+            ));
+        }
+        news
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn samples(lengths: &[usize]) -> Vec<Vec<Sequence>> {
+        let sequence = |&length: &usize| Sequence {
+            tokens: vec![1; length + 1],
+            scored: (length..length + 1).into(),
+        };
+        lengths.iter().map(|length| vec![sequence(length)]).collect()
+    }
+
+    #[test]
+    fn the_largest_micro_batch_is_halved_until_there_are_single_sequences() {
+        let samples = samples(&[100, 100, 90, 30, 10, 10]);
+        let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
+        let mut fitting = Fitting::new(&LearnerOptions::default(), Device::Cpu);
+        let mut limits = Vec::new();
+        while fitting.train_on_less(&samples) {
+            let Limit::Tokens(most) = fitting.training else { panic!() };
+            limits.push(most);
+        }
+        assert!(limits.is_sorted_by(|a, b| a > b) && limits[0] < 300, "{limits:?}");
+        let lengths = [100, 100, 90, 30, 10, 10];
+        assert!(batches::cut(&lengths, fitting.training).iter().all(|batch| batch.len() == 1));
+        assert_eq!(fitting.news().len(), 1, "said once");
+        assert_eq!(fitting.news().len(), 0);
+    }
+
+    #[test]
+    fn what_was_asked_for_is_not_made_less() {
+        let micro_batch = MicroBatch::Samples(NonZeroUsize::new(4).unwrap());
+        let options = LearnerOptions { micro_batch, ..LearnerOptions::default() };
+        let samples = samples(&[5, 5]);
+        let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
+        assert!(!Fitting::new(&options, Device::Cpu).train_on_less(&samples));
+    }
+
+    #[test]
+    fn questions_are_halved_and_end() {
+        let mut fitting = Fitting::new(&LearnerOptions::default(), Device::Cpu);
+        let halvings = std::iter::from_fn(|| fitting.ask_less().then_some(())).take(100).count();
+        assert_eq!((halvings, fitting.asking.tokens), (5, 64));
+        assert!(fitting.news()[0].contains("at most 64 tokens"));
+    }
+}
