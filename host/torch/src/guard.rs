@@ -57,7 +57,8 @@ pub(crate) fn told(line: &str) -> Error {
     let is_out_of_memory = line.contains("out of memory") || line.contains("allocate memory");
     match is_out_of_memory {
         true => Error::OutOfMemory(format!(
-            "libtorch: {line}\nhint: lower train.micro_batch, or set train.activation_checkpointing = true"
+            "libtorch: {line}\nhint: lower train.micro_batch where it is a number, set \
+             train.activation_checkpointing = true, or cut texts at a lower model.max_length"
         )),
         false => Error::Model(format!("libtorch: {line}")),
     }
