@@ -157,6 +157,20 @@ GRANITE_4 = {
     "attention_multiplier": 0.2,
 }
 
+# A field that is there and null, where None says that it is not there.
+NULL = "null"
+
+LATENT = {
+    "num_experts": None,
+    "n_routed_experts": 6,
+    "head_dim": None,
+    "num_key_value_heads": 2,
+    "kv_lora_rank": 6,
+    "qk_nope_head_dim": 6,
+    "qk_rope_head_dim": 4,
+    "v_head_dim": 5,
+}
+
 # By name: `model_type`, what differs from SIZES, and what transformers 4 wrote otherwise (None: not there).
 MODELS = {
     "mistral-window": (
@@ -318,6 +332,44 @@ MODELS = {
             "attention_multiplier": 0.2,
         },
         {"rope_parameters": None, "rope_theta": 10000.0},
+    ),
+    "deepseek-v2": (
+        "deepseek_v2",
+        {
+            **EXPERTS,
+            **LATENT,
+            "q_lora_rank": NULL,
+            "n_shared_experts": 1,
+            "first_k_dense_replace": 1,
+            "topk_method": "group_limited_greedy",
+            "n_group": 3,
+            "topk_group": 2,
+            "routed_scaling_factor": 1.5,
+            "rope_parameters": {"rope_type": "default", "rope_theta": 3000.0},
+        },
+        {"rope_parameters": None, "rope_theta": 3000.0, "q_lora_rank": NULL},
+    ),
+    "deepseek-v3": (
+        "deepseek_v3",
+        {
+            **EXPERTS,
+            **LATENT,
+            "q_lora_rank": 6,
+            "attention_bias": True,
+            "first_k_dense_replace": 1,
+            "n_group": 3,
+            "topk_group": 2,
+            "rope_parameters": {**YARN, "mscale": 1.0, "mscale_all_dim": 1.0},
+        },
+        {
+            "rope_parameters": None,
+            "rope_theta": 10000.0,
+            "rope_scaling": {
+                **{key: value for key, value in YARN.items() if key != "rope_theta"},
+                "mscale": 1.0,
+                "mscale_all_dim": 1.0,
+            },
+        },
     ),
     "glm4-moe": (
         "glm4_moe",
@@ -869,7 +921,8 @@ def config_of(model_type, fields):
         fields["text_config"] = {key: value for key, value in text.items() if value is not None}
     else:
         fields = {**SIZES, **fields}
-    return AutoConfig.for_model(model_type, **{key: value for key, value in fields.items() if value is not None})
+    given = {key: None if value == NULL else value for key, value in fields.items() if value is not None}
+    return AutoConfig.for_model(model_type, **given)
 
 
 def write(name, model_type, fields, as_4, seed):
@@ -885,7 +938,11 @@ def write(name, model_type, fields, as_4, seed):
     config = json.loads((folder / "config.json").read_text(encoding="utf-8"))
     if as_4 is not None:
         older = {**config, **as_4, "torch_dtype": "bfloat16", "transformers_version": "4.57.1"}
-        older = {key: value for key, value in older.items() if value is not None and key != "dtype"}
+        older = {
+            key: None if value == NULL else value
+            for key, value in older.items()
+            if value is not None and key != "dtype"
+        }
         write_json(folder / "config.4.json", older)
     # From the files, so that what is tested is what they say.
     model = load(folder)

@@ -24,6 +24,8 @@ MODEL_TYPES = [
     "cohere",
     "cohere2",
     "cwm",
+    "deepseek_v2",
+    "deepseek_v3",
     "dots1",
     "ernie4_5",
     "ernie4_5_moe",

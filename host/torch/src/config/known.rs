@@ -40,7 +40,10 @@ const INERT: [&str; 17] = [
 ];
 
 /// The same for one architecture, by `model_type`: what is about parts that the models we take lack.
-const INERT_IN: [(&str, &[&str]); 3] = [
+const INERT_IN: [(&str, &[&str]); 5] = [
+    // That of the part that turns, whatever the file says.
+    ("deepseek_v2", &["head_dim"]),
+    ("deepseek_v3", &["num_mtp_layers"]),
     // Tensors that guess more tokens, beyond the model.
     ("glm4_moe", &["num_mtp_layers"]),
     // How softmax is rounded, which is computed in f32 anyway.

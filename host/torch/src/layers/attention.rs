@@ -8,6 +8,9 @@
 mod projections;
 mod scores;
 
+mod latent;
+
+pub(crate) use latent::{LatentAttention, LatentShape};
 pub(crate) use projections::Projections;
 
 use super::linear::{Linear, LinearKind};

@@ -8,7 +8,9 @@
 //! B rows, T tokens a row, D features, G features that a mixer gathers.
 
 use super::Source;
-use super::attention::{Attention, AttentionShape, KeysValues, Sight};
+use super::attention::{
+    Attention, AttentionShape, KeysValues, LatentAttention, LatentShape, Sight,
+};
 use super::feed_forward::{FeedForward, FeedForwardShape};
 use super::gated_delta::{DeltaMemory, GatedDelta, GatedDeltaShape};
 use super::norm::{Norm, NormShape};
@@ -37,17 +39,32 @@ pub(crate) struct Part<T> {
 #[derive(Debug, Clone, PartialEq)]
 pub(crate) enum MixerShape {
     Attention(AttentionShape),
+    Latent(LatentShape),
     GatedDelta(GatedDeltaShape),
     ShortConvolution(ShortConvolutionShape),
 }
 
 impl MixerShape {
-    /// Attention's, which alone knows positions and windows.
+    /// That of attention with keys and values of their own.
     pub(crate) fn attention(&self) -> Option<&AttentionShape> {
         match self {
             Self::Attention(attention) => Some(attention),
+            Self::Latent(_) | Self::GatedDelta(_) | Self::ShortConvolution(_) => None,
+        }
+    }
+
+    /// Which rotary embedding it turns by.
+    pub(crate) fn rope(&self) -> Option<usize> {
+        match self {
+            Self::Attention(attention) => attention.rope,
+            Self::Latent(latent) => Some(latent.rope),
             Self::GatedDelta(_) | Self::ShortConvolution(_) => None,
         }
+    }
+
+    /// How many tokens one sees, itself included, where that is bounded.
+    pub(crate) fn window(&self) -> Option<usize> {
+        self.attention()?.window
     }
 }
 
@@ -82,6 +99,7 @@ pub(crate) struct Block {
 
 enum Mixer {
     Attention(Attention),
+    Latent(LatentAttention),
     GatedDelta(GatedDelta),
     ShortConvolution(ShortConvolution),
 }
@@ -125,6 +143,9 @@ impl Block {
             MixerShape::Attention(attention) => {
                 Mixer::Attention(Attention::new(source, &mixer_name, attention, hidden_size))
             }
+            MixerShape::Latent(latent) => {
+                Mixer::Latent(LatentAttention::new(source, &mixer_name, latent, hidden_size))
+            }
             MixerShape::GatedDelta(delta) => {
                 Mixer::GatedDelta(GatedDelta::new(source, &mixer_name, delta, hidden_size))
             }
@@ -162,6 +183,10 @@ impl Block {
                 let (gathered, memory) = attention.gather(&x, sight, past.map(Memory::keys_values));
                 (gathered, Memory::KeysValues(memory))
             }
+            Mixer::Latent(latent) => {
+                let (gathered, memory) = latent.gather(&x, sight, past.map(Memory::keys_values));
+                (gathered, Memory::KeysValues(memory))
+            }
             Mixer::GatedDelta(delta) => {
                 let (gathered, memory) = delta.gather(&x, past.map(Memory::delta));
                 (gathered, Memory::Delta(memory))
@@ -177,6 +202,7 @@ impl Block {
     pub(crate) fn finish(&self, x: &Tensor, gathered: &Tensor) -> Tensor {
         let mixed = match &self.mixer {
             Mixer::Attention(attention) => attention.project(gathered),
+            Mixer::Latent(latent) => latent.project(gathered),
             Mixer::GatedDelta(delta) => delta.project(gathered),
             Mixer::ShortConvolution(convolution) => convolution.project(gathered),
         };

@@ -49,10 +49,9 @@ pub(super) fn feed_forwards(fields: &Fields<'_>, layers: usize) -> Vec<FeedForwa
 fn experts(fields: &Fields<'_>) -> ExpertsShape {
     let size = fields.size("moe_intermediate_size");
     let activation = fields.activation("hidden_act");
-    let groups = Groups {
-        count: fields.size_if_any("n_group").unwrap_or(1) as i64,
-        picked: fields.size_if_any("topk_group").unwrap_or(1) as i64,
-    };
+    let size_or_one = |name: &str| fields.size_if_any(name).unwrap_or(1) as i64;
+    let groups =
+        Groups { count: size_or_one("n_group"), picked: size_or_one("topk_group"), judged_by: 2 };
     let weights = match fields.flag("norm_topk_prob") {
         true => RouterWeights::OfTheirSum { eps: 1e-20 },
         false => RouterWeights::AsTheyAre,

@@ -44,6 +44,12 @@ fn bases(model_type: &str) -> Vec<Map<String, Value>> {
             "num_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
             "mlp_only_layers": [1],
         }]),
+        "deepseek_v2" | "deepseek_v3" => json!([{
+            "n_routed_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
+            "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 2, "topk_group": 1,
+            "topk_method": "group_limited_greedy", "num_key_value_heads": 4, "q_lora_rank": 4,
+            "kv_lora_rank": 4, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 4,
+        }]),
         "glm4_moe" | "dots1" => json!([{
             "n_routed_experts": 4, "num_experts_per_tok": 1, "moe_intermediate_size": 8,
             "n_shared_experts": 1, "first_k_dense_replace": 1, "n_group": 2, "topk_group": 1,
@@ -242,6 +248,10 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("lfm2_moe", "output_router_logits", json!(true)),
         ("glm4_moe", "output_router_logits", json!(true)),
         ("dots1", "attention_dropout", json!(0.1)),
+        ("deepseek_v2", "norm_topk_prob", json!(true)),
+        ("deepseek_v2", "topk_method", json!("noaux_tc")),
+        ("deepseek_v3", "num_key_value_heads", json!(2)),
+        ("deepseek_v3", "output_router_logits", json!(true)),
         ("ernie4_5_moe", "output_router_logits", json!(true)),
         ("qwen2_vl_text", "attention_dropout", json!(0.1)),
         ("qwen3_vl_moe_text", "output_router_logits", json!(true)),

@@ -26,6 +26,8 @@ mod gemma3;
 mod glm;
 mod glm4;
 mod glm4_moe;
+mod deepseek_v2;
+mod deepseek_v3;
 mod gpt2;
 mod gpt_bigcode;
 mod gpt_neo;
@@ -149,6 +151,8 @@ const ARCHITECTURES: &[Architecture] = &[
     qwen2_moe::ARCHITECTURE,
     granitemoe::ARCHITECTURE,
     glm4_moe::ARCHITECTURE,
+    deepseek_v2::ARCHITECTURE,
+    deepseek_v3::ARCHITECTURE,
     dots1::ARCHITECTURE,
     ernie4_5_moe::ARCHITECTURE,
     lfm2_moe::ARCHITECTURE,

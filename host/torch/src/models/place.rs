@@ -29,8 +29,7 @@ impl Positions {
     pub(crate) fn new(shape: &DecoderShape, kind: Kind, device: Device) -> Self {
         let mut windows = Vec::new();
         let layer = |block: &BlockShape| {
-            let attention = block.mixer.shape.attention();
-            let (rope, window) = attention.map_or((None, None), |it| (it.rope, it.window));
+            let (rope, window) = (block.mixer.shape.rope(), block.mixer.shape.window());
             let place = windows.iter().position(|it| *it == window).unwrap_or_else(|| {
                 windows.push(window);
                 windows.len() - 1

@@ -83,7 +83,7 @@ impl DecoderShape {
 
     /// What a sequence must keep within.
     pub(crate) fn limits(&self) -> ModelLimits {
-        let window = |block: &BlockShape| block.mixer.shape.attention()?.window;
+        let window = |block: &BlockShape| block.mixer.shape.window();
         ModelLimits {
             positions: self.max_position_embeddings,
             window: self.blocks.iter().filter_map(window).min(),
@@ -118,7 +118,7 @@ impl DecoderShape {
                     delta.num_value_heads,
                     delta.num_key_heads,
                 ),
-                MixerShape::ShortConvolution(_) => ([""; 2], 1, 1),
+                MixerShape::Latent(_) | MixerShape::ShortConvolution(_) => ([""; 2], 1, 1),
             };
             if heads % key_heads != 0 {
                 let [all, keys] = names;

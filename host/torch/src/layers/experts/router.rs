@@ -46,12 +46,13 @@ pub(crate) struct Correction {
     pub(crate) leading: &'static [i64],
 }
 
-/// Neighbouring experts, as many in each group, <https://arxiv.org/abs/2412.19437>. A group is as good as
-/// its two best together.
+/// Neighbouring experts, as many in each group, <https://arxiv.org/abs/2412.19437>.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Groups {
     pub(crate) count: i64,
     pub(crate) picked: i64,
+    /// A group is as good as so many of its best together.
+    pub(crate) judged_by: i64,
 }
 
 /// What the scores of the experts that were picked become.
@@ -159,9 +160,9 @@ impl Router {
             Some(correction) => scores.detach() + correction.to_kind(scores.kind()).flatten(0, -1),
             None => scores.detach(),
         };
-        let Some(Groups { count, picked }) = self.shape.groups else { return scores };
+        let Some(Groups { count, picked, judged_by }) = self.shape.groups else { return scores };
         let grouped = scores.unflatten(1, [count, -1]); // [N, groups, E / groups]
-        let (best, _) = grouped.topk(2, 2, true, false);
+        let (best, _) = grouped.topk(judged_by, 2, true, false);
         let (_, groups) =
             best.sum_dim_intlist([2i64].as_slice(), false, None).topk(picked, 1, true, false);
         let in_none = scores.new_ones([scores.size()[0], count], (Kind::Bool, scores.device()));
@@ -215,7 +216,7 @@ mod tests {
         let products = [5.0, -9.0, -9.0, 3.0, 3.0, -9.0, 2.0, 2.5, -9.0];
         let shape = RouterShape {
             scores: RouterScores::SoftmaxOfPicked,
-            groups: Some(Groups { count: 3, picked: 2 }),
+            groups: Some(Groups { count: 3, picked: 2, judged_by: 2 }),
             ..RouterShape::softmax("gate", 3, RouterWeights::AsTheyAre)
         };
         let got = route(shape, &products, &[]);
