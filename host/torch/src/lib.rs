@@ -12,7 +12,6 @@ mod precision;
 mod tensor_file;
 mod stored;
 
-#[allow(dead_code, reason = "some parts wait for the architectures that use them")]
 mod layers;
 
 mod config;

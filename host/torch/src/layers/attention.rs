@@ -201,10 +201,12 @@ impl Attention {
                 sight.view,
             ),
         };
-        let mut gathered = gathered.flatten(2, 3);
-        if let Some(gates) = inputs.gates {
-            gathered = gathered * gates.flatten(2, 3).sigmoid();
-        }
+        let gathered = gathered.flatten(2, 3);
+        // Not in place: the way back needs what was gathered.
+        let gathered = match inputs.gates {
+            Some(gates) => gathered * gates.flatten(2, 3).sigmoid(),
+            None => gathered,
+        };
         (gathered, KeysValues { keys, values })
     }
 

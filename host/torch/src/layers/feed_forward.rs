@@ -13,6 +13,7 @@ pub(crate) use super::gated::{GateUp, GatedShape};
 
 /// Which one, and its sizes and names.
 #[derive(Debug, Clone, PartialEq)]
+#[expect(clippy::large_enum_variant, reason = "one a layer, made once")]
 pub(crate) enum FeedForwardShape {
     Gated(GatedShape),
     Plain(PlainShape),
@@ -56,6 +57,7 @@ pub(crate) struct XieluShape {
 }
 
 /// The matrices, named as in the checkpoint.
+#[expect(clippy::large_enum_variant, reason = "one a layer, made once")]
 pub(crate) enum FeedForward {
     Gated(Gated),
     Plain { input: Linear, output: Linear, activation: Activation },

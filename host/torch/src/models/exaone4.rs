@@ -52,7 +52,7 @@ fn layer_types(fields: &Fields<'_>, layers: usize, window: Option<usize>) -> Vec
         return fields.layer_types(layers, |_| LayerType::Full);
     }
     let pattern = fields.size_if_any("sliding_window_pattern").unwrap_or(1);
-    let slides = |layer: usize| window.is_some() && (layer + 1) % pattern != 0;
+    let slides = |layer: usize| window.is_some() && !(layer + 1).is_multiple_of(pattern);
     let layer_type = |layer| if slides(layer) { LayerType::Sliding } else { LayerType::Full };
     (0..layers).map(layer_type).collect()
 }

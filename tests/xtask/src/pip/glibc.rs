@@ -19,7 +19,9 @@ pub(super) struct Needs {
 
 impl Needs {
     fn add(&mut self, version: &str) {
-        let minor = |prefix| Some(version.strip_prefix(prefix)?.split('.').next()?.parse().ok()?);
+        let minor = |prefix| -> Option<u32> {
+            version.strip_prefix(prefix)?.split('.').next()?.parse().ok()
+        };
         if let Some(minor) = minor("GLIBC_2.") {
             self.glibc = self.glibc.max(minor);
         }

@@ -26,6 +26,7 @@ pub(super) struct QueriesKeysValues {
     output_gate: OutputGate,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one a layer, made once")]
 enum Matrices {
     Separate([Linear; 3]),
     Stacked(Linear),

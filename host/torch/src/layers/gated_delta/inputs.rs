@@ -21,6 +21,7 @@ pub(super) struct Matrices {
     shape: GatedDeltaShape,
 }
 
+#[expect(clippy::large_enum_variant, reason = "one a layer, made once")]
 enum Kept {
     Separate { qkv: Linear, z: Linear, b: Linear, a: Linear },
     ByKeyHead { qkvz: Linear, ba: Linear },

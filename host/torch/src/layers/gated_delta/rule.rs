@@ -145,9 +145,12 @@ mod tests {
         }
     }
 
+    /// Reads, and the state behind the last token.
+    type Rule = dyn Fn(&Written, Option<&Tensor>) -> (Tensor, Tensor);
+
     #[test]
     fn so_do_their_gradients() {
-        let gradients = |rule: &dyn Fn(&Written, Option<&Tensor>) -> (Tensor, Tensor)| {
+        let gradients = |rule: &Rule| {
             let written = written(70);
             let past = numbers(&[1, 3, 4, 5], 0.6);
             let Written { queries, keys, values, betas, log_decays } = &written;
