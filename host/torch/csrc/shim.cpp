@@ -4,6 +4,7 @@
 // message that the caller frees.
 
 #include <ATen/Context.h>
+#include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adamw.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -21,6 +22,10 @@
 #include <vector>
 
 using at::Tensor;
+
+// Of the OpenMP and the MKL that libtorch brings.
+extern "C" void omp_set_num_threads(int);
+extern "C" __attribute__((weak)) int MKL_Set_Num_Threads_Local(int);
 
 namespace {
 
@@ -139,6 +144,14 @@ char* iterit_unpacked(Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows
 void iterit_keep_freed_memory() {
   mallopt(M_MMAP_THRESHOLD, 32 << 20);
   mallopt(M_TRIM_THRESHOLD, 1 << 30);
+}
+
+// From now on operators called on this thread spread over so many. The count that libtorch keeps for the
+// process is left alone: a thread takes it over once, so that comes first.
+void iterit_spread_over(int threads) {
+  at::get_num_threads();
+  omp_set_num_threads(threads);
+  if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(threads);
 }
 
 // Where an operator has a deterministic form, it is used; the others warn. To be called before the

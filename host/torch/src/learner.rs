@@ -15,11 +15,10 @@ use crate::nll::Scorer;
 use crate::optim::{self, AdamW};
 use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
-use crate::shim;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::train::{Losses, Trainer};
 use crate::trainable::Trainable;
-use crate::{checkpoint, models, parameters, weights};
+use crate::{checkpoint, models, parameters, shim, side_by_side, weights};
 use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
@@ -48,6 +47,8 @@ pub struct TorchLearner {
     shape: DecoderShape,
     options: LearnerOptions,
     device: Device,
+    /// Batches at the same time.
+    lanes: usize,
     weights: Weights,
     packed: PackedMatrices,
     adapters: Option<Adapters>,
@@ -152,6 +153,7 @@ impl TorchLearner {
             config,
             options,
             device,
+            lanes: side_by_side::lanes(device),
             weights,
             packed,
             adapters: None,
@@ -177,6 +179,7 @@ impl TorchLearner {
     ) -> Result<T> {
         self.check(sequences)?;
         self.reach(sequences);
+        side_by_side::keep_to_this_thread();
         loop {
             let answer = self.ask_once(&mut ask);
             if !matches!(answer, Err(Error::OutOfMemory(_))) || !self.fitting.ask_less() {
@@ -194,22 +197,22 @@ impl TorchLearner {
             let (packed, adapters) = (&self.packed, self.adapters.as_ref());
             let model = Model { shape: &self.shape, weights: cast, packed, adapters };
             let decoder = model.decoder(None);
-            let budget = self.fitting.asking;
-            ask(&Scorer { decoder: &decoder, positions: &self.positions, budget })
+            let (budget, positions, lanes) = (self.fitting.asking, &self.positions, self.lanes);
+            ask(&Scorer { decoder: &decoder, positions, budget, lanes })
         })
     }
 
     fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
-        // Gradients flow back through the cast to the stored weights.
-        let weights = &self.weights.cast(self.options.precision.compute());
         let (packed, adapters) = (&self.packed, self.adapters.as_ref());
-        let model = Model { shape: &self.shape, weights, packed, adapters };
         let trainer = Trainer {
-            model,
+            model: Model { shape: &self.shape, weights: &self.weights, packed, adapters },
+            trainable: &self.trainable,
+            compute: self.options.precision.compute(),
             positions: &self.positions,
             device: self.device,
             budget: self.fitting.asking,
             micro_batch: self.fitting.training,
+            lanes: self.lanes,
             activations: self.options.activations,
             dropout: self.dropout(),
         };
@@ -250,7 +253,7 @@ impl TorchLearner {
         optim::clip(&self.trainable, norm, options.max_grad_norm);
         let (trainable, adamw) = (&self.trainable, self.options.adamw);
         let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(trainable, adamw));
-        optimizer.step(trainable, options.learning_rate)?;
+        optimizer.step(trainable, options.learning_rate, self.lanes)?;
         Ok(norm)
     }
 
@@ -363,7 +366,10 @@ impl Learner for TorchLearner {
             Sequence { tokens, scored: Scored::default() }
         };
         let grown: Vec<Sequence> = beginnings.iter().map(grown).collect();
-        self.ask(&grown, |scorer| scorer.generate(beginnings, how, is_over, watch))
+        self.ask(&grown, |scorer| {
+            let generate = || scorer.generate(beginnings, how, is_over, watch);
+            side_by_side::spread_over(scorer.lanes, generate)
+        })
     }
 
     /// A sample without scored tokens adds nothing, and its loss is NaN.
@@ -376,6 +382,7 @@ impl Learner for TorchLearner {
         }
         samples.iter().for_each(|sample| self.reach(sample));
         self.cast = None;
+        side_by_side::keep_to_this_thread();
         // The moments first: what is left for a micro-batch is then the same in every step.
         let (trainable, adamw) = (&self.trainable, self.options.adamw);
         if self.optimizer.is_none() {
@@ -488,8 +495,9 @@ fn beyond(extra: &Extra, constants: &[&str]) -> Option<String> {
 
 fn open(options: &LearnerOptions) -> Result<Device> {
     shim::keep_freed_memory();
-    if let Some(threads) = options.threads {
-        tch::set_num_threads(threads.get() as i32);
+    match options.threads {
+        Some(threads) => tch::set_num_threads(threads.get() as i32),
+        None => side_by_side::keep_within_quota(),
     }
     options.device.open()
 }

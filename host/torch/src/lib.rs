@@ -6,6 +6,7 @@
 
 mod guard;
 mod shim;
+mod side_by_side;
 
 mod device;
 mod precision;
@@ -29,6 +30,7 @@ mod batches;
 mod cross_entropy;
 mod padded;
 mod prefix;
+mod plan;
 
 mod nll;
 

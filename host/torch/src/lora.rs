@@ -114,6 +114,15 @@ impl Adapters {
         Self { layers, by_name, config }
     }
 
+    /// Over the same storage, with gradients of their own.
+    fn apart(&self) -> Self {
+        let apart = |adapter: &Adapter| {
+            let [a, b] = [&adapter.a, &adapter.b].map(parameters::leaf_apart);
+            Adapter { layer: adapter.layer.clone(), a, b, scale: adapter.scale }
+        };
+        Self::new(self.layers.iter().map(apart).collect(), self.config.clone())
+    }
+
     /// All matrices, as PEFT calls them within their layer.
     pub(crate) fn trainable(&self) -> Trainable {
         let matrices = |adapter: &Adapter| {
@@ -178,6 +187,56 @@ impl Model<'_> {
         let packed = self.packed.unpacked(name);
         let weight = packed.unwrap_or_else(|| self.weights.get(name).shallow_clone());
         self.adapters.map_or_else(|| weight.shallow_clone(), |all| all.merged(name, &weight))
+    }
+}
+
+/// What is trained of a model, over the same storage, with gradients of its own: what one thread adds to
+/// while others add to theirs.
+pub(crate) struct Apart(Own, Trainable);
+
+enum Own {
+    Weights(Weights),
+    Adapters(Adapters),
+}
+
+impl Model<'_> {
+    /// Its trained leaves a second time.
+    pub(crate) fn apart(&self) -> Apart {
+        match self.adapters {
+            Some(adapters) => {
+                let own = adapters.apart();
+                let trainable = own.trainable();
+                Apart(Own::Adapters(own), trainable)
+            }
+            None => {
+                let own = self.weights.apart();
+                let trainable = Trainable::whole(&own, self.shape);
+                Apart(Own::Weights(own), trainable)
+            }
+        }
+    }
+}
+
+impl Apart {
+    /// The weights, where they are what is trained.
+    pub(crate) fn weights(&self) -> Option<&Weights> {
+        match &self.0 {
+            Own::Weights(weights) => Some(weights),
+            Own::Adapters(_) => None,
+        }
+    }
+
+    /// The adapters, where they are.
+    pub(crate) fn adapters(&self) -> Option<&Adapters> {
+        match &self.0 {
+            Own::Weights(_) => None,
+            Own::Adapters(adapters) => Some(adapters),
+        }
+    }
+
+    /// The gradients, in the order of what is trained; undefined where there is none.
+    pub(crate) fn into_gradients(self) -> Vec<Tensor> {
+        self.1.iter().map(|parameter| parameter.tensor.grad()).collect()
     }
 }
 

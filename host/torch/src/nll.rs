@@ -4,13 +4,15 @@
 //! length and cut into batches, and the head applied only at the positions that are asked about,
 //! a chunk of rows at a time. Answers do not depend on the batching beyond the last bits of an f32.
 
-use crate::batches::{self, Limit};
+use crate::batches::Limit;
 use crate::cross_entropy;
 use crate::layers::rope::Reach;
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions, Prefix};
 use crate::padded::{self, Padded};
-use crate::prefix::{self, Group};
+use crate::plan::{self, Batch, Beginning, Plan};
+use crate::shim::Shared;
+use crate::side_by_side;
 use iterit_core::learner::{Sequence, Watch};
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix, Pooling};
 use iterit_core::{Error, Result};
@@ -40,20 +42,14 @@ pub(crate) struct Scorer<'a> {
     pub(crate) decoder: &'a Decoder,
     pub(crate) positions: &'a Positions,
     pub(crate) budget: Budget,
+    /// Batches at the same time.
+    pub(crate) lanes: usize,
 }
 
 /// Logits at some scored tokens.
 struct Chunk<'a> {
-    logits: &'a Tensor,           // [n, V]
-    targets: &'a Tensor,          // [n]
-    owners: &'a [(usize, usize)], // n: sequence, and place among its scored tokens
-}
-
-/// Sequences that begin alike, and how they are run.
-struct Shared {
-    group: Group,
-    reach: Reach,
-    batches: Vec<Vec<usize>>,
+    logits: &'a Tensor,  // [n, V]
+    targets: &'a Tensor, // [n]
 }
 
 impl Scorer<'_> {
@@ -65,14 +61,13 @@ impl Scorer<'_> {
     ) -> Result<Vec<Vec<f32>>> {
         let mut rows: Vec<Vec<f32>> =
             sequences.iter().map(|sequence| vec![0.0; sequence.scored.len()]).collect();
-        self.visit_logits(sequences, watch, &mut |chunk| {
-            let losses = to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
-            for (&(sequence, place), loss) in chunk.owners.iter().zip(losses) {
-                if !loss.is_finite() {
-                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
-                }
-                rows[sequence][place] = loss;
+        let look =
+            |chunk: &Chunk<'_>| to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
+        self.visit_logits(sequences, watch, look, |sequence, place, loss| {
+            if !loss.is_finite() {
+                return Err(not_a_number(sequence, position(&sequences[sequence], place)));
             }
+            rows[sequence][place] = loss;
             Ok(())
         })?;
         Ok(rows)
@@ -85,20 +80,18 @@ impl Scorer<'_> {
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
         let mut sums = vec![LogitStatistics::default(); sequences.len()];
-        self.visit_logits(sequences, watch, &mut |chunk| {
+        let look = |chunk: &Chunk<'_>| {
             let entropies = to_vec(&cross_entropy::entropy(chunk.logits));
-            let margins = to_vec(&cross_entropy::margin(chunk.logits));
-            for ((&(sequence, place), entropy), margin) in
-                chunk.owners.iter().zip(entropies).zip(margins)
-            {
-                if !entropy.is_finite() {
-                    return Err(not_a_number(sequence, position(&sequences[sequence], place)));
-                }
-                let sum = &mut sums[sequence];
-                sum.entropy += f64::from(entropy);
-                sum.margin += f64::from(margin);
-                sum.tokens += 1;
+            entropies.into_iter().zip(to_vec(&cross_entropy::margin(chunk.logits))).collect()
+        };
+        self.visit_logits(sequences, watch, look, |sequence, place, (entropy, margin)| {
+            if !entropy.is_finite() {
+                return Err(not_a_number(sequence, position(&sequences[sequence], place)));
             }
+            let sum = &mut sums[sequence];
+            sum.entropy += f64::from(entropy);
+            sum.margin += f64::from(margin);
+            sum.tokens += 1;
             Ok(())
         })?;
         for sum in &mut sums {
@@ -123,110 +116,97 @@ impl Scorer<'_> {
         let columns = self.decoder.head().hidden_size() as usize;
         let mut values = vec![0.0; sequences.len() * columns];
         let mut progress = Progress::new(lengths.iter().sum(), watch);
-        let _no_grad = tch::no_grad_guard();
-        for (reach, batch) in self.batches(&lengths) {
+        let batches = plan::whole(&lengths, self.positions, self.most());
+        let own = |batch: &[usize]| -> Vec<usize> { batch.iter().map(|&it| lengths[it]).collect() };
+        let read = Shared::new(self);
+        let answer = |piece: usize| {
+            let _no_grad = tch::no_grad_guard();
+            let (scorer, (reach, batch)) = (read.get(), &batches[piece]);
             let rows = batch.iter().map(|&member| sequences[member].tokens.as_slice());
-            let (tokens, length) = padded::stack(rows, self.device());
-            let place = Place::start(self.positions, reach, length);
-            let hidden = self.decoder.hidden_after(depth, &tokens, &place); // [B, T, D]
-            let batch_lengths: Vec<usize> = batch.iter().map(|&member| lengths[member]).collect();
-            let pooled = to_vec(&pool(&hidden, &batch_lengths, embedding.pooling));
+            let (tokens, length) = padded::stack(rows, scorer.device());
+            let place = Place::start(scorer.positions, *reach, length);
+            let hidden = scorer.decoder.hidden_after(depth, &tokens, &place); // [B, T, D]
+            Ok(to_vec(&pool(&hidden, &own(batch), embedding.pooling)))
+        };
+        side_by_side::run(batches.len(), self.lanes, answer, |piece, pooled| {
+            let batch = &batches[piece].1;
             for (&member, row) in batch.iter().zip(pooled.chunks(columns)) {
                 values[member * columns..(member + 1) * columns].copy_from_slice(row);
             }
-            progress.add(batch_lengths.iter().sum())?;
-        }
+            progress.add(own(batch).iter().sum())
+        })?;
         Matrix::new(values, columns).map_err(|error| Error::Model(error.to_string()))
     }
 
-    /// Shows every scored token's logits, in chunks.
-    fn visit_logits(
+    /// Has every scored token's logits looked at, in chunks and on any thread, and what was seen kept:
+    /// by sequence, and place among its scored tokens. A sequence's tokens come in order.
+    fn visit_logits<T: Send>(
         &self,
         sequences: &[Sequence],
         watch: &dyn Watch,
-        visit: &mut dyn FnMut(Chunk<'_>) -> Result<()>,
+        look: impl Fn(&Chunk<'_>) -> Vec<T> + Sync,
+        mut keep: impl FnMut(usize, usize, T) -> Result<()>,
     ) -> Result<()> {
         let asked: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
-        let total = asked.iter().map(|&index| sequences[index].input().len()).sum();
-        let mut progress = Progress::new(total, watch);
-        let _no_grad = tch::no_grad_guard();
-        for Shared { group, reach, batches } in self.plan(sequences, &asked) {
-            let prefix = self.run_prefix(sequences, &group, reach);
-            for batch in batches {
-                let padded = Padded::new(sequences, &batch, group.prefix, self.device());
-                let place = match &prefix {
-                    Some(prefix) => Place::after(prefix, self.positions, padded.length),
-                    None => Place::start(self.positions, reach, padded.length),
-                };
-                let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows);
-                self.visit_chunks(&padded, &hidden, visit)?;
-                progress.add(batch.iter().map(|&i| sequences[i].input().len()).sum())?;
+        let input = |&index: &usize| sequences[index].input().len();
+        let mut progress = Progress::new(asked.iter().map(input).sum(), watch);
+        let Plan { batches, beginnings } =
+            Plan::new(sequences, &asked, self.positions, self.most());
+        let model = (self, beginnings);
+        let read = Shared::new(&model);
+        let answer = |piece: usize| {
+            let _no_grad = tch::no_grad_guard();
+            let (scorer, beginnings) = read.get();
+            let Batch { members, beginning } = &batches[piece];
+            let beginning = &beginnings[*beginning];
+            let prefix = beginning.take(|| scorer.run_prefix(sequences, beginning));
+            Ok(scorer.batch(sequences, members, beginning.reach, prefix.as_deref(), &look))
+        };
+        side_by_side::run(batches.len(), self.lanes, answer, |piece, seen| {
+            for ((sequence, place), seen) in seen {
+                keep(sequence, place, seen)?;
             }
-        }
-        Ok(())
+            progress.add(batches[piece].members.iter().map(input).sum())
+        })
     }
 
-    fn visit_chunks(
+    /// What was seen of each scored token of a batch.
+    fn batch<T>(
         &self,
-        padded: &Padded,
-        hidden: &Tensor, // [N, D]
-        visit: &mut dyn FnMut(Chunk<'_>) -> Result<()>,
-    ) -> Result<()> {
+        sequences: &[Sequence],
+        batch: &[usize],
+        reach: Reach,
+        prefix: Option<&Prefix>,
+        look: &impl Fn(&Chunk<'_>) -> Vec<T>,
+    ) -> Vec<((usize, usize), T)> {
+        let shared = prefix.map_or(0, Prefix::len);
+        let padded = Padded::new(sequences, batch, shared, self.device());
+        let place = match prefix {
+            Some(prefix) => Place::after(prefix, self.positions, padded.length),
+            None => Place::start(self.positions, reach, padded.length),
+        };
+        let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows); // [N, D]
         let head = self.decoder.head();
         let rows_at_once = self.budget.rows_at_once(head.vocab_size());
-        let mut start = 0;
-        for owners in padded.owners.chunks(rows_at_once as usize) {
-            let length = owners.len() as i64;
+        let mut seen = Vec::with_capacity(padded.owners.len());
+        for start in (0..padded.owners.len() as i64).step_by(rows_at_once as usize) {
+            let length = rows_at_once.min(padded.owners.len() as i64 - start);
             let logits = head.logits(&hidden.narrow(0, start, length));
             let targets = padded.targets.narrow(0, start, length);
-            visit(Chunk { logits: &logits, targets: &targets, owners })?;
-            start += length;
+            seen.extend(look(&Chunk { logits: &logits, targets: &targets }));
         }
-        Ok(())
+        padded.owners.into_iter().zip(seen).collect()
     }
 
-    /// All sequences in batches, each with those it may be run with.
-    fn batches(&self, lengths: &[usize]) -> Vec<(Reach, Vec<usize>)> {
-        let mut batches = Vec::new();
-        for (reach, group) in self.positions.groups(lengths.iter().copied()) {
-            let lengths: Vec<usize> = group.iter().map(|&index| lengths[index]).collect();
-            let cut = batches::cut(&lengths, Limit::Tokens(self.budget.tokens)).into_iter();
-            let of_all = |batch: Vec<usize>| batch.into_iter().map(|index| group[index]).collect();
-            batches.extend(cut.map(|batch| (reach, of_all(batch))));
-        }
-        batches
-    }
-
-    /// Groups by beginning, and each group's batches.
-    fn plan(&self, sequences: &[Sequence], asked: &[usize]) -> Vec<Shared> {
-        let lengths = asked.iter().map(|&index| sequences[index].tokens.len());
-        let mut plan = Vec::new();
-        for (reach, members) in self.positions.groups(lengths) {
-            let members: Vec<usize> = members.into_iter().map(|index| asked[index]).collect();
-            let unasked = |&index: &usize| sequences[index].unasked();
-            let shareable: Vec<&[u32]> = members.iter().map(unasked).collect();
-            for Group { prefix, members: group } in prefix::groups(&shareable) {
-                let group: Vec<usize> = group.into_iter().map(|index| members[index]).collect();
-                let rest = |&member: &usize| sequences[member].input().len() - prefix;
-                let lengths: Vec<usize> = group.iter().map(rest).collect();
-                let batches = batches::cut(&lengths, Limit::Tokens(self.budget.tokens))
-                    .into_iter()
-                    .map(|batch| batch.into_iter().map(|index| group[index]).collect())
-                    .collect();
-                plan.push(Shared { group: Group { prefix, members: group }, reach, batches });
-            }
-        }
-        plan
-    }
-
-    fn run_prefix(&self, sequences: &[Sequence], group: &Group, reach: Reach) -> Option<Prefix> {
-        if group.prefix == 0 {
-            return None;
-        }
-        let shared = &sequences[group.members[0]].tokens[..group.prefix];
+    fn run_prefix(&self, sequences: &[Sequence], beginning: &Beginning) -> Prefix {
+        let shared = &sequences[beginning.member].tokens[..beginning.length];
         let (tokens, _) = padded::stack([shared].into_iter(), self.device());
-        Some(self.decoder.prefix(&tokens, self.positions, reach))
+        self.decoder.prefix(&tokens, self.positions, beginning.reach)
+    }
+
+    fn most(&self) -> Limit {
+        Limit::Tokens(self.budget.tokens)
     }
 
     pub(crate) fn device(&self) -> Device {

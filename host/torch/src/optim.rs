@@ -3,7 +3,8 @@
 //! computes.
 
 use crate::layers::Role;
-use crate::shim::{self, AdamWCoefficients};
+use crate::shim::{self, AdamWCoefficients, Shared};
+use crate::side_by_side;
 use crate::trainable::{Parameter, Trainable};
 use iterit_core::Result;
 use tch::{Device, Kind, Tensor};
@@ -42,21 +43,31 @@ impl AdamW {
         Self { options, exp_avgs: zeros(), exp_avg_sqs: zeros(), steps: 0 }
     }
 
-    /// One step along the gradients that the parameters hold.
-    pub(crate) fn step(&mut self, trainable: &Trainable, learning_rate: f64) -> Result<()> {
+    /// One step along the gradients that the parameters hold, on so many threads.
+    pub(crate) fn step(
+        &mut self,
+        trainable: &Trainable,
+        learning_rate: f64,
+        lanes: usize,
+    ) -> Result<()> {
         self.steps += 1;
         let tensors: Vec<&Tensor> = trainable.iter().map(|it| &it.tensor).collect();
+        let mut groups = Vec::new();
         for decays in [true, false] {
-            let group: Vec<usize> = trainable
-                .iter()
-                .enumerate()
-                .filter(|(_, parameter)| (parameter.role == Role::Weight) == decays)
-                .map(|(index, _)| index)
-                .collect();
+            let all = trainable.iter().enumerate();
+            let group = all.filter(|(_, it)| (it.role == Role::Weight) == decays);
+            let group: Vec<usize> = group.map(|(index, _)| index).collect();
             let weight_decay = if decays { self.options.weight_decay } else { 0.0 };
-            self.step_group(&tensors, &group, learning_rate, weight_decay)?;
+            groups.extend(shares(&tensors, &group, lanes).into_iter().map(|it| (it, weight_decay)));
         }
-        Ok(())
+        let model = (&*self, &tensors);
+        let shared = Shared::new(&model);
+        let step = |group: usize| {
+            let (adamw, tensors) = shared.get();
+            let (group, weight_decay) = &groups[group];
+            adamw.step_group(tensors, group, learning_rate, *weight_decay)
+        };
+        side_by_side::run(groups.len(), lanes, step, |_, ()| Ok(()))
     }
 
     fn step_group(
@@ -86,6 +97,20 @@ impl AdamW {
             AdamWCoefficients { learning_rate, beta1, beta2, eps, weight_decay },
         )
     }
+}
+
+/// A group of tensors in up to so many shares of about the same size; never an empty one.
+fn shares(tensors: &[&Tensor], group: &[usize], lanes: usize) -> Vec<Vec<usize>> {
+    let size = |index: &usize| tensors[*index].numel();
+    let total: usize = group.iter().map(size).sum();
+    let mut shares = vec![Vec::new(); lanes];
+    let mut before = 0;
+    for index in group {
+        shares[(before * lanes / total.max(1)).min(lanes - 1)].push(*index);
+        before += size(index);
+    }
+    shares.retain(|share| !share.is_empty());
+    shares
 }
 
 fn step_number(step: u64, device: Device) -> Tensor {
@@ -167,7 +192,7 @@ mod tests {
                     *w -= learning_rate * m_hat / (v_hat.sqrt() + 1e-7);
                 }
             }
-            adamw.step(&parameters, learning_rate).unwrap();
+            adamw.step(&parameters, learning_rate, 1 + step as usize % 3).unwrap();
         }
         for (Parameter { tensor, .. }, expected) in parameters.iter().zip(&expected) {
             let got: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double)).unwrap();

@@ -49,7 +49,17 @@ impl Weights {
 
     /// The same tensors in a second place.
     pub(crate) fn share(&self) -> Self {
-        Self::new(self.iter().map(|(name, tensor)| (name.into(), tensor.shallow_clone())))
+        self.with_each(Tensor::shallow_clone)
+    }
+
+    /// Over the same storage, with gradients of their own.
+    pub(crate) fn apart(&self) -> Self {
+        self.with_each(leaf_apart)
+    }
+
+    fn with_each(&self, change: impl Fn(&Tensor) -> Tensor) -> Self {
+        let changed = self.iter().map(|(name, tensor)| (name.to_owned(), change(tensor)));
+        Self::new(changed).with_fixed(self.fixed.clone())
     }
 
     /// Gives tables with a row for each token the rows that they lack, each the mean of those that are
@@ -92,6 +102,11 @@ pub(crate) fn random(shape: &DecoderShape, seed: i64, take: &mut dyn FnMut(&str,
     };
     let asked = shape.walk().tensors;
     drawing(seed, || asked.iter().for_each(|asked| take(&asked.name, values(asked))));
+}
+
+/// A leaf over the storage of another.
+pub(crate) fn leaf_apart(leaf: &Tensor) -> Tensor {
+    leaf.detach().set_requires_grad(leaf.requires_grad())
 }
 
 /// Draws from libtorch's generator on the CPU, the same for the same seed.

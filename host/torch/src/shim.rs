@@ -4,7 +4,7 @@
 
 use crate::guard;
 use iterit_core::{Error, Result};
-use std::ffi::{CStr, CString, c_char, c_void};
+use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
 use tch::{Kind, TchError, Tensor};
@@ -48,6 +48,7 @@ unsafe extern "C" {
         result: *mut *mut torch_sys::C_tensor,
     ) -> *mut c_char;
     fn iterit_keep_freed_memory();
+    fn iterit_spread_over(threads: c_int);
     fn iterit_prefer_deterministic() -> *mut c_char;
     fn iterit_load_library(path: *const c_char) -> *mut c_char;
     fn iterit_libtorch_path() -> *const c_char;
@@ -159,6 +160,34 @@ pub(crate) fn keep_freed_memory() {
     // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock.
     unsafe { iterit_keep_freed_memory() };
 }
+
+/// Has the operators that the calling thread asks for spread over so many threads, until it says otherwise.
+pub(crate) fn spread_over(threads: usize) {
+    let threads = c_int::try_from(threads).unwrap_or(c_int::MAX);
+    // SAFETY: sets counts that OpenMP and MKL keep by thread.
+    unsafe { iterit_spread_over(threads) };
+}
+
+/// Something made of tensors that several threads use at the same time; while this borrows it, none writes
+/// to a tensor that another uses.
+pub(crate) struct Shared<'a, T>(&'a T);
+
+impl<'a, T> Shared<'a, T> {
+    /// `what` must hold nothing but tensors and plain values besides what is `Sync` by itself.
+    pub(crate) fn new(what: &'a T) -> Self {
+        Self(what)
+    }
+
+    /// The borrowed thing.
+    pub(crate) fn get(&self) -> &'a T {
+        self.0
+    }
+}
+
+// SAFETY: a tensor is a handle with an atomic count to storage that operators which do not write in
+// place only read. tch leaves `Sync` out since others write in place through `&Tensor`; this crate does so
+// to nothing that it has wrapped but, in the optimizer, to tensors that one thread alone is given.
+unsafe impl<T> Sync for Shared<'_, T> {}
 
 /// Makes operators choose their deterministic form where they have one; the others warn, each once.
 pub(crate) fn prefer_deterministic() -> Result<()> {

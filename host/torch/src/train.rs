@@ -2,20 +2,24 @@
 //!
 //! Every scored token has a weight fixed by the whole step, so the cut into micro-batches changes
 //! nothing but memory. The loss and its gradient with respect to the final hidden states come in
-//! closed form; libtorch's graph serves from there down.
+//! closed form; libtorch's graph serves from there down. On a CPU micro-batches are run side by side, each
+//! on one thread, so that threads meet once a step and not at every operator.
 
 use crate::batches::{self, Limit};
 use crate::cross_entropy::{self, Gradients};
 use crate::layers::dropout::{StepSeed, TokenKeys};
+use crate::layers::rope::Reach;
 use crate::lora::Model;
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
 use crate::padded::Padded;
-use crate::shim;
+use crate::shim::{self, Shared};
+use crate::side_by_side;
+use crate::trainable::Trainable;
 use iterit_core::Result;
 use iterit_core::learner::{LossNormalization, Sequence};
-use tch::{Device, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// What stays in memory between forward and backward.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
@@ -29,15 +33,27 @@ pub enum Activations {
 
 /// A model to find gradients of.
 pub(crate) struct Trainer<'a> {
+    /// Its weights as they are stored; what is trained hangs on them, or on the adapters.
     pub(crate) model: Model<'a>,
+    pub(crate) trainable: &'a Trainable,
+    /// The type they compute in.
+    pub(crate) compute: Kind,
     pub(crate) positions: &'a Positions,
     pub(crate) device: Device,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
+    /// Micro-batches at the same time, where that needs no more memory.
+    pub(crate) lanes: usize,
     pub(crate) activations: Activations,
     /// What adapters drop out in this step.
     pub(crate) dropout: Option<StepSeed>,
 }
+
+/// Tokens, padding included, that micro-batches at the same time may have together.
+const MOST_TOKENS_AT_ONCE: usize = 4096;
+
+/// Micro-batches are not cut smaller than this many tokens to have one for every thread.
+const FEWEST_TOKENS: usize = 128;
 
 /// What the forward passes of a step said.
 #[derive(Debug, Clone, PartialEq)]
@@ -58,33 +74,132 @@ impl Trainer<'_> {
         let weights = token_weights(samples, normalization);
         let (sequences, samples_of) = flat(samples);
         let weights_of: Vec<f32> = samples_of.iter().map(|&sample| weights[sample]).collect();
+        let step = Step { sequences: &sequences, weights: &weights_of };
+        let micro_batches = self.micro_batches(&sequences);
+        let lanes = self.lanes_for(&micro_batches);
+        let losses = if lanes > 1 {
+            self.side_by_side(step, &micro_batches, lanes)?
+        } else {
+            let weights = &self.model.weights.cast(self.compute);
+            let model = Model { weights, ..self.model };
+            let run = || self.run(model, step, micro_batches.iter());
+            side_by_side::spread_over(self.lanes, run)?
+        };
         let mut sums = vec![0.0; samples.len()];
-        let trained: Vec<usize> =
-            (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
-        let all = trained.iter().map(|&index| sequences[index].tokens.len());
-        for (reach, group) in self.positions.groups(all) {
-            let group: Vec<usize> = group.into_iter().map(|index| trained[index]).collect();
-            let input = |&index: &usize| sequences[index].input().len();
-            let lengths: Vec<usize> = group.iter().map(input).collect();
-            for batch in batches::cut(&lengths, self.micro_batch) {
-                let members: Vec<usize> = batch.into_iter().map(|index| group[index]).collect();
-                let padded = Padded::new(&sequences, &members, 0, self.device);
-                let place = Place::start(self.positions, reach, padded.length);
-                let keys = self
-                    .dropout
-                    .map(|seed| TokenKeys::new(seed, &members, padded.length, &padded.rows));
-                let decoder = self.model.decoder(keys.as_ref());
-                let run = Run { decoder, padded, place, budget: self.budget };
-                let losses = run.backward(self.activations, &weights_of)?;
-                for (&(sequence, _), loss) in run.padded.owners.iter().zip(losses) {
-                    sums[samples_of[sequence]] += f64::from(loss);
-                }
-            }
+        for (sequence, loss) in losses {
+            sums[samples_of[sequence]] += f64::from(loss);
         }
         let loss = sums.iter().zip(&weights).map(|(sum, weight)| sum * f64::from(*weight)).sum();
         let mean = |(sum, sample): (f64, &&[Sequence])| sum / scored_tokens(sample) as f64;
         Ok(Losses { means: sums.into_iter().zip(samples).map(mean).collect(), loss })
     }
+
+    /// The loss of every token that carries some, with its sequence; the gradients of micro-batches are
+    /// added to the leaves of `model` one after another.
+    fn run<'b>(
+        &self,
+        model: Model<'_>,
+        step: Step<'_>,
+        micro_batches: impl Iterator<Item = &'b MicroBatch>,
+    ) -> Result<Vec<(usize, f32)>> {
+        let mut all = Vec::new();
+        for MicroBatch { reach, members, .. } in micro_batches {
+            let padded = Padded::new(step.sequences, members, 0, self.device);
+            let place = Place::start(self.positions, *reach, padded.length);
+            let keys =
+                self.dropout.map(|seed| TokenKeys::new(seed, members, padded.length, &padded.rows));
+            let decoder = model.decoder(keys.as_ref());
+            let run = Run { decoder, padded, place, budget: self.budget };
+            let losses = run.backward(self.activations, step.weights)?;
+            all.extend(run.padded.owners.iter().map(|owner| owner.0).zip(losses));
+        }
+        Ok(all)
+    }
+
+    /// The same on several threads, each with leaves of its own over the same storage: every thread
+    /// takes one micro-batch in so many, and gradients are added in the threads' order, so the result
+    /// is the same for the same number of them.
+    fn side_by_side(
+        &self,
+        step: Step<'_>,
+        micro_batches: &[MicroBatch],
+        lanes: usize,
+    ) -> Result<Vec<(usize, f32)>> {
+        let mut parts: Vec<_> = (0..lanes).map(|_| None).collect();
+        let read = Shared::new(self);
+        let part = |lane: usize| {
+            let trainer = read.get();
+            let own = trainer.model.apart();
+            let cast = own.weights().map(|it| it.cast(trainer.compute));
+            let weights = cast.as_ref().unwrap_or(trainer.model.weights);
+            let adapters = own.adapters();
+            let mine = micro_batches.iter().skip(lane).step_by(lanes);
+            let losses = trainer.run(Model { weights, adapters, ..trainer.model }, step, mine)?;
+            Ok((losses, own.into_gradients()))
+        };
+        side_by_side::run(lanes, lanes, part, |lane, part| {
+            parts[lane] = Some(part);
+            Ok(())
+        })?;
+        let mut all = Vec::new();
+        for (losses, gradients) in parts.into_iter().flatten() {
+            all.extend(losses);
+            self.trainable.add_gradients(&gradients)?;
+        }
+        Ok(all)
+    }
+
+    /// The sequences of a step that carry loss, cut up; those that may not run side by side apart.
+    fn micro_batches(&self, sequences: &[Sequence]) -> Vec<MicroBatch> {
+        let trained: Vec<usize> =
+            (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
+        let tokens = trained.iter().map(|&index| sequences[index].input().len()).sum::<usize>();
+        let limit = match self.micro_batch {
+            Limit::Tokens(most) if self.lanes > 1 => {
+                let share = tokens.div_ceil(self.lanes).min(most / self.lanes);
+                Limit::Tokens(share.max(FEWEST_TOKENS))
+            }
+            limit => limit,
+        };
+        let all = trained.iter().map(|&index| sequences[index].tokens.len());
+        let mut micro_batches = Vec::new();
+        for (reach, group) in self.positions.groups(all) {
+            let group: Vec<usize> = group.into_iter().map(|index| trained[index]).collect();
+            let input = |&index: &usize| sequences[index].input().len();
+            let lengths: Vec<usize> = group.iter().map(input).collect();
+            for batch in batches::cut(&lengths, limit) {
+                let longest = batch.iter().map(|&index| lengths[index]).max().unwrap_or(0);
+                let tokens = longest * batch.len();
+                let members = batch.into_iter().map(|index| group[index]).collect();
+                micro_batches.push(MicroBatch { reach, members, tokens });
+            }
+        }
+        micro_batches
+    }
+
+    /// How many run at the same time: all threads as far as there are micro-batches for them, if there is
+    /// room for as many of the largest, else one.
+    fn lanes_for(&self, micro_batches: &[MicroBatch]) -> usize {
+        let largest = micro_batches.iter().map(|it| it.tokens).max().unwrap_or(0);
+        let lanes = self.lanes.min(micro_batches.len());
+        if largest * lanes <= MOST_TOKENS_AT_ONCE { lanes } else { 1 }
+    }
+}
+
+/// What is trained on in one step.
+#[derive(Clone, Copy)]
+struct Step<'a> {
+    sequences: &'a [Sequence],
+    /// By sequence, of each of its scored tokens.
+    weights: &'a [f32],
+}
+
+/// Sequences that are run through the model in one go.
+struct MicroBatch {
+    reach: Reach,
+    members: Vec<usize>,
+    /// Padding included.
+    tokens: usize,
 }
 
 /// One micro-batch on its way through the model and back.

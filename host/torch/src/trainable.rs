@@ -60,6 +60,13 @@ impl Trainable {
         lacking.try_for_each(|tensor| shim::backward(&[tensor], &[&tensor.zeros_like()]))
     }
 
+    /// Adds gradients, in the order of the leaves; an undefined one is that of a leaf nothing met.
+    pub(crate) fn add_gradients(&self, gradients: &[Tensor]) -> Result<()> {
+        let both = self.iter().map(|parameter| &parameter.tensor).zip(gradients);
+        let mut defined = both.filter(|(_, gradient)| gradient.defined());
+        defined.try_for_each(|(tensor, gradient)| shim::backward(&[tensor], &[gradient]))
+    }
+
     /// Forgets all gradients, and frees their memory.
     pub(crate) fn clear_gradients(&self) -> Result<()> {
         self.iter().try_for_each(|parameter| shim::clear_gradient(&parameter.tensor))

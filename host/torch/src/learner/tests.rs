@@ -199,14 +199,23 @@ fn gradients_do_not_depend_on_how_a_step_is_cut() {
             let expected = explicit_gradients(&learner, &samples, token);
             let options = StepOptions { loss_normalization: normalization, ..STEP };
             for micro_batch in [MicroBatch::Auto, MicroBatch::Samples(non_zero(1))] {
-                for activations in [Activations::Keep, Activations::Recompute] {
+                for (activations, lanes) in [
+                    (Activations::Keep, 1),
+                    (Activations::Keep, 2),
+                    (Activations::Recompute, 1),
+                    (Activations::Recompute, 3),
+                ] {
+                    learner.lanes = lanes;
                     learner.options =
                         LearnerOptions { micro_batch, activations, ..learner.options };
                     let asked: Vec<&[Sequence]> =
                         samples.iter().map(std::slice::from_ref).collect();
                     learner.accumulate(&asked, &options).unwrap();
                     let difference = distance(&take_gradients(&learner), &expected);
-                    assert!(difference < 2e-5, "{difference} {micro_batch:?} {activations:?}");
+                    assert!(
+                        difference < 2e-5,
+                        "{difference} {micro_batch:?} {activations:?} {lanes}"
+                    );
                 }
             }
         }
@@ -431,6 +440,34 @@ fn long_work_is_watched_and_stops() {
     assert!(impatient.done.load(Ordering::Relaxed) < total / 2);
     let embedding = Embedding { pooling: Pooling::Mean, layer: -1 };
     assert!(matches!(learner.embeddings(&sequences, embedding, &watch(1)), Err(Error::Cancelled)));
+}
+
+#[test]
+fn answers_are_the_same_to_the_byte_however_many_batches_run_at_once() {
+    let sequences = sequences(60);
+    let options =
+        LearnerOptions { scoring_tokens: Some(non_zero(100)), ..LearnerOptions::default() };
+    let mut learner = learner(&json!({}), options);
+    let embedding = Embedding { pooling: Pooling::Mean, layer: -1 };
+    let mut answers = |lanes| {
+        learner.lanes = lanes;
+        (
+            learner.token_nll(&sequences, &Unwatched).unwrap(),
+            learner.logit_statistics(&sequences, &Unwatched).unwrap(),
+            learner.embeddings(&sequences, embedding, &Unwatched).unwrap(),
+        )
+    };
+    let two = answers(2);
+    for lanes in [3, 7] {
+        let more = answers(lanes);
+        assert!(two.0 == more.0 && two.2 == more.2, "{lanes}");
+        let text = |it: &Vec<LogitStatistics>| format!("{it:?}");
+        assert_eq!(text(&two.1), text(&more.1), "{lanes}");
+    }
+    let one = answers(1);
+    for (one, two) in one.0.iter().flatten().zip(two.0.iter().flatten()) {
+        assert!((one - two).abs() < 1e-5 * two.abs().max(1.0), "{one} {two}");
+    }
 }
 
 /// Published losses of real text under a real model, when the data is there.

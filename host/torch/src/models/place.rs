@@ -100,6 +100,11 @@ pub(crate) enum Past {
 }
 
 impl Prefix {
+    /// How many tokens.
+    pub(crate) fn len(&self) -> usize {
+        self.length
+    }
+
     /// With `length` more tokens, which left `memories` behind these.
     pub(super) fn before(self, memories: Vec<Memory>, length: usize) -> Self {
         let both = memories.into_iter().zip(&self.memories).map(|(own, past)| own.after(past));
