@@ -77,6 +77,7 @@ impl Plan {
 impl Beginning {
     /// The beginning after it was run, for one batch, once; `None` where nothing is shared. Others that
     /// need it wait while it is run.
+    #[expect(clippy::arc_with_non_send_sync, reason = "threads share it behind `shim::Shared`")]
     pub(crate) fn take(&self, run: impl FnOnce() -> Prefix) -> Option<Arc<Prefix>> {
         if self.length == 0 {
             return None;
