@@ -107,6 +107,12 @@ fn a_strangers_template_is_stopped_and_named() {
              {{% set ns.x = {step} %}}{{% endfor %}}"
         )
     };
+    let twice = |step: &str| {
+        format!(
+            "{{% set ns = namespace(x=('a',)) %}}{{% for i in range(90) %}}\
+             {{% set ns.x = {step} %}}{{% endfor %}}"
+        )
+    };
     let sources = [
         nest,
         deep("(", ")"),
@@ -148,6 +154,39 @@ fn a_strangers_template_is_stopped_and_named() {
         grow("(ns.x | string) * 2"),
         "{% set ns = namespace(x=1) %}{% for i in range(99999) %}{% for j in [ns.x] %}{% set ns.x = loop %}{% endfor %}{% endfor %}".into(),
         "{% set ns = namespace() %}{% set ns.x = [1] %}{% for i in range(90) %}{% set ns.x = [ns.x, ns.x] %}{% endfor %}{{ ns.x == ns.x | list }}{{ ns.x | tojson }}".into(),
+        // Values that hold the same one many times over, as keys.
+        grow("(ns.x, ns.x)"),
+        twice("(ns.x, ns.x)") + "{{ ns.x in {1: 2} }}",
+        twice("(ns.x, ns.x)") + "{{ {ns.x: 1} }}",
+        twice("(ns.x, ns.x)") + "{{ [ns.x] | unique | list }}",
+        // Cycles of cycles, whose depth is asked again and again.
+        twice("cycler(ns.x, ns.x)"),
+        // Numbers at the end of what the engine has.
+        format!("{{% set ns = namespace(x=range(0, {LARGEST} // 2**28, 2**98)) %}}")
+            + "{% for i in range(60) %}{% set ns.x = ns.x[::2] %}{% endfor %}",
+        format!("{{{{ range(-{LARGEST} - 1) }}}}"),
+        format!("{{{{ '%*d' % (-{LARGEST} - 1, 1) }}}}"),
+        format!("{{{{ {LARGEST} | round(-38) }}}}"),
+        // Work that a step does not show.
+        "{% set a = 'x' * 90000000 %}{% set b = 'x' * 89999999 ~ 'x' %}\
+         {% for i in range(99999) %}{% if a == b %}{% endif %}{% endfor %}"
+            .into(),
+        "{% set a = 'x' * 90000000 %}{% set b = ('x' * 89999999,) * 10000 %}\
+         {% for i in range(99999) %}{% if a.endswith(b) %}{% endif %}{% endfor %}"
+            .into(),
+        "{% set a = {'x' * 90000000: 1} %}{% set b = 'x' * 89999999 ~ 'x' %}\
+         {% for i in range(99999) %}{% set c = a.get(b) %}{% endfor %}"
+            .into(),
+        // Many small parts of a text that cost more than it does.
+        "{{ ('\\n' * 20000000).splitlines() | length }}".into(),
+        "{{ ('a ' * 10000000).split() | length }}".into(),
+        "{{ ('a ' * 10000000).rsplit() | length }}".into(),
+        "{{ ('ab' * 10000000).split('b') | length }}".into(),
+        "{{ ('<' * 200000000) | escape }}".into(),
+        "{{ strftime_now('%c' * 50000000) }}".into(),
+        "{{ ('\\n' * 10000000) | wordwrap(9, true, 'x' * 100000) }}".into(),
+        format!("{{{{ dict({}) }}}}", arguments(5000)),
+        format!("{{% macro m({}) %}}{{% endmacro %}}", arguments(5000)),
     ];
     for source in sources {
         let start = &source[..source.len().min(120)];
@@ -157,6 +196,44 @@ fn a_strangers_template_is_stopped_and_named() {
         let error = result.expect_err(start).to_string();
         assert!(error.starts_with("template `strange`, line 1: "), "{start}: {error}");
     }
+}
+
+/// The largest integer there is.
+const LARGEST: i128 = i128::MAX;
+
+/// As many named arguments.
+fn arguments(count: usize) -> String {
+    (0..count).map(|place| format!("a{place}=1")).collect::<Vec<_>>().join(", ")
+}
+
+/// What looks as if it took for ever, or beyond all numbers, and need not.
+#[test]
+fn much_work_that_is_little_is_done() {
+    let names: String = (0..60_000).map(|place| format!("{{{{ a{place} }}}}")).collect();
+    let sources = [
+        (format!("{{{{ 'x' | truncate({LARGEST}) }}}}"), "x"),
+        (format!("{{{{ -{LARGEST} // 7 }}}}"), "-24305883351495604533098186245126300819"),
+        (format!("{{{{ (-{LARGEST} - 1) // 3 }}}}"), "-56713727820156410577229101238628035243"),
+        (format!("{{{{ {LARGEST} | round(-37) }}}}"), "170000000000000000000000000000000000000"),
+        ("{{ '{:02000000,}'.format(1) | length }}".into(), "2000001"),
+        ("{{ '{:010,}|{:{}}|'.format(-1, 'a', 3) }}".into(), "-0,000,001|a  |"),
+        ("{{ ('x' * 3000000) | wordwrap(1) | length }}".into(), "5999999"),
+        ("{{ ('-' * 3000000) | wordwrap(1000000) | length }}".into(), "3000002"),
+        ("{{ ('a' * 1000000).strip('b' * 1000000 ~ 'a') | length }}".into(), "0"),
+        ("{{ (range(50) | list + ['nan' | float] * 30 + range(50) | list) | sort | length }}".into(), "130"),
+        (format!("{names}done"), "done"),
+    ];
+    for (source, expected) in sources {
+        let start = &source[..source.len().min(120)];
+        let template = ChatTemplate::new("much", source.as_str()).expect(start);
+        let found = template.render_messages(&NONE, None, Ending::Closed, &special());
+        assert_eq!(found.expect(start), expected, "{start}");
+    }
+    let mixed = "{{ (range(50) | list + ['a'] * 30) | sort }}";
+    let template = ChatTemplate::new("mixed", mixed).expect(mixed);
+    let found = template.render_messages(&NONE, None, Ending::Closed, &special());
+    let error = found.expect_err(mixed).to_string();
+    assert!(error.contains("'<' not supported between"), "{error}");
 }
 
 /// What makes endless chains of values without being refused is let go of without harm.

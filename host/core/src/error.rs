@@ -7,6 +7,21 @@ use std::path::{Path, PathBuf};
 /// What the crate's functions return.
 pub type Result<T, E = Error> = std::result::Result<T, E>;
 
+/// A value for a message: its beginning, where it is long.
+///
+/// ```
+/// use iterit_core::error::shown;
+/// assert_eq!(shown(&"short"), "short");
+/// assert_eq!(shown(&"x".repeat(1000)).len(), 81 + "…".len() - 1);
+/// ```
+pub fn shown(value: &dyn fmt::Display) -> String {
+    let text = value.to_string();
+    match text.char_indices().nth(80) {
+        Some((end, _)) => format!("{}…", &text[..end]),
+        None => text,
+    }
+}
+
 /// Everything that can go wrong between a configuration and a trained model.
 #[derive(Debug)]
 pub enum Error {

@@ -9,6 +9,7 @@
 
 pub mod error;
 pub mod nearest;
+mod guard;
 pub mod whole_file;
 
 pub mod statistics;

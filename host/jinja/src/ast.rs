@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 /// A name's place in the template's table of names.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Symbol(pub(crate) u32);
 
 /// Statements in order.

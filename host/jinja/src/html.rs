@@ -1,9 +1,16 @@
 //! Markup: `escape`, `striptags` and quoting for addresses, as markupsafe and jinja2 do them.
 
+use crate::budget::Budget;
+use crate::error::Result;
 use crate::text::split_white;
 
 /// The five characters that mean something in HTML, as entities.
-pub(crate) fn escape(text: &str) -> String {
+///
+/// # Errors
+/// A text larger than the budget.
+pub(crate) fn escape(text: &str, budget: &Budget) -> Result<String> {
+    let entities = text.bytes().filter(|byte| b"&<>\"'".contains(byte)).count();
+    budget.bytes(text.len() + entities * 4)?;
     let mut out = String::with_capacity(text.len());
     for c in text.chars() {
         match c {
@@ -15,7 +22,7 @@ pub(crate) fn escape(text: &str) -> String {
             _ => out.push(c),
         }
     }
-    out
+    Ok(out)
 }
 
 /// Tags and comments away, white space to single spaces, entities to characters. `None` where an
@@ -34,7 +41,19 @@ pub(crate) fn strip_tags(text: &str) -> Option<String> {
         rest = &tag[end..];
     }
     kept.push_str(rest);
-    unescape(&split_white(&kept, usize::MAX).join(" "))
+    unescape(&words_of(&kept))
+}
+
+/// With one space wherever there is white space.
+fn words_of(text: &str) -> String {
+    let mut out = String::with_capacity(text.len());
+    for word in split_white(text, usize::MAX) {
+        if !out.is_empty() {
+            out.push(' ');
+        }
+        out.push_str(word);
+    }
+    out
 }
 
 fn unescape(text: &str) -> Option<String> {

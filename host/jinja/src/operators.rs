@@ -4,8 +4,9 @@ use crate::ast::Operator;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
 use crate::html::escape;
-use crate::value::{Range, Value};
+use crate::value::{Range, Text, Value};
 use crate::write::percent;
+use std::borrow::Cow;
 
 /// `a operator b`.
 ///
@@ -22,12 +23,9 @@ pub(crate) fn binary(operator: Operator, a: &Value, b: &Value, budget: &Budget) 
         (_, _, Value::Undefined(missing)) => return Err(missing.error()),
         (Operator::Add, Value::Str(left), Value::Str(right)) => {
             budget.bytes(left.text.len() + right.text.len())?;
-            return Ok(match (left.is_markup, right.is_markup) {
-                (false, false) => Value::str(left.text.to_string() + &right.text),
-                (true, false) => Value::markup(left.text.to_string() + &escape(&right.text)),
-                (false, true) => Value::markup(escape(&left.text) + &right.text),
-                (true, true) => Value::markup(left.text.to_string() + &right.text),
-            });
+            let is_markup = left.is_markup || right.is_markup;
+            let text = part(left, is_markup, budget)?.into_owned() + &part(right, is_markup, budget)?;
+            return Ok(if is_markup { Value::markup(text) } else { Value::str(text) });
         }
         (Operator::Add, Value::List(left), Value::List(right)) => {
             return Value::list([&left.values[..], &right.values].concat(), budget);
@@ -55,6 +53,14 @@ pub(crate) fn binary(operator: Operator, a: &Value, b: &Value, budget: &Budget) 
         },
     };
     result.ok_or_else(|| unsupported(operator, a, b))
+}
+
+/// A part of a text: in markup, what is none is escaped.
+fn part<'t>(text: &'t Text, is_markup: bool, budget: &Budget) -> Result<Cow<'t, str>> {
+    match is_markup && !text.is_markup {
+        true => escape(&text.text, budget).map(Cow::Owned),
+        false => Ok(Cow::Borrowed(&*text.text)),
+    }
 }
 
 fn unsupported(operator: Operator, a: &Value, b: &Value) -> Error {
@@ -111,10 +117,10 @@ fn integers(operator: Operator, a: i128, b: i128) -> Result<Option<Value>> {
             return Err(zero("integer division or modulo by zero"));
         }
         Operator::FloorDivide => {
-            a.checked_div_euclid(b).map(|quotient| {
-                // Euclid rounds towards the divisor's sign; Python always rounds down.
-                let rest = a - quotient * b;
-                if rest != 0 && b < 0 { quotient - 1 } else { quotient }
+            a.checked_div(b).map(|quotient| {
+                // Rust rounds towards nought; Python always rounds down.
+                let is_up = a % b != 0 && (a < 0) != (b < 0);
+                quotient - i128::from(is_up)
             })
         }
         Operator::Modulo if b == 0 => return Err(zero("integer modulo by zero")),
@@ -237,12 +243,13 @@ pub(crate) fn slice(value: &Value, parts: [Value; 3], budget: &Budget) -> Result
     budget.steps(indices().len())?;
     match value {
         Value::Str(text) => {
-            budget.bytes(text.text.len())?;
             if places.step == 1 {
+                budget.bytes(text.text.len())?;
                 let (start, stop) = (places.start as usize, places.stop.max(places.start) as usize);
                 let part: String = text.text.chars().skip(start).take(stop - start).collect();
                 return Ok(Value::str(part));
             }
+            budget.repeated(text.text.len(), size_of::<char>())?;
             let characters: Vec<char> = text.text.chars().collect();
             Ok(Value::str(indices().map(|i| characters[i]).collect::<String>()))
         }
@@ -253,11 +260,14 @@ pub(crate) fn slice(value: &Value, parts: [Value; 3], budget: &Budget) -> Result
         Value::Tuple(items) => {
             Value::tuple(indices().map(|i| items.values[i].clone()).collect(), budget)
         }
-        Value::Range(range) => Ok(Value::Range(Range {
-            start: range.start + places.start * range.step,
-            stop: range.start + places.stop * range.step,
-            step: range.step * places.step,
-        })),
+        Value::Range(range) => {
+            let at = |place: i128| range.step.checked_mul(place)?.checked_add(range.start);
+            let sliced = || {
+                let step = range.step.checked_mul(places.step)?;
+                Range::new(at(places.start)?, at(places.stop)?, step)
+            };
+            sliced().map(Value::Range).ok_or_else(Range::too_far)
+        }
         _ => unreachable!("other types have been refused"),
     }
 }

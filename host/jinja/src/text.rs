@@ -28,92 +28,69 @@ pub(crate) fn find(text: &str, part: &str, is_last: bool) -> Option<usize> {
 }
 
 /// `split()` and `split(None, limit)`.
-pub(crate) fn split_white(text: &str, limit: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
+pub(crate) fn split_white(text: &str, limit: usize) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_start_matches(is_space);
-    while !rest.is_empty() {
-        if parts.len() == limit {
-            parts.push(rest);
-            break;
+    let mut left = limit;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
         }
-        let end = rest.find(is_space).unwrap_or(rest.len());
-        parts.push(&rest[..end]);
-        rest = rest[end..].trim_start_matches(is_space);
-    }
-    parts
+        let end = if left == 0 { None } else { rest.find(is_space) };
+        left = left.saturating_sub(1);
+        let (part, behind) = rest.split_at(end.unwrap_or(rest.len()));
+        rest = behind.trim_start_matches(is_space);
+        Some(part)
+    })
 }
 
-/// `rsplit()` and `rsplit(None, limit)`.
-pub(crate) fn split_white_from_end(text: &str, limit: usize) -> Vec<&str> {
-    let mut parts = Vec::new();
+/// `rsplit()` and `rsplit(None, limit)`, from the last part to the first.
+pub(crate) fn split_white_from_end(text: &str, limit: usize) -> impl Iterator<Item = &str> {
     let mut rest = text.trim_end_matches(is_space);
-    while !rest.is_empty() {
-        if parts.len() == limit {
-            parts.push(rest);
-            break;
+    let mut left = limit;
+    std::iter::from_fn(move || {
+        if rest.is_empty() {
+            return None;
         }
-        let start = rest
-            .char_indices()
-            .rev()
-            .find(|(_, c)| is_space(*c))
-            .map_or(0, |(at, c)| at + c.len_utf8());
-        parts.push(&rest[start..]);
-        rest = rest[..start].trim_end_matches(is_space);
-    }
-    parts.reverse();
-    parts
+        let space = if left == 0 { None } else { rest.char_indices().rfind(|(_, c)| is_space(*c)) };
+        left = left.saturating_sub(1);
+        let (before, part) = rest.split_at(space.map_or(0, |(at, c)| at + c.len_utf8()));
+        rest = before.trim_end_matches(is_space);
+        Some(part)
+    })
 }
 
 /// `splitlines`.
-pub(crate) fn lines(text: &str, keep_ends: bool) -> Vec<&str> {
-    let mut lines = Vec::new();
+pub(crate) fn lines(text: &str, keep_ends: bool) -> impl Iterator<Item = &str> {
     let mut rest = text;
-    while !rest.is_empty() {
-        let Some(at) = rest.find(is_line_end) else {
-            lines.push(rest);
-            break;
+    std::iter::from_fn(move || {
+        let first = rest.find(is_line_end);
+        let at = first.or((!rest.is_empty()).then_some(rest.len()))?;
+        let (line, behind) = rest.split_at(at);
+        let end = match behind.starts_with("\r\n") {
+            true => 2,
+            false => behind.chars().next().map_or(0, char::len_utf8),
         };
-        let end = match rest[at..].starts_with("\r\n") {
-            true => at + 2,
-            false => at + rest[at..].chars().next().map_or(0, char::len_utf8),
-        };
-        lines.push(&rest[..if keep_ends { end } else { at }]);
-        rest = &rest[end..];
-    }
-    lines
+        let with_end = &rest[..at + end];
+        rest = &rest[at + end..];
+        Some(if keep_ends { with_end } else { line })
+    })
 }
 
 /// `title`: letters behind letters are small, other letters large.
 pub(crate) fn title(text: &str) -> String {
     let mut out = String::with_capacity(text.len());
     let mut is_behind_letter = false;
-    let lower = lower_in_context(text);
-    for (c, lower) in text.chars().zip(lower) {
+    let mut characters = text.chars().peekable();
+    while let Some(c) = characters.next() {
         match is_behind_letter {
-            true => out.push_str(&lower),
+            // The sigma that ends a word.
+            true if c == 'Σ' && !characters.peek().is_some_and(|c| is_cased(*c)) => out.push('ς'),
+            true => out.extend(c.to_lowercase()),
             false => out.push_str(&titlecase(c)),
         }
         is_behind_letter = is_cased(c);
     }
     out
-}
-
-/// Each character in lower case, with the sigma that ends a word.
-fn lower_in_context(text: &str) -> Vec<String> {
-    let characters: Vec<char> = text.chars().collect();
-    let is_part = |c: &char| is_cased(*c);
-    characters
-        .iter()
-        .enumerate()
-        .map(|(i, c)| match c {
-            'Σ' => {
-                let is_behind = characters[..i].iter().next_back().is_some_and(is_part);
-                let is_before = characters[i + 1..].iter().next().is_some_and(is_part);
-                if is_behind && !is_before { "ς".into() } else { "σ".into() }
-            }
-            _ => c.to_lowercase().collect(),
-        })
-        .collect()
 }
 
 /// `capitalize`.
@@ -221,9 +198,13 @@ mod tests {
 
     #[test]
     fn as_pythons_str() {
-        assert_eq!(split_white(" a  b c ", 1), ["a", "b c "]);
-        assert_eq!(split_white_from_end(" a  b c ", 1), [" a  b", "c"]);
-        assert_eq!(lines("a\r\nb\u{2028}c\n", false), ["a", "b", "c"]);
+        assert!(split_white(" a  b c ", 1).eq(["a", "b c "]));
+        assert!(split_white(" a  b c ", usize::MAX).eq(["a", "b", "c"]));
+        assert!(split_white_from_end(" a  b c ", 1).eq(["c", " a  b"]));
+        assert!(split_white_from_end(" a  b c ", 9).eq(["c", "b", "a"]));
+        assert!(lines("a\r\nb\u{2028}c\n", false).eq(["a", "b", "c"]));
+        assert!(lines("a\n\nb", true).eq(["a\n", "\n", "b"]));
+        assert_eq!(title("ὈΔΥΣΣΕΎΣ ΣΑΣ"), "Ὀδυσσεύς Σας");
         assert_eq!(title("it's ǆ straße"), "It'S ǅ Straße");
         assert_eq!(center("ab", 5, '.'), "..ab.");
         assert_eq!(center("abc", 6, '.'), ".abc..");

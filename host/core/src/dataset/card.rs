@@ -5,10 +5,17 @@ use crate::{Error, Result};
 use glob::{MatchOptions, Pattern};
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use yaml_rust2::parser::{Event, Parser};
 use yaml_rust2::{Yaml, YamlLoader};
 
 /// Files of a split, by its name; an empty name where nothing tells which split it is.
 pub(super) type Splits = BTreeMap<String, Vec<PathBuf>>;
+
+/// What a head may be, in bytes, in levels, and in uses of what it has named before: each of these may
+/// double what it holds.
+const LONGEST: usize = 1 << 20;
+const DEEPEST: usize = 64;
+const MOST_ALIASES: usize = 8;
 
 /// `*` stays within a folder, as the shell has it.
 const MATCH: MatchOptions = MatchOptions {
@@ -24,9 +31,8 @@ const MATCH: MatchOptions = MatchOptions {
 pub(super) fn splits(folder: &Path, found: &[PathBuf]) -> Result<Option<Splits>> {
     let path = folder.join("README.md");
     let Ok(text) = std::fs::read_to_string(&path) else { return Ok(None) };
-    let Some(head) = head(&text) else { return Ok(None) };
-    let head = YamlLoader::load_from_str(head)
-        .map_err(|error| Error::file(&path, format!("its head is not YAML: {error}")))?;
+    let Some(head) = head(&text).filter(|head| head.contains("configs")) else { return Ok(None) };
+    let head = load(head).map_err(|told| Error::file(&path, told))?;
     let Some(configs) = head.first().and_then(|head| head["configs"].as_vec()) else {
         return Ok(None);
     };
@@ -53,6 +59,31 @@ fn head(text: &str) -> Option<&str> {
     let text = text.strip_prefix('\u{feff}').unwrap_or(text);
     let rest = text.strip_prefix("---")?.trim_start_matches('\r').strip_prefix('\n')?;
     rest.find("\n---").map(|end| &rest[..end + 1])
+}
+
+/// Every document of a head that stays within bounds, which its parser knows none of.
+fn load(head: &str) -> Result<Vec<Yaml>, String> {
+    if head.len() > LONGEST {
+        return Err(format!("its head is longer than {} KiB", LONGEST >> 10));
+    }
+    let not_yaml = |error| format!("its head is not YAML: {error}");
+    let mut events = Parser::new_from_str(head);
+    let (mut depth, mut aliases) = (0_usize, 0);
+    loop {
+        match events.next_token().map_err(not_yaml)?.0 {
+            Event::SequenceStart(..) | Event::MappingStart(..) => depth += 1,
+            Event::SequenceEnd | Event::MappingEnd => depth = depth.saturating_sub(1),
+            Event::Alias(_) => aliases += 1,
+            Event::StreamEnd => break,
+            _ => {}
+        }
+        if depth > DEEPEST || aliases > MOST_ALIASES {
+            return Err(format!(
+                "its head nests more than {DEEPEST} deep or has more than {MOST_ALIASES} aliases"
+            ));
+        }
+    }
+    YamlLoader::load_from_str(head).map_err(not_yaml)
 }
 
 /// The only configuration, or the default one.

@@ -48,7 +48,7 @@ pub(super) fn load(
         last: None,
         num_rows: 0,
         num_preferences: 0,
-        faults: Vec::new(),
+        faults: Faults::keeping(bad.left.max(SHOWN_FAULTS)),
         fields: Fields::default(),
         rows: &mut dataset.rows,
     };
@@ -56,18 +56,18 @@ pub(super) fn load(
     let FileReader { num_rows, num_preferences, faults, fields, .. } = file;
     let account = match read {
         Ok(_) if num_rows == 0 => return Err(Error::file(path, "no sample in it, expected some")),
-        Ok(account) if faults.len() <= bad.left => account,
+        Ok(account) if faults.number <= bad.left => account,
         Ok(_) => return Err(bad_rows(path, num_rows, faults, None)),
         Err(reader::Failure::Io(error)) => return Err(Error::io("read", path)(error)),
-        Err(reader::Failure::Content(message)) if faults.is_empty() => {
+        Err(reader::Failure::Content(message)) if faults.number == 0 => {
             return Err(Error::file(path, message));
         }
         Err(reader::Failure::Content(message)) => {
             return Err(bad_rows(path, num_rows, faults, Some(message)));
         }
     };
-    bad.left -= faults.len();
-    bad.skipped.extend(faults.into_iter().map(|fault| format!("`{}`: {fault}", path.display())));
+    bad.left -= faults.number;
+    bad.skipped.extend(faults.kept.into_iter().map(|fault| format!("`{}`: {fault}", path.display())));
     dataset.sha256.insert(path.display().to_string(), account.sha256);
     let notes = account.notes.iter().map(|note| Note::of(LogLevel::Info, path, note));
     dataset.notes.extend(notes);
@@ -90,21 +90,21 @@ pub fn objects<T>(
     path: &Path,
     mut parse: impl FnMut(Map<String, Value>) -> Result<T, String>,
 ) -> Result<Vec<T>> {
-    let (mut rows, mut faults) = (Vec::new(), Vec::new());
+    let (mut rows, mut faults) = (Vec::new(), Faults::keeping(SHOWN_FAULTS));
     let read = reader::rows(path, &mut |place, row| match row
         .and_then(row::object)
         .and_then(&mut parse)
     {
         Ok(row) => rows.push(row),
-        Err(fault) => faults.push(format!("{place}: {fault}")),
+        Err(fault) => faults.add(format!("{place}: {fault}")),
     });
-    let num_rows = rows.len() + faults.len();
+    let num_rows = rows.len() + faults.number;
     match read {
         Ok(_) if num_rows == 0 => Err(Error::file(path, "no row in it, expected some")),
-        Ok(_) if faults.is_empty() => Ok(rows),
+        Ok(_) if faults.number == 0 => Ok(rows),
         Ok(_) => Err(bad_rows(path, num_rows, faults, None)),
         Err(reader::Failure::Io(error)) => Err(Error::io("read", path)(error)),
-        Err(reader::Failure::Content(message)) if faults.is_empty() => {
+        Err(reader::Failure::Content(message)) if faults.number == 0 => {
             Err(Error::file(path, message))
         }
         Err(reader::Failure::Content(message)) => {
@@ -113,10 +113,10 @@ pub fn objects<T>(
     }
 }
 
-fn bad_rows(path: &Path, num_rows: usize, faults: Vec<String>, failure: Option<String>) -> Error {
-    let num_faults = faults.len();
-    let is_of_names = faults.iter().any(|fault| fault.contains(": the fields are "));
-    let mut lines: Vec<String> = faults.into_iter().take(SHOWN_FAULTS).collect();
+fn bad_rows(path: &Path, num_rows: usize, faults: Faults, failure: Option<String>) -> Error {
+    let Faults { kept, number: num_faults, .. } = faults;
+    let is_of_names = kept.iter().any(|fault| fault.contains(": the fields are "));
+    let mut lines: Vec<String> = kept.into_iter().take(SHOWN_FAULTS).collect();
     lines.extend(failure);
     if num_faults > SHOWN_FAULTS {
         lines.push(format!("and {} more", num_faults - SHOWN_FAULTS));
@@ -132,6 +132,27 @@ fn bad_rows(path: &Path, num_rows: usize, faults: Vec<String>, failure: Option<S
     Error::file(path, format!("{total}\n  {}{hint}", lines.join("\n  ")))
 }
 
+/// What is wrong with rows: the first ones as they are told, the rest by their number, for a file may be
+/// wrong in every row.
+struct Faults {
+    kept: Vec<String>,
+    most: usize,
+    number: usize,
+}
+
+impl Faults {
+    fn keeping(most: usize) -> Self {
+        Self { kept: Vec::new(), most, number: 0 }
+    }
+
+    fn add(&mut self, fault: String) {
+        self.number += 1;
+        if self.kept.len() < self.most {
+            self.kept.push(fault);
+        }
+    }
+}
+
 /// Gathers the rows of one file.
 struct FileReader<'a> {
     options: &'a ReadOptions,
@@ -139,7 +160,7 @@ struct FileReader<'a> {
     last: Option<DataFormat>,
     num_rows: usize,
     num_preferences: usize,
-    faults: Vec<String>,
+    faults: Faults,
     fields: Fields,
     rows: &'a mut Vec<Row>,
 }
@@ -160,7 +181,7 @@ impl FileReader<'_> {
                 self.fields.see(&row);
                 self.rows.push(row);
             }
-            Err(fault) => self.faults.push(format!("{place}: {fault}")),
+            Err(fault) => self.faults.add(format!("{place}: {fault}")),
         }
     }
 

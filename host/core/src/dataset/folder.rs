@@ -7,7 +7,7 @@
 use super::card::{self, Splits};
 use crate::{Error, Result};
 use serde_json::Value;
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -62,7 +62,9 @@ pub(super) fn files(path: &Path, purpose: Purpose) -> Result<Files> {
     if path.join("state.json").is_file() {
         return Ok(Files { paths: saved(path)?, note: None });
     }
-    let found = data_below(path)?;
+    let mut found = Vec::new();
+    gather_data(path, &mut BTreeSet::new(), &mut found)?;
+    found.sort();
     if found.is_empty() || path.join("tokenizer.json").is_file() {
         return Err(Error::file(path, nothing_in(path)));
     }
@@ -139,6 +141,10 @@ fn saved_dict(path: &Path, purpose: Purpose) -> Result<Files> {
     let names: Vec<&str> =
         dict["splits"].as_array().into_iter().flatten().filter_map(Value::as_str).collect();
     let name = choose(path, names.clone(), purpose)?;
+    if !is_plain(&name) {
+        let message = format!("its split `{name}` is no name of a folder in it");
+        return Err(Error::file(path.join("dataset_dict.json"), message));
+    }
     let paths = saved(&path.join(&name))?;
     let others: Vec<&str> = names.into_iter().filter(|it| *it != name).collect();
     let note = Some(chosen(&name, &others, paths.len()));
@@ -150,33 +156,50 @@ fn saved(path: &Path) -> Result<Vec<PathBuf>> {
     let state_path = path.join("state.json");
     let state: Value = read_json(&state_path)?;
     let files = state["_data_files"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let name = |file: &Value| file["filename"].as_str().map(|name| path.join(name));
+    let plain = |name: &&str| is_plain(name);
+    let name = |file: &Value| file["filename"].as_str().filter(plain).map(|name| path.join(name));
     match files.iter().map(name).collect::<Option<Vec<_>>>() {
         Some(paths) if !paths.is_empty() => Ok(paths),
         _ => Err(Error::file(
             &state_path,
-            "`_data_files` names no files, expected those that `datasets` saved",
+            "`_data_files` names no files beside it, expected those that `datasets` saved",
         )),
     }
 }
 
-/// Every file of data below a folder, sorted; hidden ones and descriptions are none.
-fn data_below(folder: &Path) -> Result<Vec<PathBuf>> {
-    let mut found = Vec::new();
-    for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
+/// A name that does not lead out of its folder.
+fn is_plain(name: &str) -> bool {
+    !name.is_empty() && !name.contains(['/', '\\']) && !name.starts_with("..")
+}
+
+/// Every file of data below a folder; hidden ones and descriptions are none. A folder that links lead to
+/// again, or in a circle, is looked into once.
+fn gather_data(
+    folder: &Path,
+    seen: &mut BTreeSet<PathBuf>,
+    found: &mut Vec<PathBuf>,
+) -> Result<()> {
+    if !seen.insert(folder.canonicalize().map_err(Error::io("read", folder))?) {
+        return Ok(());
+    }
+    let entries = fs::read_dir(folder).map_err(Error::io("read", folder))?;
+    let mut paths: Vec<PathBuf> = entries
+        .map(|entry| Ok(entry?.path()))
+        .collect::<std::io::Result<_>>()
+        .map_err(Error::io("read", folder))?;
+    paths.sort();
+    for path in paths {
         let name = path.file_name().unwrap_or_default().to_string_lossy().into_owned();
         if name.starts_with('.') || DESCRIPTIONS.contains(&name.as_str()) {
             continue;
         }
         match path.is_dir() {
-            true => found.extend(data_below(&path)?),
+            true => gather_data(&path, seen, found)?,
             false if EXTENSIONS.contains(&extension(&name)) => found.push(path),
             false => {}
         }
     }
-    found.sort();
-    Ok(found)
+    Ok(())
 }
 
 /// The extension of a name, packed or not.
@@ -392,6 +415,44 @@ mod tests {
             ],
         );
         check(&[&state["train/".len()..]], Purpose::Training, &["b.arrow", "a.arrow"]);
+        for name in ["../secret.arrow", "/etc/secret.arrow"] {
+            check(
+                &[&format!(r#"state.json={{"_data_files": [{{"filename": "{name}"}}]}}"#)],
+                Purpose::Training,
+                &["`DIR/state.json`: `_data_files` names no files beside it, expected those that `datasets` saved"],
+            );
+        }
+        check(
+            &[r#"dataset_dict.json={"splits": ["train/../../other"]}"#],
+            Purpose::Training,
+            &["`DIR/dataset_dict.json`: its split `train/../../other` is no name of a folder in it"],
+        );
+    }
+
+    #[test]
+    fn links_in_a_circle_are_followed_once() {
+        let folder = tempfile::tempdir().unwrap();
+        let inner = folder.path().join("inner");
+        fs::create_dir(&inner).unwrap();
+        fs::write(inner.join("a.json"), "").unwrap();
+        for name in ["b", "c", "d"] {
+            std::os::unix::fs::symlink(folder.path(), inner.join(name)).unwrap();
+        }
+        let found = files(folder.path(), Purpose::Training).unwrap();
+        assert_eq!(found.paths, [inner.join("a.json")]);
+    }
+
+    #[test]
+    fn a_card_made_to_fill_the_memory_is_refused() {
+        let laughs: String = (1..30).fold("configs: &a0 [x, x]\n".to_owned(), |head, level| {
+            let before = level - 1;
+            head + &format!("b{level}: &a{level} [*a{before}, *a{before}]\n")
+        });
+        let told = "`DIR/README.md`: its head nests more than 64 deep or has more than 8 aliases";
+        for head in [laughs, format!("configs:\n{}x", "- ".repeat(100_000))] {
+            let card = format!("README.md=---\n{head}\n---\n");
+            check(&[&card, "a.json"], Purpose::Training, &[told]);
+        }
     }
 
     #[test]

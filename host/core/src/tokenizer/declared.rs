@@ -7,8 +7,9 @@
 
 use super::folder::Folder;
 use crate::Result;
+use crate::error::shown;
 use serde_json::{Map, Value};
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, HashMap, HashSet};
 use tokenizers::AddedToken;
 
 /// The names that every tokenizer knows, in transformers' order.
@@ -71,17 +72,15 @@ impl Declared {
     /// A token that is named is special; one that is listed, or known already, is not added again.
     fn new(mut listed: Listed, names: &Names, known: &Listed) -> Self {
         let named = names.all();
+        let is_named = texts(named.iter().map(|(_, token)| token));
         for token in listed.values_mut() {
-            token.special |= named.iter().any(|(_, it)| it.content == token.content);
+            token.special |= is_named.contains(token.content.as_str());
         }
-        let is_there = |token: &AddedToken| {
-            known.values().chain(listed.values()).any(|it| it.content == token.content)
-        };
+        let mut is_there = texts(known.values().chain(listed.values()));
         let mut unlisted: Vec<AddedToken> = Vec::new();
         for token in named.iter().map(|(_, token)| token).chain(&names.extra) {
-            if !is_there(token) && !unlisted.contains(token) {
-                let special =
-                    token.special || named.iter().any(|(_, it)| it.content == token.content);
+            if is_there.insert(&token.content) {
+                let special = token.special || is_named.contains(token.content.as_str());
                 unlisted.push(AddedToken { special, ..token.clone() });
             }
         }
@@ -149,9 +148,11 @@ impl Names {
         match tokens {
             Value::Null => {}
             Value::Array(tokens) => {
+                let mut seen: HashSet<String> =
+                    self.extra.iter().map(|token| token.content.clone()).collect();
                 for value in tokens {
                     let token = token(field, value)?;
-                    if !self.extra.contains(&token) {
+                    if seen.insert(token.content.clone()) {
                         self.extra.push(token);
                     }
                 }
@@ -161,7 +162,10 @@ impl Names {
                     self.of_config.push((name.clone(), token(name, value)?));
                 }
             }
-            other => return Err(format!("`{field}`: expected a list of tokens, found `{other}`")),
+            other => {
+                let found = shown(other);
+                return Err(format!("`{field}`: expected a list of tokens, found `{found}`"));
+            }
         }
         Ok(())
     }
@@ -179,10 +183,15 @@ impl Names {
             let said = self.standard.iter().find(|(known, _)| known == name);
             all.extend(said.and_then(|(_, token)| Some((name.to_owned(), token.clone()?))));
         }
+        let mut places: HashMap<String, usize> =
+            all.iter().zip(0..).map(|((name, _), place)| (name.clone(), place)).collect();
         for (name, token) in self.of_map.iter().chain(&self.of_config) {
-            match all.iter_mut().find(|(known, _)| known == name) {
-                Some((_, known)) => known.clone_from(token),
-                None => all.push((name.clone(), token.clone())),
+            match places.get(name) {
+                Some(&place) => all[place].1.clone_from(token),
+                None => {
+                    places.insert(name.clone(), all.len());
+                    all.push((name.clone(), token.clone()));
+                }
             }
         }
         all.retain(|(_, token)| !token.content.is_empty());
@@ -190,16 +199,23 @@ impl Names {
     }
 }
 
+/// The texts of tokens; some files declare many thousands.
+fn texts<'t>(tokens: impl Iterator<Item = &'t AddedToken>) -> HashSet<&'t str> {
+    tokens.map(|token| token.content.as_str()).collect()
+}
+
 /// `added_tokens_decoder`: tokens by id.
 fn listed_tokens(listed: &Value) -> Result<Listed, String> {
     let listed = listed.as_object().ok_or_else(|| {
-        format!("`added_tokens_decoder`: expected an object of tokens by id, found `{listed}`")
+        let found = shown(listed);
+        format!("`added_tokens_decoder`: expected an object of tokens by id, found `{found}`")
     })?;
     let read = |(id, value): (&String, &Value)| {
         let parsed = id.parse().map_err(|_| format!("`added_tokens_decoder`: `{id}` is no id"))?;
         let field = format!("added_tokens_decoder.{id}");
         if !value.is_object() {
-            return Err(format!("`{field}`: expected an object with `content`, found `{value}`"));
+            let found = shown(value);
+            return Err(format!("`{field}`: expected an object with `content`, found `{found}`"));
         }
         Ok((parsed, token(&field, value)?))
     };
@@ -209,13 +225,11 @@ fn listed_tokens(listed: &Value) -> Result<Listed, String> {
 /// `added_tokens.json`: ids by text. Special are those that have a name or are listed as extra.
 fn older_list(ids: &Value, names: &Names) -> Result<Listed, String> {
     let named = names.all();
-    let is_special = |text: &str| {
-        named.iter().map(|(_, token)| token).chain(&names.extra).any(|it| it.content == text)
-    };
+    let special = texts(named.iter().map(|(_, token)| token).chain(&names.extra));
     let read = |(text, id): (&String, &Value)| {
         let parsed = id.as_u64().and_then(|id| u32::try_from(id).ok());
-        let parsed = parsed.ok_or_else(|| format!("`{text}`: expected an id, found `{id}`"))?;
-        Ok((parsed, AddedToken::from(text.clone(), is_special(text))))
+        let parsed = parsed.ok_or_else(|| format!("`{text}`: expected an id, found `{}`", shown(id)))?;
+        Ok((parsed, AddedToken::from(text.clone(), special.contains(text.as_str()))))
     };
     ids.as_object().unwrap_or(&Map::new()).iter().map(read).collect()
 }
@@ -235,7 +249,8 @@ fn token(field: &str, value: &Value) -> Result<AddedToken, String> {
         return match value.as_str() {
             Some(text) => Ok(AddedToken::from(text, true)),
             None => Err(format!(
-                "`{field}`: expected a token, as a text or an object with `content`, found `{value}`"
+                "`{field}`: expected a token, as a text or an object with `content`, found `{}`",
+                shown(value)
             )),
         };
     };

@@ -1,5 +1,6 @@
 //! The files of a model folder that say something about its tokenizer, read and not yet interpreted.
 
+use crate::error::shown;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -111,7 +112,7 @@ fn read_object(path: &Path) -> Result<Value> {
         .map_err(|error| Error::file(path, format!("not JSON: {error}")))?;
     match value {
         Value::Object(_) => Ok(value),
-        other => Err(Error::file(path, format!("expected a JSON object, found `{other}`"))),
+        other => Err(Error::file(path, format!("expected a JSON object, found `{}`", shown(&other)))),
     }
 }
 

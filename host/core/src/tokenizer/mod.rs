@@ -13,6 +13,7 @@ mod tokens;
 pub use special::{SpecialToken, SpecialTokens};
 pub use tokens::Tokens;
 
+use crate::guard::guarded;
 use crate::{Error, Result, model_folder};
 use class::Class;
 use declared::{Declared, Listed};
@@ -44,8 +45,10 @@ impl Tokenizer {
             model_folder::check(path)?;
             return Err(Error::file(path, NO_TOKENIZER));
         }
-        let mut inner = tokenizers::Tokenizer::from_file(&file)
-            .map_err(|error| Error::file(&file, format!("not a tokenizer: {error}")))?;
+        let not_one = |why: String| Error::file(&file, format!("not a tokenizer: {why}"));
+        let mut inner = guarded(|| tokenizers::Tokenizer::from_file(&file))
+            .map_err(not_one)?
+            .map_err(|error| not_one(error.to_string()))?;
         // The file may ask for both; the window is ours to keep, and masks go by length.
         inner.with_padding(None);
         let opening = opening(&inner);
@@ -88,10 +91,7 @@ impl Tokenizer {
     /// # Errors
     /// Text the tokenizer cannot take.
     pub fn encode(&self, text: &str) -> Result<Vec<u32>> {
-        let encoding = self
-            .inner
-            .encode_fast(text, false)
-            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
+        let encoding = asked(|| self.inner.encode_fast(text, false))?;
         Ok(encoding.get_ids().to_vec())
     }
 
@@ -100,10 +100,7 @@ impl Tokenizer {
     /// # Errors
     /// Text the tokenizer cannot take.
     pub fn encode_with_offsets(&self, text: &str) -> Result<Tokens> {
-        let encoding = self
-            .inner
-            .encode(text, false)
-            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))?;
+        let encoding = asked(|| self.inner.encode(text, false))?;
         let offsets = encoding.get_offsets().iter().map(|&(start, end)| start..end).collect();
         Ok(Tokens { ids: encoding.get_ids().to_vec(), offsets })
     }
@@ -125,9 +122,7 @@ impl Tokenizer {
     /// # Errors
     /// Ids the vocabulary does not have.
     pub fn decode(&self, tokens: &[u32]) -> Result<String> {
-        self.inner
-            .decode(tokens, false)
-            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))
+        asked(|| self.inner.decode(tokens, false))
     }
 
     /// The text of some tokens, without special ones.
@@ -135,9 +130,7 @@ impl Tokenizer {
     /// # Errors
     /// Ids the vocabulary does not have.
     pub fn plain_text(&self, tokens: &[u32]) -> Result<String> {
-        self.inner
-            .decode(tokens, true)
-            .map_err(|error| Error::Text(format!("the tokenizer failed: {error}")))
+        asked(|| self.inner.decode(tokens, true))
     }
 
     /// What tokenizer.json would put before a text that no chat template has written: a bos token, or
@@ -177,10 +170,17 @@ const NO_TOKENIZER: &str = "no `tokenizer.json`, expected the folder of a Huggin
 
 /// What stands before the tokens of a letter.
 fn opening(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
-    let ids = |special| tokenizer.encode_fast("a", special).map(|it| it.get_ids().to_vec());
+    let ids = |special| asked(|| tokenizer.encode_fast("a", special)).map(|it| it.get_ids().to_vec());
     let (Ok(plain), Ok(whole)) = (ids(false), ids(true)) else { return Vec::new() };
     let place = whole.windows(plain.len().max(1)).position(|window| window == plain);
     place.map_or_else(Vec::new, |place| whole[..place].to_vec())
+}
+
+/// What the tokenizer answers. Its parts are a stranger's too: an expression that backtracks for ever ends
+/// in a panic.
+fn asked<T>(question: impl FnOnce() -> tokenizers::Result<T>) -> Result<T> {
+    let failed = |why: String| Error::Text(format!("the tokenizer failed: {why}"));
+    guarded(question).map_err(failed)?.map_err(|error| failed(error.to_string()))
 }
 
 fn declared(
@@ -208,7 +208,8 @@ fn add(
     let is_new = |token: &AddedToken| tokenizer.token_to_id(&token.content).is_none();
     let new: Vec<bool> = declared.listed.values().map(is_new).collect();
     let tokens: Vec<AddedToken> = declared.all().cloned().collect();
-    tokenizer.add_tokens(&tokens);
+    guarded(|| tokenizer.add_tokens(&tokens))
+        .map_err(|why| folder.fault("tokenizer.json", format!("takes no more tokens: {why}")))?;
     let mut warnings = Vec::new();
     for ((&id, AddedToken { content, .. }), is_new) in declared.listed.iter().zip(new) {
         match tokenizer.token_to_id(content) {

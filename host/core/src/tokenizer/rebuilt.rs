@@ -4,8 +4,10 @@
 use super::class::{Class, Rules};
 use super::declared::Declared;
 use super::folder::Folder;
+use crate::guard::guarded;
 use crate::{Error, Result};
 use serde_json::{Value, json};
+use std::collections::HashSet;
 use tokenizers::{AddedToken, Tokenizer};
 
 /// A text that the two read differently, and how many tokens each makes of it.
@@ -65,10 +67,8 @@ fn same(rules: &Rules, folder: &Folder) -> bool {
 
 /// The class knows no added tokens but those that are declared.
 fn keeps_added_tokens(declared: &Declared, ours: &Tokenizer) -> bool {
-    ours.get_added_vocabulary()
-        .get_vocab()
-        .keys()
-        .all(|text| declared.all().any(|token| token.content == *text))
+    let known: HashSet<&str> = declared.all().map(|token| token.content.as_str()).collect();
+    ours.get_added_vocabulary().get_vocab().keys().all(|text| known.contains(text.as_str()))
 }
 
 /// `tokenizer.json` with its vocabulary, the class's rules and the declared tokens; `None` where the
@@ -98,10 +98,13 @@ fn rebuild(folder: &Folder, rules: &Rules, declared: &Declared) -> Result<Option
     ] {
         file["model"][name] = value;
     }
-    let Ok(mut theirs) = file.to_string().parse::<Tokenizer>() else { return Ok(None) };
     let tokens: Vec<AddedToken> = declared.all().cloned().collect();
-    theirs.add_tokens(&tokens);
-    Ok(Some(theirs))
+    let theirs = guarded(|| {
+        let mut theirs = file.to_string().parse::<Tokenizer>().ok()?;
+        theirs.add_tokens(&tokens);
+        Some(theirs)
+    });
+    Ok(theirs.ok().flatten())
 }
 
 /// Texts in which rules for blanks, words, digits, accents and added tokens show.
@@ -122,5 +125,6 @@ fn telling_texts(declared: &Declared) -> impl Iterator<Item = String> {
 }
 
 fn encode(tokenizer: &Tokenizer, text: &str) -> Option<Vec<u32>> {
-    Some(tokenizer.encode_fast(text, false).ok()?.get_ids().to_vec())
+    let encoding = guarded(|| tokenizer.encode_fast(text, false)).ok()?;
+    Some(encoding.ok()?.get_ids().to_vec())
 }

@@ -1,6 +1,6 @@
 //! Expressions, from `if … else` down to names and numbers.
 
-use super::Parser;
+use super::{ARGUMENTS, Parser};
 use crate::ast::{
     Arguments, Body, Call, Comparison, Expression, Filter, Operator, StatementKind, Symbol, Test,
 };
@@ -330,6 +330,7 @@ impl Parser {
                     break;
                 }
             }
+            self.at_most_arguments(arguments.positional.len() + arguments.named.len())?;
             let is_plain = arguments.more.is_none() && arguments.more_named.is_none();
             let invalid = "invalid syntax for function call expression";
             if self.skip_operator("*") {
@@ -363,6 +364,15 @@ impl Parser {
         }
         self.next();
         Ok(arguments)
+    }
+
+    /// Refuses another argument or parameter where there are so many already.
+    pub(super) fn at_most_arguments(&self, given: usize) -> Result<()> {
+        if given < ARGUMENTS {
+            return Ok(());
+        }
+        let message = format!("a call or macro with more than {ARGUMENTS} arguments");
+        Err(Error::limit(message).at(self.line()))
     }
 
     /// Filters, tests and calls behind a value.

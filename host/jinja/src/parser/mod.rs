@@ -6,6 +6,7 @@ mod statement;
 use crate::ast::{Block, Body, Statement, StatementKind, Symbol};
 use crate::error::{Error, Result};
 use crate::lexer::{Token, TokenKind, tokenize};
+use std::collections::HashMap;
 use std::sync::Arc;
 
 /// How deep statements and brackets may nest; Python gives up at about as much.
@@ -13,12 +14,17 @@ const NESTING: usize = 100;
 /// How high a tree of expressions may grow, by operators in a row too.
 const HEIGHT: usize = 200;
 
+/// How many arguments or parameters may stand between two parentheses.
+const ARGUMENTS: usize = 1000;
+
 /// A parsed template.
 pub(crate) struct Parsed {
     pub(crate) body: Body,
     pub(crate) blocks: Vec<Block>,
     /// All names of variables, by symbol.
     pub(crate) names: Vec<Arc<str>>,
+    /// The one that a loop goes by in its body, where somebody asks for it.
+    pub(crate) loop_name: Option<Symbol>,
 }
 
 /// Parses a source.
@@ -30,6 +36,7 @@ pub(crate) fn parse(source: &str) -> Result<Parsed> {
         tokens: tokenize(source)?,
         at: 0,
         names: Vec::new(),
+        symbols: HashMap::new(),
         blocks: Vec::new(),
         tags: Vec::new(),
         unknown: Vec::new(),
@@ -42,13 +49,16 @@ pub(crate) fn parse(source: &str) -> Result<Parsed> {
     if let Some(error) = parser.unknown.into_iter().next() {
         return Err(error);
     }
-    Ok(Parsed { body, blocks: parser.blocks, names: parser.names })
+    let loop_name = parser.symbols.get("loop").copied();
+    Ok(Parsed { body, blocks: parser.blocks, names: parser.names, loop_name })
 }
 
 struct Parser {
     tokens: Vec<Token>,
     at: usize,
     names: Vec<Arc<str>>,
+    /// The same, by name.
+    symbols: HashMap<Arc<str>, Symbol>,
     blocks: Vec<Block>,
     /// The tags that are open, for messages.
     tags: Vec<&'static str>,
@@ -189,11 +199,12 @@ impl Parser {
     }
 
     fn symbol(&mut self, name: &Arc<str>) -> Symbol {
-        let place = self.names.iter().position(|known| known == name).unwrap_or_else(|| {
+        let next = Symbol(self.names.len() as u32);
+        let symbol = *self.symbols.entry(name.clone()).or_insert(next);
+        if symbol == next {
             self.names.push(name.clone());
-            self.names.len() - 1
-        });
-        Symbol(place as u32)
+        }
+        symbol
     }
 
     /// Statements up to a tag of one of these names, which is left to be read; all, where there

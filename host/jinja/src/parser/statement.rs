@@ -247,6 +247,7 @@ impl Parser {
             if parameters.iter().any(|it| it.name == name) {
                 return self.fail(format!("duplicate argument '{name}' in function definition"));
             }
+            self.at_most_arguments(parameters.len())?;
             parameters.push(Parameter { symbol: self.symbol(&name), name, default });
         }
         self.next();
@@ -262,8 +263,7 @@ impl Parser {
         symbol: Option<Symbol>,
     ) -> Result<Macro> {
         let special = |name: &str| {
-            let symbol = self.names.iter().position(|known| **known == *name);
-            let symbol = Symbol(symbol? as u32);
+            let symbol = *self.symbols.get(name)?;
             super::expression::reads(&body, symbol).then_some(symbol)
         };
         let (caller, varargs, kwargs) = (special("caller"), special("varargs"), special("kwargs"));

@@ -5,7 +5,7 @@ use super::Renderer;
 use super::functions::Function;
 use super::loops::Loop;
 use super::methods;
-use crate::error::Result;
+use crate::error::{ErrorKind, Result};
 use crate::value::{Dict, Missing, Value};
 use std::rc::Rc;
 
@@ -41,7 +41,7 @@ impl Renderer<'_> {
             return Err(missing.error());
         }
         self.budget.steps(value.weight() + item.weight())?;
-        if let Some(found) = subscript(value, item)? {
+        if let Some(found) = self.subscript(value, item)? {
             return Ok(found);
         }
         match item {
@@ -130,7 +130,7 @@ impl Renderer<'_> {
             return self.macro_attribute(called, name);
         }
         Ok(match object.downcast_ref::<Function>() {
-            Some(Function::Cycler(items, place)) => match &**name {
+            Some(Function::Cycler(items, place, _)) => match &**name {
                 "current" => items.get(place.get()).cloned(),
                 "next" | "reset" => method(),
                 _ => None,
@@ -162,39 +162,44 @@ impl Renderer<'_> {
             _ => return Ok(None),
         }))
     }
-}
 
-/// Python's own subscript; `None` where it raises `TypeError` or `LookupError`.
-fn subscript(value: &Value, item: &Value) -> Result<Option<Value>> {
-    if let Value::Dict(dict) = value {
-        return Ok(look_up(dict, item));
+    /// Python's own subscript; `None` where it raises `TypeError` or `LookupError`.
+    fn subscript(&self, value: &Value, item: &Value) -> Result<Option<Value>> {
+        if let Value::Dict(dict) = value {
+            return self.look_up(dict, item);
+        }
+        let Some(index) = item.as_int() else { return Ok(None) };
+        let place = |length: usize| {
+            let index = if index < 0 { index + length as i128 } else { index };
+            usize::try_from(index).ok().filter(|place| *place < length)
+        };
+        Ok(match value {
+            Value::Str(text) => {
+                let character = match usize::try_from(index) {
+                    Ok(index) => text.text.chars().nth(index),
+                    Err(_) => usize::try_from(-1 - index)
+                        .ok()
+                        .and_then(|back| text.text.chars().rev().nth(back)),
+                };
+                character.map(|c| Value::str(c.to_string()))
+            }
+            Value::List(items) | Value::Tuple(items) => {
+                place(items.values.len()).map(|place| items.values[place].clone())
+            }
+            Value::Range(range) => place(range.len()).map(|place| Value::Int(range.get(place))),
+            Value::Bytes(bytes) => place(bytes.len()).map(|place| Value::Int(bytes[place].into())),
+            _ => None,
+        })
     }
-    let Some(index) = item.as_int() else { return Ok(None) };
-    let place = |length: usize| {
-        let index = if index < 0 { index + length as i128 } else { index };
-        usize::try_from(index).ok().filter(|place| *place < length)
-    };
-    Ok(match value {
-        Value::Str(text) => {
-            let character = match usize::try_from(index) {
-                Ok(index) => text.text.chars().nth(index),
-                Err(_) => usize::try_from(-1 - index)
-                    .ok()
-                    .and_then(|back| text.text.chars().rev().nth(back)),
-            };
-            character.map(|c| Value::str(c.to_string()))
-        }
-        Value::List(items) | Value::Tuple(items) => {
-            place(items.values.len()).map(|place| items.values[place].clone())
-        }
-        Value::Range(range) => place(range.len()).map(|place| Value::Int(range.get(place))),
-        Value::Bytes(bytes) => place(bytes.len()).map(|place| Value::Int(bytes[place].into())),
-        _ => None,
-    })
-}
 
-fn look_up(dict: &Dict, key: &Value) -> Option<Value> {
-    dict.get(key).ok().flatten().cloned()
+    /// `None` for what cannot be a key, too, but not for what costs too much.
+    fn look_up(&self, dict: &Dict, key: &Value) -> Result<Option<Value>> {
+        match dict.get(key, &self.budget) {
+            Ok(found) => Ok(found.cloned()),
+            Err(error) if error.kind() == ErrorKind::Limit => Err(error),
+            Err(_) => Ok(None),
+        }
+    }
 }
 
 fn absent(value: &Value, name: &str) -> Value {

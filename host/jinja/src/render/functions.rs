@@ -23,8 +23,8 @@ pub(super) enum Function {
     StrftimeNow,
     MakeCycler,
     MakeJoiner,
-    /// `cycler(…)`: items and the place among them.
-    Cycler(Vec<Value>, Cell<usize>),
+    /// `cycler(…)`: items, the place among them, and how deep they nest.
+    Cycler(Vec<Value>, Cell<usize>, u16),
     /// `joiner(…)`: what it gives, from the second call on.
     Joiner(Value, Cell<bool>),
     /// `self`, whose attributes are the template's blocks.
@@ -59,7 +59,7 @@ impl Object for Function {
 
     fn depth(&self) -> u16 {
         match self {
-            Self::Cycler(items, _) => nested(items.iter()).unwrap_or(u16::MAX - 1),
+            Self::Cycler(_, _, depth) => *depth,
             Self::Joiner(value, _) => nested([value].into_iter()).unwrap_or(u16::MAX - 1),
             _ => 0,
         }
@@ -106,14 +106,18 @@ impl Renderer<'_> {
             Function::StrftimeNow => {
                 let [format] = values.bind("strftime_now", ["format"], 1)?;
                 let format = format.expect("a required argument");
-                clock::strftime(text("strftime", &format)?).map(Value::str)
+                let format = text("strftime", &format)?;
+                // Two characters become at most so many.
+                self.budget.repeated(format.len(), 12)?;
+                clock::strftime(format).map(Value::str)
             }
             Function::MakeCycler => {
                 if values.positional.is_empty() || !values.named.is_empty() {
                     return Err(Error::type_error("at least one item has to be provided"));
                 }
-                nested(values.positional.iter())?;
-                Ok(Value::object(Function::Cycler(values.positional, Cell::new(0))))
+                let depth = nested(values.positional.iter())?;
+                let first = Cell::new(0);
+                Ok(Value::object(Function::Cycler(values.positional, first, depth)))
             }
             Function::MakeJoiner => {
                 let [separator] = values.bind("joiner", ["sep"], 0)?;
@@ -143,7 +147,7 @@ impl Renderer<'_> {
         name: &str,
         values: Values,
     ) -> Result<Value> {
-        if let Function::Cycler(items, place) = function {
+        if let Function::Cycler(items, place, _) = function {
             values.unnamed::<0>(name, 0)?;
             let at = place.get();
             place.set(if name == "next" { (at + 1) % items.len() } else { 0 });
@@ -225,11 +229,7 @@ fn range(values: Values) -> Result<Value> {
     if step == 0 {
         return Err(Error::value("range() arg 3 must not be zero"));
     }
-    let bound = 1 << 100;
-    if start.abs() > bound || stop.abs() > bound || step.abs() > bound {
-        return Err(Error::limit("a range of numbers beyond 2^100"));
-    }
-    let range = Range { start, stop, step };
+    let range = Range::new(start, stop, step).ok_or_else(Range::too_far)?;
     if range.len() > MAX_RANGE {
         return Err(Error::limit(format!(
             "Range too big. The sandbox blocks ranges larger than MAX_RANGE ({MAX_RANGE})."

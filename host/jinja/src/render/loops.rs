@@ -4,7 +4,7 @@
 use super::Renderer;
 use super::arguments::Values;
 use super::scope::Scope;
-use crate::ast::{For, Symbol};
+use crate::ast::For;
 use crate::error::{Error, Result};
 use crate::value::{Missing, Object, Value, equal, nested};
 use std::any::Any;
@@ -111,13 +111,12 @@ impl Renderer<'_> {
             after: RefCell::default(),
             changed: RefCell::default(),
         });
-        let symbol = self.parsed.names.iter().position(|name| &**name == "loop");
         let mut is_through = false;
         while let Some(item) = self.next_item(&state)? {
             self.budget.steps(1)?;
             let scope = Scope::within(&self.scope);
-            if let Some(symbol) = symbol {
-                scope.set(Symbol(symbol as u32), Value::Object(state.clone()));
+            if let Some(symbol) = self.parsed.loop_name {
+                scope.set(symbol, Value::Object(state.clone()));
             }
             let flow = self.inside(scope, |this| {
                 this.assign(&definition.target, item)?;

@@ -93,7 +93,10 @@ impl Renderer<'_> {
     fn escaped(&self, value: &Value) -> Result<String> {
         match value {
             Value::Str(text) if text.is_markup => Ok(text.text.to_string()),
-            _ => Ok(crate::html::escape(&crate::write::str_of(value, &self.budget)?)),
+            _ => {
+                let text = crate::write::str_of(value, &self.budget)?;
+                crate::html::escape(&text, &self.budget)
+            }
         }
     }
 

@@ -3,11 +3,12 @@
 use crate::ast::Symbol;
 use crate::value::Value;
 use std::cell::RefCell;
+use std::collections::BTreeMap;
 use std::rc::Rc;
 
 /// The variables of a template, a loop's round, a macro's call.
 pub(super) struct Scope {
-    variables: RefCell<Vec<(Symbol, Value)>>,
+    variables: RefCell<BTreeMap<Symbol, Value>>,
     around: Option<Rc<Scope>>,
 }
 
@@ -23,21 +24,17 @@ impl Scope {
     pub(super) fn get(&self, name: Symbol) -> Option<Value> {
         let mut scope = self;
         loop {
-            let variables = scope.variables.borrow();
-            if let Some((_, value)) = variables.iter().find(|(known, _)| *known == name) {
+            if let Some(value) = scope.variables.borrow().get(&name) {
                 return Some(value.clone());
             }
-            drop(variables);
             scope = scope.around.as_deref()?;
         }
     }
 
     pub(super) fn set(&self, name: Symbol, value: Value) {
-        let mut variables = self.variables.borrow_mut();
-        match variables.iter_mut().find(|(known, _)| *known == name) {
-            Some((_, known)) => *known = value,
-            None => variables.push((name, value)),
-        }
+        let before = self.variables.borrow_mut().insert(name, value);
+        // Letting go of a value may ask this scope for another.
+        drop(before);
     }
 
     /// Lets go of all variables. A macro holds the scope that holds the macro.

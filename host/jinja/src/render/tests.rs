@@ -93,8 +93,8 @@ impl Renderer<'_> {
                 Err(error) => return Err(error),
             },
             // A name is looked up, so it has to be something that can be a key.
-            "filter" => Key::of(value).map(|_| is_among(value, &FILTERS))?,
-            _ => Key::of(value).map(|_| is_among(value, &TESTS))?,
+            "filter" => Key::of(value, &self.budget).map(|_| is_among(value, &FILTERS))?,
+            _ => Key::of(value, &self.budget).map(|_| is_among(value, &TESTS))?,
         })
     }
 }

@@ -35,11 +35,12 @@ pub(crate) enum Key {
 }
 
 impl Key {
-    /// The key that a value is.
+    /// The key that a value is. A tuple may hold the same tuple many times over, so each part is paid for.
     ///
     /// # Errors
     /// A list or dict, which cannot be one.
-    pub(crate) fn of(value: &Value) -> Result<Self> {
+    pub(crate) fn of(value: &Value, budget: &Budget) -> Result<Self> {
+        budget.steps(1 + value.weight())?;
         Ok(match value {
             Value::Undefined(missing) => match &**missing {
                 Missing::Unsafe { .. } => return Err(missing.error()),
@@ -55,7 +56,9 @@ impl Key {
             Value::Str(text) => Self::Str(text.text.clone()),
             Value::Bytes(bytes) => Self::Bytes(bytes.clone()),
             Value::Tuple(items) => {
-                Self::Tuple(items.values.iter().map(Self::of).collect::<Result<_>>()?)
+                budget.bytes(items.values.len() * size_of::<Self>())?;
+                let keys = items.values.iter().map(|item| Self::of(item, budget));
+                Self::Tuple(keys.collect::<Result<_>>()?)
             }
             Value::Range(range) => Self::Range(range.start, range.stop, range.step),
             Value::List(_) | Value::Dict(_) | Value::View(..) => {
@@ -79,7 +82,7 @@ impl Dict {
         let mut entries: Vec<(Value, Value)> = Vec::with_capacity(pairs.len());
         let mut index = HashMap::with_capacity(pairs.len());
         for (key, value) in pairs {
-            match index.entry(Key::of(&key)?) {
+            match index.entry(Key::of(&key, budget)?) {
                 std::collections::hash_map::Entry::Occupied(place) => {
                     let place: usize = *place.get();
                     entries[place].1 = value;
@@ -118,16 +121,17 @@ impl Dict {
     ///
     /// # Errors
     /// What cannot be a key.
-    pub(crate) fn get(&self, key: &Value) -> Result<Option<&Value>> {
+    pub(crate) fn get(&self, key: &Value, budget: &Budget) -> Result<Option<&Value>> {
         if let Value::Str(text) = key {
+            budget.steps(1 + key.weight())?;
             return Ok(self.get_str(&text.text));
         }
-        let key = Key::of(key)?;
+        let key = Key::of(key, budget)?;
         if let Some(index) = &self.index {
             return Ok(index.get(&key).map(|at| &self.entries[*at].1));
         }
         for (known, value) in &self.entries {
-            if Key::of(known)? == key {
+            if Key::of(known, budget)? == key {
                 return Ok(Some(value));
             }
         }

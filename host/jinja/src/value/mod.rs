@@ -7,7 +7,7 @@ mod json_value;
 mod order;
 
 pub(crate) use dict::{Dict, Key};
-pub(crate) use order::{compare, contains, equal};
+pub(crate) use order::{compare, contains, equal, sorted};
 
 use crate::budget::{Budget, NESTING};
 use crate::characters::is_alpha;
@@ -208,6 +208,7 @@ impl Value {
     pub(crate) fn weight(&self) -> usize {
         match self {
             Self::Str(text) => text.text.len() / 64,
+            Self::Bytes(bytes) => bytes.len() / 64,
             _ => 0,
         }
     }
@@ -262,7 +263,8 @@ impl Value {
         let values: Vec<Value> = match self {
             Self::Undefined(_) => Vec::new(),
             Self::Str(text) => {
-                budget.bytes(text.text.len() * size_of::<Value>())?;
+                // A value, and a text of its own behind it.
+                budget.repeated(size_of::<Value>() + 32, text.text.chars().count())?;
                 text.text.chars().map(|c| Self::str(c.to_string())).collect()
             }
             Self::Bytes(bytes) => bytes.iter().map(|byte| Self::Int((*byte).into())).collect(),
@@ -339,6 +341,20 @@ impl Iter {
 }
 
 impl Range {
+    /// Numbers that a range may reach, so that no step within it overflows.
+    const BOUND: u128 = 1 << 100;
+
+    /// A range; `None` where it reaches too far.
+    pub(crate) fn new(start: i128, stop: i128, step: i128) -> Option<Self> {
+        let is_near = |number: &i128| number.unsigned_abs() <= Self::BOUND;
+        [start, stop, step].iter().all(is_near).then_some(Self { start, stop, step })
+    }
+
+    /// What is said of a range that reaches too far.
+    pub(crate) fn too_far() -> Error {
+        Error::limit("a range of numbers beyond 2^100")
+    }
+
     pub(crate) fn len(&self) -> usize {
         let (from, to, step) = match self.step > 0 {
             true => (self.start, self.stop, self.step),

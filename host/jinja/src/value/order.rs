@@ -8,7 +8,7 @@ use std::rc::Rc;
 
 /// `a == b`. Values of different types are different, numbers and truth values apart.
 pub(crate) fn equal(a: &Value, b: &Value, budget: &Budget) -> Result<bool> {
-    budget.steps(1)?;
+    budget.steps(1 + a.weight().min(b.weight()))?;
     Ok(match (a, b) {
         (Value::Undefined(_), Value::Undefined(_)) | (Value::None, Value::None) => true,
         (Value::Str(a), Value::Str(b)) => a.text == b.text,
@@ -18,7 +18,7 @@ pub(crate) fn equal(a: &Value, b: &Value, budget: &Budget) -> Result<bool> {
         }
         (Value::Dict(a), Value::Dict(b)) => Rc::ptr_eq(a, b) || dicts_equal(a, b, budget)?,
         (Value::View(View::Keys, a), Value::View(View::Keys, b)) => {
-            a.len() == b.len() && contains_all(a, b)?
+            a.len() == b.len() && contains_all(a, b, budget)?
         }
         (Value::View(View::Items, a), Value::View(View::Items, b)) => dicts_equal(a, b, budget)?,
         (Value::Range(a), Value::Range(b)) => {
@@ -43,7 +43,7 @@ pub(crate) fn compare(
     operator: &str,
     budget: &Budget,
 ) -> Result<Option<Ordering>> {
-    budget.steps(1)?;
+    budget.steps(1 + a.weight().min(b.weight()))?;
     if let Some(ordering) = numbers(a, b) {
         return Ok(ordering);
     }
@@ -80,7 +80,7 @@ pub(crate) fn contains(container: &Value, item: &Value, budget: &Budget) -> Resu
                 item.type_name()
             ))),
         },
-        Value::Dict(dict) | Value::View(View::Keys, dict) => Ok(dict.get(item)?.is_some()),
+        Value::Dict(dict) | Value::View(View::Keys, dict) => Ok(dict.get(item, budget)?.is_some()),
         Value::Range(range) => {
             budget.steps(range.len())?;
             Ok(match item {
@@ -107,6 +107,28 @@ pub(crate) fn contains(container: &Value, item: &Value, budget: &Budget) -> Resu
             container.type_name()
         ))),
     }
+}
+
+/// Items in order, equal ones as they stood. Unlike a standard sort it takes an order that fails, or that
+/// contradicts itself, as that of numbers does where some of them are none.
+pub(crate) fn sorted<T>(
+    items: Vec<T>,
+    order: &mut impl FnMut(&T, &T) -> Result<Ordering>,
+) -> Result<Vec<T>> {
+    if items.len() < 2 {
+        return Ok(items);
+    }
+    let mut first = items;
+    let second = first.split_off(first.len() / 2);
+    let mut first = sorted(first, order)?.into_iter().peekable();
+    let mut second = sorted(second, order)?.into_iter().peekable();
+    let mut merged = Vec::with_capacity(first.len() + second.len());
+    while let (Some(one), Some(other)) = (first.peek(), second.peek()) {
+        let is_first = order(other, one)?.is_ge();
+        merged.extend(if is_first { first.next() } else { second.next() });
+    }
+    merged.extend(first.chain(second));
+    Ok(merged)
 }
 
 /// The order of two numbers; `None` where one is none.
@@ -146,7 +168,7 @@ fn dicts_equal(a: &Dict, b: &Dict, budget: &Budget) -> Result<bool> {
         return Ok(false);
     }
     for (key, value) in a.entries() {
-        match b.get(key)? {
+        match b.get(key, budget)? {
             Some(other) if equal(value, other, budget)? => {}
             _ => return Ok(false),
         }
@@ -154,9 +176,9 @@ fn dicts_equal(a: &Dict, b: &Dict, budget: &Budget) -> Result<bool> {
     Ok(true)
 }
 
-fn contains_all(a: &Dict, b: &Dict) -> Result<bool> {
+fn contains_all(a: &Dict, b: &Dict, budget: &Budget) -> Result<bool> {
     for key in a.keys() {
-        if b.get(key)?.is_none() {
+        if b.get(key, budget)?.is_none() {
             return Ok(false);
         }
     }

@@ -78,7 +78,10 @@ impl Formatter<'_> {
             None => (None, spec.strip_prefix(':').unwrap_or(spec)),
         };
         let value = self.value(name)?;
-        let spec = self.text(spec, depth - 1)?;
+        let spec = match spec.contains(['{', '}']) {
+            true => self.text(spec, depth - 1)?,
+            false => spec.to_owned(),
+        };
         let value = match conversion {
             None => value,
             Some('r' | 'a') => Value::str(repr(&value, self.budget)?),
@@ -245,7 +248,7 @@ fn formatted(value: &Value, spec: &str, budget: &Budget) -> Result<String> {
         return str_of(value, budget);
     }
     let parsed = Spec::parse(spec, value)?;
-    budget.bytes(parsed.width)?;
+    budget.repeated(parsed.fill.len_utf8(), parsed.width)?;
     let unknown = |code: char| {
         Error::value(format!(
             "Unknown format code '{code}' for object of type '{}'",
@@ -294,13 +297,18 @@ fn formatted(value: &Value, spec: &str, budget: &Budget) -> Result<String> {
     Ok(pad(&text, parsed.width, parsed.fill, align))
 }
 
-/// Zeros in front, grouped like the digits.
+/// Zeros in front, grouped like the digits: as few as fill the field.
 fn zeros_in_groups(text: &str, width: usize, separator: char) -> String {
     let plain: String = text.chars().filter(|c| *c != separator).collect();
-    (plain.chars().count()..=width)
-        .map(|width| grouped(&pad(&plain, width, '0', Align::BehindSign), separator, 3))
-        .find(|text| text.chars().count() >= width)
-        .unwrap_or_else(|| text.to_owned())
+    let sign = plain.len() - plain.trim_start_matches(['+', '-', ' ']).len();
+    let digits = plain[sign..].find(['.', 'e']).unwrap_or(plain.len() - sign);
+    let tail = plain.chars().count() - sign - digits;
+    // So many digits before the point, and separators between threes of them, fill the field.
+    let room = width.saturating_sub(sign + tail);
+    let wanted = room - room.saturating_sub(1) / 4;
+    let zeros = wanted.saturating_sub(digits);
+    let padded = pad(&plain, plain.chars().count() + zeros, '0', Align::BehindSign);
+    grouped(&padded, separator, 3)
 }
 
 fn integer(value: &Value, code: char, spec: &Spec) -> String {

@@ -3,7 +3,7 @@
 use super::number::float_repr;
 use crate::budget::Budget;
 use crate::error::{Error, Result};
-use crate::value::{Value, compare};
+use crate::value::{Value, compare, sorted};
 use std::cmp::Ordering;
 use std::fmt::Write as _;
 
@@ -59,7 +59,7 @@ impl Writer<'_> {
             Value::Dict(dict) => {
                 let mut entries: Vec<&(Value, Value)> = dict.entries().iter().collect();
                 if self.options.sort_keys {
-                    self.sort(&mut entries)?;
+                    entries = by_key(entries, self.budget)?;
                 }
                 self.all('{', entries.into_iter(), '}', depth, |this, (key, value)| {
                     let key = key_text(key)?;
@@ -135,20 +135,15 @@ impl Writer<'_> {
             let _ = write!(self.out, "\\u{unit:04x}");
         }
     }
+}
 
-    /// Sorts by key, as Python does before it turns keys to text.
-    fn sort(&self, entries: &mut [&(Value, Value)]) -> Result<()> {
-        let mut failed = None;
-        entries.sort_by(|a, b| {
-            compare(&a.0, &b.0, "<", self.budget)
-                .unwrap_or_else(|error| {
-                    failed = Some(error);
-                    None
-                })
-                .unwrap_or(Ordering::Equal)
-        });
-        failed.map_or(Ok(()), Err)
-    }
+/// Entries by key, as Python sorts them before it turns keys to text.
+fn by_key<'v>(
+    entries: Vec<&'v (Value, Value)>,
+    budget: &Budget,
+) -> Result<Vec<&'v (Value, Value)>> {
+    let order = |a: &Value, b: &Value| compare(a, b, "<", budget);
+    sorted(entries, &mut |a, b| Ok(order(&a.0, &b.0)?.unwrap_or(Ordering::Equal)))
 }
 
 fn number(value: f64) -> String {

@@ -106,14 +106,14 @@ impl Conversion {
             if width < 0 {
                 conversion.flags.push('-');
             }
-            conversion.width = Some(size(width.abs(), budget)?);
+            conversion.width = Some(size(width.unsigned_abs(), budget)?);
         }
         if rest.next_if_eq(&'.').is_some() {
             let precision = Self::number(rest, given)?.unwrap_or(0).max(0);
             if precision > PRECISION {
                 return Err(Error::limit(format!("a precision above {PRECISION}")));
             }
-            conversion.precision = Some(size(precision, budget)?);
+            conversion.precision = Some(size(precision.unsigned_abs(), budget)?);
         }
         while rest.next_if(|c| "hlL".contains(*c)).is_some() {}
         Ok(conversion)
@@ -239,7 +239,7 @@ fn key(rest: &mut Peekable<Chars<'_>>) -> Result<String> {
 }
 
 /// A width or precision, paid for before it is filled.
-fn size(size: i128, budget: &Budget) -> Result<usize> {
+fn size(size: u128, budget: &Budget) -> Result<usize> {
     let size = usize::try_from(size).unwrap_or(usize::MAX);
     budget.bytes(size)?;
     Ok(size)

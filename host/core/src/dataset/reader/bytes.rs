@@ -1,18 +1,45 @@
 //! The bytes of a file on their way: hashed as they come, and looked at before they are read.
 
 use sha2::{Digest, Sha256};
+use std::cell::Cell;
 use std::fs::File;
 use std::io::{self, Chain, Cursor, Read};
+use std::rc::Rc;
 
 /// A source that remembers what has been read of it as a sha256.
 pub(super) struct Hashed<R> {
     source: R,
     hash: Sha256,
+    count: Count,
+}
+
+/// Bytes that have been read, told to whoever holds a copy.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Count(Rc<Cell<u64>>);
+
+impl Count {
+    /// That of a file of a known length.
+    pub(super) fn of(bytes: u64) -> Self {
+        Self(Rc::new(Cell::new(bytes)))
+    }
+
+    pub(super) fn get(&self) -> u64 {
+        self.0.get()
+    }
+
+    pub(super) fn add(&self, more: u64) {
+        self.0.set(self.0.get() + more);
+    }
 }
 
 impl<R: Read> Hashed<R> {
     pub(super) fn new(source: R) -> Self {
-        Self { source, hash: Sha256::new() }
+        Self { source, hash: Sha256::new(), count: Count::default() }
+    }
+
+    /// How much has been read, from now on too.
+    pub(super) fn count(&self) -> Count {
+        self.count.clone()
     }
 
     /// The sha256 of the whole source, in hexadecimal; reads what nobody has asked for.
@@ -44,10 +71,20 @@ pub(super) enum Whole {
     Memory(Vec<u8>),
 }
 
+impl Whole {
+    pub(super) fn len(&self) -> io::Result<u64> {
+        match self {
+            Self::File(file) => Ok(file.metadata()?.len()),
+            Self::Memory(bytes) => Ok(bytes.len() as u64),
+        }
+    }
+}
+
 impl<R: Read> Read for Hashed<R> {
     fn read(&mut self, buffer: &mut [u8]) -> io::Result<usize> {
         let count = self.source.read(buffer)?;
         self.hash.update(&buffer[..count]);
+        self.count.add(count as u64);
         Ok(count)
     }
 }

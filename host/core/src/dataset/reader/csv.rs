@@ -3,6 +3,7 @@
 use super::json::of_io;
 use super::{Failure, LONGEST_ROW, Visit};
 use serde_json::{Map, Value};
+use std::collections::HashSet;
 use std::io::{BufRead, BufReader, Read};
 
 /// Visits the rows; every cell is a text.
@@ -63,12 +64,13 @@ fn separator(header: &[u8]) -> u8 {
 /// The names of the columns, each once. An index that pandas left without a name is passed over.
 fn header(names: &::csv::StringRecord) -> Result<Vec<String>, Failure> {
     let mut found: Vec<String> = Vec::new();
+    let mut seen = HashSet::new();
     for (column, name) in names.iter().enumerate() {
         let name = match name.trim_start_matches('\u{feff}').trim() {
             "" => format!("Unnamed: {column}"),
             name => name.to_owned(),
         };
-        if found.contains(&name) {
+        if !seen.insert(name.clone()) {
             return Err(Failure::Content(format!("its header names the column `{name}` twice")));
         }
         found.push(name);

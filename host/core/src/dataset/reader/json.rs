@@ -17,6 +17,9 @@ use std::io::{self, BufRead, BufReader, Read};
 /// Bytes beyond which an object that holds all rows is refused.
 const LONGEST_WRAPPER: u64 = 1 << 30;
 
+/// Bytes that may be read once more, in all, because an object was not closed behind its line either.
+const MOST_IN_VAIN: u64 = 256 << 20;
+
 /// Visits the elements of an array.
 pub(super) fn array(source: impl Read, visit: Visit<'_>) -> Result<(), Failure> {
     array_within(LONGEST_ROW, source, visit)
@@ -97,7 +100,7 @@ impl<R: Read> Read for Metered<'_, R> {
 pub(super) fn objects(source: impl Read, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
     let lines = Lines::new(source);
     let mut rows = Rows { visit, num_rows: 0, alone: None };
-    Objects { lines }.read(&mut rows)?;
+    Objects { lines, in_vain: 0 }.read(&mut rows)?;
     rows.end()
 }
 
@@ -144,6 +147,8 @@ impl Rows<'_> {
 /// Cuts lines into objects.
 struct Objects<R> {
     lines: Lines<R>,
+    /// Bytes of lines that were put together in vain.
+    in_vain: u64,
 }
 
 /// What a text of JSON holds.
@@ -239,7 +244,14 @@ impl<R: Read> Objects<R> {
             _ => {
                 rows.take(number, Err(not_on_the_line(reason)));
                 self.lines.put_back(number + 1, more);
-                Ok(())
+                // Where every line opens what none closes, each would read all others.
+                self.in_vain += text.len() as u64;
+                match self.in_vain > MOST_IN_VAIN {
+                    true => Err(Failure::Content(format!(
+                        "row after row is not closed, the last at line {number}: the file is damaged"
+                    ))),
+                    false => Ok(()),
+                }
             }
         }
     }

@@ -7,6 +7,7 @@
 //! for a lone object, which is a row or holds all of them.
 
 mod bytes;
+mod swell;
 mod kind;
 
 mod not_a_number;
@@ -14,10 +15,14 @@ mod wrapped;
 mod json;
 
 mod csv;
+
+mod arrow;
+mod parquet;
 mod table;
 
 use bytes::{Hashed, Peeked};
 use kind::{HEAD, Kind};
+use swell::Unpacked;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read};
@@ -49,6 +54,7 @@ pub(super) enum Failure {
 /// Visits every row of a file.
 pub(super) fn rows(path: &Path, visit: Visit<'_>) -> Result<Account, Failure> {
     let mut file = Hashed::new(File::open(path).map_err(Failure::Io)?);
+    let count = file.count();
     let peeked = Peeked::new(&mut file, HEAD).map_err(Failure::Io)?;
     let kind = match Kind::promised(path) {
         Some(promised) => promised,
@@ -59,10 +65,13 @@ pub(super) fn rows(path: &Path, visit: Visit<'_>) -> Result<Account, Failure> {
             let head = peeked.head;
             seekable(kind, file.whole(head).map_err(Failure::Io)?, visit)?
         }
-        Kind::Gzip => unpacked(path, flate2::read::MultiGzDecoder::new(peeked.into_read()), visit)?,
+        Kind::Gzip => {
+            let source = flate2::read::MultiGzDecoder::new(peeked.into_read());
+            unpacked(path, Unpacked::new(source, count), visit)?
+        }
         Kind::Zstd => {
-            let unpacked_ = zstd::Decoder::new(peeked.into_read()).map_err(json::of_io)?;
-            unpacked(path, unpacked_, visit)?
+            let source = zstd::Decoder::new(peeked.into_read()).map_err(json::of_io)?;
+            unpacked(path, Unpacked::new(source, count), visit)?
         }
         kind => streamed(kind, peeked.into_read(), visit)?,
     };

@@ -1,7 +1,10 @@
 //! Parquet and Arrow as rows: a batch at a time, every cell the JSON value that `datasets` would write.
 
-use super::bytes::Whole;
-use super::{Failure, Visit};
+use super::bytes::{Count, Whole};
+use super::json::of_io;
+use super::swell::Swell;
+use super::{Failure, Visit, arrow};
+use crate::guard::guarded;
 use arrow_array::cast::AsArray;
 use arrow_array::types::{
     ArrowDictionaryKeyType, Float16Type, Float32Type, Float64Type, Int8Type, Int16Type, Int32Type,
@@ -20,43 +23,80 @@ use std::io::{BufReader, Cursor, Read, Seek};
 /// Rows in memory at a time.
 const BATCH: usize = 1024;
 
+/// Bytes that a row takes besides its cells.
+const ROW: usize = 64;
+
 /// Visits the rows of a Parquet file; what is to be said of it.
 pub(super) fn parquet(file: Whole, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
+    let swell = Swell::of(Count::of(file.len().map_err(of_io)?));
     match file {
-        Whole::File(file) => parquet_in(file, visit),
-        Whole::Memory(bytes) => parquet_in(bytes::Bytes::from(bytes), visit),
+        Whole::File(mut file) => {
+            check_parquet(&mut file)?;
+            parquet_in(file, swell, visit)
+        }
+        Whole::Memory(bytes) => {
+            let bytes = bytes::Bytes::from(bytes);
+            check_parquet(&mut Cursor::new(&bytes))?;
+            parquet_in(bytes, swell, visit)
+        }
     }
 }
 
-fn parquet_in(file: impl ChunkReader + 'static, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
-    let reader = ParquetRecordBatchReaderBuilder::try_new(file).map_err(of_parquet)?;
-    batches(reader.with_batch_size(BATCH).build().map_err(of_parquet)?, visit)
+fn check_parquet(file: &mut (impl Read + Seek)) -> Result<(), Failure> {
+    let checked = super::parquet::check(file).map_err(of_io)?;
+    checked.map_err(|fault| Failure::Content(format!("not Parquet as expected: {fault}")))
+}
+
+fn parquet_in(
+    file: impl ChunkReader + 'static,
+    swell: Swell,
+    visit: Visit<'_>,
+) -> Result<Vec<String>, Failure> {
+    let reader = guarded(|| {
+        ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()
+    });
+    batches(reader.map_err(of_panic)?.map_err(of_parquet)?, swell, visit)
 }
 
 /// Visits the rows of an Arrow file; what is to be said of it.
 pub(super) fn arrow_file(file: Whole, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
+    let swell = Swell::of(Count::of(file.len().map_err(of_io)?));
     match file {
-        Whole::File(file) => arrow_in(BufReader::new(file), visit),
-        Whole::Memory(bytes) => arrow_in(Cursor::new(bytes), visit),
+        Whole::File(file) => arrow_in(BufReader::new(file), swell, visit),
+        Whole::Memory(bytes) => arrow_in(Cursor::new(bytes), swell, visit),
     }
 }
 
-fn arrow_in(file: impl Read + Seek, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
-    batches(FileReader::try_new(file, None).map_err(of_arrow)?, visit)
+fn arrow_in(
+    mut file: impl Read + Seek,
+    swell: Swell,
+    visit: Visit<'_>,
+) -> Result<Vec<String>, Failure> {
+    arrow::check_file(&mut file).map_err(|fault| match fault {
+        arrow::Fault::Io(error) => of_io(error),
+        arrow::Fault::Content(message) => Failure::Content(message),
+    })?;
+    let reader = guarded(|| FileReader::try_new(file, None));
+    batches(reader.map_err(of_panic)?.map_err(of_arrow)?, swell, visit)
 }
 
 /// Visits the rows of a stream of Arrow; what is to be said of it.
 pub(super) fn arrow_stream(source: impl Read, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
-    batches(StreamReader::try_new(BufReader::new(source), None).map_err(of_arrow)?, visit)
+    let source = arrow::Checked::new(BufReader::new(source));
+    let swell = Swell::of(source.count());
+    let reader = guarded(|| StreamReader::try_new(source, None));
+    batches(reader.map_err(of_panic)?.map_err(of_arrow)?, swell, visit)
 }
 
 fn batches(
-    batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    mut batches: impl Iterator<Item = Result<RecordBatch, ArrowError>>,
+    swell: Swell,
     visit: Visit<'_>,
 ) -> Result<Vec<String>, Failure> {
     let mut left_out = BTreeSet::new();
+    let mut cells = Cells { swell };
     let mut num_rows = 0;
-    for batch in batches {
+    while let Some(batch) = guarded(|| batches.next()).map_err(of_panic)? {
         let batch = batch.map_err(of_arrow)?;
         let schema = batch.schema();
         let mut columns = Vec::new();
@@ -73,10 +113,13 @@ fn batches(
             }
         }
         for place in 0..batch.num_rows() {
-            let row: Map<String, Value> = columns
-                .iter()
-                .map(|(name, column)| ((*name).clone(), cell(column.as_ref(), place)))
-                .collect();
+            let mut row = Map::new();
+            cells.pay(ROW)?;
+            for (name, column) in &columns {
+                let value = cells.cell(column.as_ref(), place)?;
+                cells.pay(name.len())?;
+                row.insert((*name).clone(), value);
+            }
             visit(&format!("row {num_rows}"), Ok(Value::Object(row)));
             num_rows += 1;
         }
@@ -98,70 +141,97 @@ fn is_json(kind: &DataType) -> bool {
     }
 }
 
-/// One value of an array of such a type.
-fn cell(array: &dyn Array, at: usize) -> Value {
-    if array.is_null(at) {
-        return Value::Null;
-    }
-    match array.data_type() {
-        DataType::Boolean => Value::Bool(array.as_boolean().value(at)),
-        DataType::Utf8 => text(array.as_string::<i32>().value(at)),
-        DataType::LargeUtf8 => text(array.as_string::<i64>().value(at)),
-        DataType::Utf8View => text(array.as_string_view().value(at)),
-        DataType::Int8 => number::<Int8Type>(array, at),
-        DataType::Int16 => number::<Int16Type>(array, at),
-        DataType::Int32 => number::<Int32Type>(array, at),
-        DataType::Int64 => number::<Int64Type>(array, at),
-        DataType::UInt8 => number::<UInt8Type>(array, at),
-        DataType::UInt16 => number::<UInt16Type>(array, at),
-        DataType::UInt32 => number::<UInt32Type>(array, at),
-        DataType::UInt64 => number::<UInt64Type>(array, at),
-        // What is no number becomes null, as `NaN` does in JSON.
-        DataType::Float16 => json!(array.as_primitive::<Float16Type>().value(at).to_f64()),
-        DataType::Float32 => json!(array.as_primitive::<Float32Type>().value(at)),
-        DataType::Float64 => number::<Float64Type>(array, at),
-        DataType::List(_) => list(array.as_list::<i32>().value(at).as_ref()),
-        DataType::LargeList(_) => list(array.as_list::<i64>().value(at).as_ref()),
-        DataType::FixedSizeList(..) => list(array.as_fixed_size_list().value(at).as_ref()),
-        DataType::Struct(fields) => {
-            let columns = fields.iter().zip(array.as_struct().columns());
-            let object: Map<String, Value> = columns
-                .map(|(it, column)| (it.name().clone(), cell(column.as_ref(), at)))
-                .collect();
-            Value::Object(object)
-        }
-        DataType::Dictionary(..) => word(array, at),
-        kind => unreachable!("columns of {kind} are left out"),
-    }
+/// What makes values of cells, as long as there are not too many for their file.
+struct Cells {
+    swell: Swell,
 }
 
-fn text(text: &str) -> Value {
-    Value::String(text.to_owned())
+impl Cells {
+    fn pay(&mut self, bytes: usize) -> Result<(), Failure> {
+        self.swell.holds(bytes as u64).map_err(Failure::Content)
+    }
+
+    /// One value of an array of a type that JSON has words for.
+    fn cell(&mut self, array: &dyn Array, at: usize) -> Result<Value, Failure> {
+        self.pay(size_of::<Value>())?;
+        if array.is_null(at) {
+            return Ok(Value::Null);
+        }
+        Ok(match array.data_type() {
+            DataType::Null => Value::Null,
+            DataType::Boolean => Value::Bool(array.as_boolean().value(at)),
+            DataType::Utf8 => self.text(array.as_string::<i32>().value(at))?,
+            DataType::LargeUtf8 => self.text(array.as_string::<i64>().value(at))?,
+            DataType::Utf8View => self.text(array.as_string_view().value(at))?,
+            DataType::Int8 => number::<Int8Type>(array, at),
+            DataType::Int16 => number::<Int16Type>(array, at),
+            DataType::Int32 => number::<Int32Type>(array, at),
+            DataType::Int64 => number::<Int64Type>(array, at),
+            DataType::UInt8 => number::<UInt8Type>(array, at),
+            DataType::UInt16 => number::<UInt16Type>(array, at),
+            DataType::UInt32 => number::<UInt32Type>(array, at),
+            DataType::UInt64 => number::<UInt64Type>(array, at),
+            // What is no number becomes null, as `NaN` does in JSON.
+            DataType::Float16 => json!(array.as_primitive::<Float16Type>().value(at).to_f64()),
+            DataType::Float32 => json!(array.as_primitive::<Float32Type>().value(at)),
+            DataType::Float64 => number::<Float64Type>(array, at),
+            DataType::List(_) => self.list(array.as_list::<i32>().value(at).as_ref())?,
+            DataType::LargeList(_) => self.list(array.as_list::<i64>().value(at).as_ref())?,
+            DataType::FixedSizeList(..) => {
+                self.list(array.as_fixed_size_list().value(at).as_ref())?
+            }
+            DataType::Struct(fields) => {
+                let mut object = Map::new();
+                for (field, column) in fields.iter().zip(array.as_struct().columns()) {
+                    let value = self.cell(column.as_ref(), at)?;
+                    self.pay(field.name().len())?;
+                    object.insert(field.name().clone(), value);
+                }
+                Value::Object(object)
+            }
+            DataType::Dictionary(..) => self.word(array, at)?,
+            kind => unreachable!("columns of {kind} are left out"),
+        })
+    }
+
+    fn text(&mut self, text: &str) -> Result<Value, Failure> {
+        self.pay(text.len())?;
+        Ok(Value::String(text.to_owned()))
+    }
+
+    fn list(&mut self, items: &dyn Array) -> Result<Value, Failure> {
+        (0..items.len()).map(|at| self.cell(items, at)).collect::<Result<_, _>>().map(Value::Array)
+    }
+
+    /// A value of a column that keeps each distinct value once.
+    fn word(&mut self, array: &dyn Array, at: usize) -> Result<Value, Failure> {
+        fn key_of<K: ArrowDictionaryKeyType>(
+            array: &dyn Array,
+            at: usize,
+        ) -> Option<(&dyn Array, Option<usize>)> {
+            let words = array.as_any().downcast_ref::<DictionaryArray<K>>()?;
+            Some((words.values().as_ref(), words.key(at)))
+        }
+        let (words, key) = key_of::<Int8Type>(array, at)
+            .or_else(|| key_of::<Int16Type>(array, at))
+            .or_else(|| key_of::<Int32Type>(array, at))
+            .or_else(|| key_of::<Int64Type>(array, at))
+            .or_else(|| key_of::<UInt8Type>(array, at))
+            .or_else(|| key_of::<UInt16Type>(array, at))
+            .or_else(|| key_of::<UInt32Type>(array, at))
+            .or_else(|| key_of::<UInt64Type>(array, at))
+            .expect("keys of words are whole numbers");
+        key.map_or(Ok(Value::Null), |key| self.cell(words, key))
+    }
 }
 
 fn number<T: ArrowPrimitiveType<Native: Into<Value>>>(array: &dyn Array, at: usize) -> Value {
     array.as_primitive::<T>().value(at).into()
 }
 
-fn list(items: &dyn Array) -> Value {
-    Value::Array((0..items.len()).map(|at| cell(items, at)).collect())
-}
-
-/// A value of a column that keeps each distinct value once.
-fn word(array: &dyn Array, at: usize) -> Value {
-    fn of<K: ArrowDictionaryKeyType>(array: &dyn Array, at: usize) -> Option<Value> {
-        let words = array.as_any().downcast_ref::<DictionaryArray<K>>()?;
-        Some(words.key(at).map_or(Value::Null, |key| cell(words.values().as_ref(), key)))
-    }
-    of::<Int8Type>(array, at)
-        .or_else(|| of::<Int16Type>(array, at))
-        .or_else(|| of::<Int32Type>(array, at))
-        .or_else(|| of::<Int64Type>(array, at))
-        .or_else(|| of::<UInt8Type>(array, at))
-        .or_else(|| of::<UInt16Type>(array, at))
-        .or_else(|| of::<UInt32Type>(array, at))
-        .or_else(|| of::<UInt64Type>(array, at))
-        .expect("keys of words are whole numbers")
+/// The decoder's panic: it met what it was not made for.
+fn of_panic(said: String) -> Failure {
+    Failure::Content(format!("its content contradicts itself, so the file is damaged: {said}"))
 }
 
 fn of_parquet(error: ParquetError) -> Failure {
@@ -170,7 +240,7 @@ fn of_parquet(error: ParquetError) -> Failure {
 
 fn of_arrow(error: ArrowError) -> Failure {
     match error {
-        ArrowError::IoError(_, error) => super::json::of_io(error),
+        ArrowError::IoError(_, error) => of_io(error),
         ArrowError::ParquetError(message) => {
             Failure::Content(format!("not Parquet as expected: {message}"))
         }

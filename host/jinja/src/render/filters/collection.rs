@@ -170,7 +170,7 @@ impl Renderer<'_> {
         for item in value.iterate(&self.budget)? {
             let key = self.follow(&item, &path, None)?;
             let key = if is_strict { key } else { super::select::without_case(key) };
-            if seen.insert(crate::value::Key::of(&key)?) {
+            if seen.insert(crate::value::Key::of(&key, &self.budget)?) {
                 kept.push(item);
             }
         }

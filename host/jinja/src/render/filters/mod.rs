@@ -44,7 +44,7 @@ impl Renderer<'_> {
             "float" => self.float(value, values),
             "forceescape" => {
                 values.unnamed::<0>(name, 0)?;
-                Ok(Value::markup(crate::html::escape(&self.text(&value)?)))
+                crate::html::escape(&self.text(&value)?, &self.budget).map(Value::markup)
             }
             "format" => self.format(value, values),
             "groupby" => self.groupby(value, values),

@@ -7,6 +7,7 @@ use crate::error::{Error, Result};
 use crate::operators::negative;
 use crate::value::Value;
 use crate::write::round_to;
+use std::cmp::Ordering;
 
 impl Renderer<'_> {
     pub(super) fn abs(&mut self, value: Value, values: Values) -> Result<Value> {
@@ -75,8 +76,12 @@ impl Renderer<'_> {
                 let unit = 10i128.checked_pow(precision.unsigned_abs());
                 let Some(unit) = unit else { return Ok(Value::Int(0)) };
                 let (quotient, rest) = (whole.div_euclid(unit), whole.rem_euclid(unit));
-                let is_up = 2 * rest > unit || 2 * rest == unit && quotient % 2 != 0;
-                Ok(Value::Int((quotient + i128::from(is_up)) * unit))
+                let is_up = match rest.cmp(&(unit - rest)) {
+                    Ordering::Equal => quotient % 2 != 0,
+                    ordering => ordering.is_gt(),
+                };
+                let rounded = (quotient + i128::from(is_up)).checked_mul(unit);
+                rounded.map(Value::Int).ok_or_else(too_large)
             }
             ("common", None) => Ok(Value::Float(round_to(number, precision))),
             _ => {
@@ -122,6 +127,10 @@ impl Renderer<'_> {
         }
         Ok(Value::str(format!("{:.1} {last}{suffix}", base * bytes / unit)))
     }
+}
+
+fn too_large() -> Error {
+    Error::limit("an integer larger than this engine's, of 128 bits")
 }
 
 /// `int(float)`; `None` for a NaN or infinity.
@@ -174,7 +183,7 @@ fn parse_int(text: &str, base: Option<i128>) -> Result<Option<i128>> {
         number = number
             .checked_mul(radix)
             .and_then(|number| number.checked_add(digit.into()))
-            .ok_or_else(|| Error::limit("an integer larger than this engine's, of 128 bits"))?;
+            .ok_or_else(too_large)?;
     }
     Ok(Some(if is_negative { -number } else { number }))
 }

@@ -3,7 +3,7 @@
 use super::super::Renderer;
 use super::super::arguments::Values;
 use crate::error::{Error, Result};
-use crate::value::{Items, Missing, Value, compare, equal};
+use crate::value::{Items, Missing, Value, compare, equal, sorted};
 use std::cmp::Ordering;
 use std::rc::Rc;
 
@@ -133,21 +133,14 @@ impl Renderer<'_> {
     /// Values in the order of their keys; equal ones stay as they stood.
     pub(super) fn in_order(
         &self,
-        mut keyed: Vec<(Vec<Value>, Value)>,
+        keyed: Vec<(Vec<Value>, Value)>,
         is_reverse: bool,
     ) -> Result<Vec<Value>> {
-        let mut failed = None;
-        keyed.sort_by(|(a, _), (b, _)| {
-            if failed.is_some() {
-                return Ordering::Equal;
-            }
-            let ordering = self.order(a, b).unwrap_or_else(|error| {
-                failed = Some(error);
-                Ordering::Equal
-            });
-            if is_reverse { ordering.reverse() } else { ordering }
-        });
-        failed.map_or_else(|| Ok(keyed.into_iter().map(|(_, value)| value).collect()), Err)
+        let keyed = sorted(keyed, &mut |(a, _), (b, _)| {
+            let ordering = self.order(a, b)?;
+            Ok(if is_reverse { ordering.reverse() } else { ordering })
+        })?;
+        Ok(keyed.into_iter().map(|(_, value)| value).collect())
     }
 
     fn order(&self, a: &[Value], b: &[Value]) -> Result<Ordering> {

@@ -79,15 +79,15 @@ impl Renderer<'_> {
         };
         // A line end is added before the text is cut, so that a text ending in one keeps it.
         let with_end = format!("{it}\n");
-        let lines = text::lines(&with_end, false);
-        self.budget.repeated(indent.len(), lines.len())?;
+        let num_lines = text::lines(&with_end, false).count();
+        self.budget.repeated(indent.len(), num_lines)?;
         self.budget.bytes(it.len())?;
         let blank = blank.is_some_and(|it| it.is_true());
         let mut out = String::new();
         if first.is_some_and(|it| it.is_true()) {
             out.push_str(&indent);
         }
-        for (i, line) in lines.iter().enumerate() {
+        for (i, line) in text::lines(&with_end, false).enumerate() {
             if i > 0 {
                 out.push('\n');
                 if blank || !line.is_empty() {
@@ -203,7 +203,7 @@ impl Renderer<'_> {
     pub(super) fn trim(&mut self, value: Value, values: Values) -> Result<Value> {
         let [set] = values.bind("trim", ["chars"], 0)?;
         let text = self.text(&value)?;
-        let trimmed = stripped(&text, "strip", set.as_ref())?;
+        let trimmed = stripped(&text, "strip", set.as_ref(), &self.budget)?;
         let is_markup = matches!(&value, Value::Str(text) if text.is_markup);
         Ok(if is_markup { Value::markup(trimmed) } else { Value::str(trimmed) })
     }
@@ -223,7 +223,7 @@ impl Renderer<'_> {
         if leeway < 0 {
             return Err(Error::value(format!("expected leeway >= 0, got {leeway}")));
         }
-        if value.len()? as i128 <= length + leeway {
+        if value.len()? as i128 <= length.saturating_add(leeway) {
             return Ok(value.clone());
         }
         let it = text_of("truncate", &value)?;
@@ -288,7 +288,8 @@ impl Renderer<'_> {
             if key.contains(|c| is_space(c) || "/>=".contains(c)) {
                 return Err(Error::value(format!("Invalid character in attribute name: {key}")));
             }
-            parts.push(format!("{}=\"{}\"", escape(key), self.escaped(value)?));
+            let key = escape(key, &self.budget)?;
+            parts.push(format!("{key}=\"{}\"", self.escaped(value)?));
         }
         let text = parts.join(" ");
         let is_spaced = spaced.is_none_or(|it| it.is_true()) && !text.is_empty();

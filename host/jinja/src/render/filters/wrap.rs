@@ -6,6 +6,7 @@ use crate::characters::{is_decimal, is_word};
 use crate::error::{Error, Result};
 use crate::text;
 use crate::value::Value;
+use std::collections::VecDeque;
 
 impl Renderer<'_> {
     pub(super) fn wordwrap(&mut self, value: Value, values: Values) -> Result<Value> {
@@ -30,53 +31,47 @@ impl Renderer<'_> {
                 )));
             }
         };
-        self.budget.repeated(it.len() + 1, wrap.len() + 1)?;
         self.budget.steps(it.len())?;
-        let width = width as usize;
-        let lines: Vec<String> = text::lines(it, false)
-            .iter()
-            .map(|line| wrapped(line, width, breaks_words, breaks_hyphens).join(wrap))
-            .collect();
-        Ok(Value::str(lines.join(wrap)))
+        let mut out = String::new();
+        for (number, line) in text::lines(it, false).enumerate() {
+            if number > 0 {
+                out.push_str(wrap);
+            }
+            self.budget.repeated(line.chars().count(), 2 * size_of::<&str>())?;
+            let lines = wrapped(line, width as usize, breaks_words, breaks_hyphens);
+            self.budget.repeated(wrap.len() + 1, lines.len())?;
+            self.budget.bytes(line.len() + wrap.len())?;
+            out.push_str(&lines.join(wrap));
+        }
+        Ok(Value::str(out))
     }
 }
 
 /// Lines no longer than `width`, white space at their ends dropped.
 fn wrapped(line: &str, width: usize, breaks_words: bool, breaks_hyphens: bool) -> Vec<String> {
-    let mut rest: Vec<String> = chunks(line, breaks_hyphens);
-    rest.reverse();
+    let mut rest: VecDeque<&str> = chunks(line, breaks_hyphens).into();
     let mut lines: Vec<String> = Vec::new();
     while !rest.is_empty() {
-        if !lines.is_empty() && rest.last().is_some_and(|chunk| is_white(chunk)) {
-            rest.pop();
+        if !lines.is_empty() && rest.front().is_some_and(|chunk| is_white(chunk)) {
+            rest.pop_front();
         }
-        let mut current: Vec<String> = Vec::new();
+        let mut current: Vec<&str> = Vec::new();
         let mut length = 0;
-        while let Some(chunk) = rest.last() {
-            let chunk_length = chunk.chars().count();
-            if length + chunk_length > width {
-                break;
-            }
+        while let Some(chunk) = rest.front() {
+            let Some(chunk_length) = length_within(chunk, width - length) else { break };
             length += chunk_length;
-            current.extend(rest.pop());
+            current.extend(rest.pop_front());
         }
-        let is_too_long = rest.last().is_some_and(|chunk| chunk.chars().count() > width);
-        if is_too_long {
+        if let Some(chunk) = rest.front_mut()
+            && length_within(chunk, width).is_none()
+        {
             if breaks_words {
-                let chunk = rest.pop().unwrap_or_default();
-                let mut cut = text::byte_of(&chunk, (width - length).max(usize::from(width == 0)));
-                if breaks_hyphens {
-                    let hyphen = chunk[..cut].rfind('-');
-                    if let Some(hyphen) = hyphen
-                        && chunk[..hyphen].contains(|c| c != '-')
-                    {
-                        cut = hyphen + 1;
-                    }
-                }
-                current.push(chunk[..cut].to_owned());
-                rest.push(chunk[cut..].to_owned());
+                let cut = cut_of(chunk, width - length, breaks_hyphens);
+                let (before, behind) = chunk.split_at(cut);
+                current.push(before);
+                *chunk = behind;
             } else if current.is_empty() {
-                current.extend(rest.pop());
+                current.extend(rest.pop_front());
             }
         }
         if current.last().is_some_and(|chunk| is_white(chunk)) {
@@ -87,6 +82,24 @@ fn wrapped(line: &str, width: usize, breaks_words: bool, breaks_hyphens: bool) -
         }
     }
     lines
+}
+
+/// How many characters a chunk has, where it has no more than `most`; no more are looked at.
+fn length_within(chunk: &str, most: usize) -> Option<usize> {
+    match chunk.char_indices().nth(most) {
+        Some(_) => None,
+        None => Some(chunk.chars().count()),
+    }
+}
+
+/// Where a word is cut that is longer than `room`: behind its last hyphen there, else at the end of it.
+fn cut_of(word: &str, room: usize, breaks_hyphens: bool) -> usize {
+    let cut = text::byte_of(word, room);
+    let hyphen = word[..cut].rfind('-').filter(|_| breaks_hyphens);
+    match hyphen {
+        Some(hyphen) if word[..hyphen].contains(|c| c != '-') => hyphen + 1,
+        _ => cut,
+    }
 }
 
 /// What `textwrap` takes for white space.
@@ -100,14 +113,14 @@ fn is_white(chunk: &str) -> bool {
 
 /// Words and the white space between them; a word is cut behind its hyphens where letters stand
 /// around them.
-fn chunks(line: &str, breaks_hyphens: bool) -> Vec<String> {
+fn chunks(line: &str, breaks_hyphens: bool) -> Vec<&str> {
     let mut chunks = Vec::new();
     let mut rest = line;
     while let Some(first) = rest.chars().next() {
         let end = rest.find(|c| is_blank(c) != is_blank(first)).unwrap_or(rest.len());
         let (chunk, behind) = rest.split_at(end);
         match is_blank(first) || !breaks_hyphens {
-            true => chunks.push(chunk.to_owned()),
+            true => chunks.push(chunk),
             false => chunks.extend(parts_of_word(chunk)),
         }
         rest = behind;
@@ -115,24 +128,28 @@ fn chunks(line: &str, breaks_hyphens: bool) -> Vec<String> {
     chunks
 }
 
-fn parts_of_word(word: &str) -> Vec<String> {
-    let characters: Vec<char> = word.chars().collect();
-    let at = |place: usize| characters.get(place).copied();
+fn parts_of_word(word: &str) -> Vec<&str> {
+    let characters: Vec<(usize, char)> = word.char_indices().collect();
+    let at = |place: usize| characters.get(place).map(|(_, c)| *c);
     let is_letter = |place: usize| at(place).is_some_and(|c| is_word(c) && !is_decimal(c));
     let is_hyphen = |place: usize| at(place) == Some('-');
-    let mut parts = vec![String::new()];
-    let mut is_dash = false;
-    for (place, c) in characters.iter().enumerate() {
-        let run = characters[place..].iter().take_while(|c| **c == '-').count();
+    let mut parts = Vec::new();
+    let (mut start, mut is_dash) = (0, false);
+    // Hyphens from here on.
+    let mut run = 0;
+    for (place, (byte, _)) in characters.iter().enumerate() {
+        if run == 0 {
+            run = characters[place..].iter().take_while(|(_, c)| *c == '-').count();
+        }
         let is_behind_word = place > 0
             && !is_hyphen(place - 1)
             && at(place - 1).is_some_and(|c| is_word(c) || "!\"'&.,?".contains(c));
         let begins_dash = run >= 2 && is_behind_word && at(place + run).is_some_and(is_word);
         if begins_dash || is_dash && run == 0 {
-            parts.push(String::new());
+            parts.push(&word[start..*byte]);
+            start = *byte;
         }
         is_dash = begins_dash || is_dash && run > 0;
-        parts.last_mut().expect("one part at least").push(*c);
         // A hyphen with two letters on each side, or one letter and another hyphen.
         let is_break = run == 1
             && !is_dash
@@ -142,8 +159,11 @@ fn parts_of_word(word: &str) -> Vec<String> {
             && is_letter(place + 1)
             && (is_letter(place + 2) || is_hyphen(place + 2) && is_letter(place + 3));
         if is_break {
-            parts.push(String::new());
+            parts.push(&word[start..=*byte]);
+            start = byte + 1;
         }
+        run = run.saturating_sub(1);
     }
+    parts.push(&word[start..]);
     parts
 }

@@ -26,7 +26,7 @@ impl Renderer<'_> {
             (Value::Dict(dict), "get") => {
                 let [key, default] = values.unnamed::<2>(name, 1)?;
                 let key = key.expect("a required argument");
-                let found = dict.get(&key)?.cloned();
+                let found = dict.get(&key, &self.budget)?.cloned();
                 Ok(found.or(default).unwrap_or(Value::None))
             }
             (Value::Dict(_) | Value::List(_), "copy") => {

@@ -3,11 +3,13 @@
 use super::super::Renderer;
 use super::super::arguments::{Values, integer, size, text as text_of};
 use super::unsupported;
+use crate::budget::Budget;
 use crate::characters::{is_alpha, is_decimal, is_digit, is_numeric, is_printable, is_space};
 use crate::error::{Error, Result};
 use crate::text;
 use crate::value::{Text, Value};
 use crate::write::{Align, Step, format, pad};
+use std::collections::HashSet;
 use std::rc::Rc;
 
 impl Renderer<'_> {
@@ -32,7 +34,7 @@ impl Renderer<'_> {
             }
             "strip" | "lstrip" | "rstrip" => {
                 let [set] = values.unnamed::<1>(name, 0)?;
-                again(stripped(it, name, set.as_ref())?.to_owned())
+                again(stripped(it, name, set.as_ref(), &self.budget)?.to_owned())
             }
             "isalnum" | "isalpha" | "isascii" | "isdecimal" | "isdigit" | "isidentifier"
             | "islower" | "isnumeric" | "isprintable" | "isspace" | "istitle" | "isupper" => {
@@ -44,8 +46,7 @@ impl Renderer<'_> {
             "split" | "rsplit" => self.split(it, name, values),
             "splitlines" => {
                 let [keep] = values.bind(name, ["keepends"], 0)?;
-                let lines = text::lines(it, keep.is_some_and(|keep| keep.is_true()));
-                self.texts(lines)
+                self.texts(text::lines(it, keep.is_some_and(|keep| keep.is_true())))
             }
             "partition" | "rpartition" => {
                 let [separator] = values.unnamed::<1>(name, 1)?;
@@ -129,10 +130,25 @@ impl Renderer<'_> {
         }
     }
 
-    /// A list of texts.
-    pub(in crate::render) fn texts(&self, parts: Vec<&str>) -> Result<Value> {
-        self.budget.bytes(parts.iter().map(|part| part.len() + 16).sum())?;
-        Value::list(parts.into_iter().map(Value::str).collect(), &self.budget)
+    /// A list of texts, each paid for before the next is looked for.
+    fn texts<'t>(&self, parts: impl Iterator<Item = &'t str>) -> Result<Value> {
+        Value::list(self.paid(parts)?, &self.budget)
+    }
+
+    /// The same, of parts that come from the last to the first.
+    fn texts_from_end<'t>(&self, parts: impl Iterator<Item = &'t str>) -> Result<Value> {
+        let mut texts = self.paid(parts)?;
+        texts.reverse();
+        Value::list(texts, &self.budget)
+    }
+
+    fn paid<'t>(&self, parts: impl Iterator<Item = &'t str>) -> Result<Vec<Value>> {
+        let text = |part: &'t str| {
+            // A value, and a text of its own behind it.
+            self.budget.bytes(part.len() + size_of::<Value>() + 32)?;
+            Ok(Value::str(part))
+        };
+        parts.map(text).collect()
     }
 
     fn search(&mut self, it: &str, name: &str, values: Values) -> Result<Value> {
@@ -174,6 +190,7 @@ impl Renderer<'_> {
         let within = text::between(it, bound(start)?, bound(end)?);
         for affix in &affixes {
             let affix = text_of(name, affix)?;
+            self.budget.steps(1 + affix.len() / 64)?;
             let has_affix = within.is_some_and(|(_, text)| match name {
                 "startswith" => text.starts_with(affix),
                 _ => text.ends_with(affix),
@@ -189,25 +206,22 @@ impl Renderer<'_> {
         let [separator, limit] = values.bind(name, ["sep", "maxsplit"], 0)?;
         let limit = limit.as_ref().map_or(Ok(-1), integer)?;
         let limit = usize::try_from(limit).unwrap_or(usize::MAX);
-        let parts = match (&separator, name) {
-            (None | Some(Value::None), "split") => text::split_white(it, limit),
-            (None | Some(Value::None), _) => text::split_white_from_end(it, limit),
-            (Some(separator), _) => {
-                let separator = text_of(name, separator)?;
-                if separator.is_empty() {
-                    return Err(Error::value("empty separator"));
-                }
-                let count = limit.saturating_add(1);
-                if name == "split" {
-                    it.splitn(count, separator).collect()
-                } else {
-                    let mut parts: Vec<&str> = it.rsplitn(count, separator).collect();
-                    parts.reverse();
-                    parts
-                }
-            }
+        let separator = separator.filter(|it| !matches!(it, Value::None));
+        let Some(separator) = separator else {
+            return match name {
+                "split" => self.texts(text::split_white(it, limit)),
+                _ => self.texts_from_end(text::split_white_from_end(it, limit)),
+            };
         };
-        self.texts(parts)
+        let separator = text_of(name, &separator)?;
+        if separator.is_empty() {
+            return Err(Error::value("empty separator"));
+        }
+        let count = limit.saturating_add(1);
+        match name {
+            "split" => self.texts(it.splitn(count, separator)),
+            _ => self.texts_from_end(it.rsplitn(count, separator)),
+        }
     }
 
     /// `text.replace(old, new, count)`, where a negative count means all.
@@ -376,12 +390,17 @@ pub(in crate::render) fn stripped<'a>(
     it: &'a str,
     name: &str,
     set: Option<&Value>,
+    budget: &Budget,
 ) -> Result<&'a str> {
     let set = match set {
         None | Some(Value::None) => None,
-        Some(set) => Some(text_of(name, set)?),
+        Some(set) => {
+            let set = text_of(name, set)?;
+            budget.repeated(set.len(), 2 * size_of::<char>())?;
+            Some(set.chars().collect::<HashSet<char>>())
+        }
     };
-    let is_stripped = |c: char| set.map_or_else(|| is_space(c), |set| set.contains(c));
+    let is_stripped = |c: char| set.as_ref().map_or_else(|| is_space(c), |set| set.contains(&c));
     Ok(match name {
         "lstrip" => it.trim_start_matches(is_stripped),
         "rstrip" => it.trim_end_matches(is_stripped),
