@@ -220,7 +220,11 @@ fn much_work_that_is_little_is_done() {
         ("{{ ('x' * 3000000) | wordwrap(1) | length }}".into(), "5999999"),
         ("{{ ('-' * 3000000) | wordwrap(1000000) | length }}".into(), "3000002"),
         ("{{ ('a' * 1000000).strip('b' * 1000000 ~ 'a') | length }}".into(), "0"),
-        ("{{ (range(50) | list + ['nan' | float] * 30 + range(50) | list) | sort | length }}".into(), "130"),
+        (
+            "{{ (range(50) | list + ['nan' | float] * 30 + range(50) | list) | sort | length }}"
+                .into(),
+            "130",
+        ),
         (format!("{names}done"), "done"),
     ];
     for (source, expected) in sources {

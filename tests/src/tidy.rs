@@ -134,8 +134,11 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
         "iterit-abi" | "iterit-jinja" | "xtask" => &[],
         "iterit-sdk" => &["iterit-abi"],
         "iterit-core" => &["iterit-jinja", "iterit-sdk"],
+        "iterit-manifest" => &["iterit-abi", "iterit-sdk"],
         "iterit-torch" => &["iterit-core"],
-        "iterit-host" => &["iterit-abi", "iterit-core", "iterit-sdk", "iterit-torch"],
+        "iterit-host" => {
+            &["iterit-abi", "iterit-core", "iterit-manifest", "iterit-sdk", "iterit-torch"]
+        }
         _ if is_plugin => &["iterit-sdk"],
         // The tests call what needs no libtorch; the rest they reach through the binary.
         "iterit-tests" => &["iterit-core", "iterit-sdk", "iterit-plugin-*"],

@@ -24,7 +24,8 @@ pub(crate) fn binary(operator: Operator, a: &Value, b: &Value, budget: &Budget) 
         (Operator::Add, Value::Str(left), Value::Str(right)) => {
             budget.bytes(left.text.len() + right.text.len())?;
             let is_markup = left.is_markup || right.is_markup;
-            let text = part(left, is_markup, budget)?.into_owned() + &part(right, is_markup, budget)?;
+            let text =
+                part(left, is_markup, budget)?.into_owned() + &part(right, is_markup, budget)?;
             return Ok(if is_markup { Value::markup(text) } else { Value::str(text) });
         }
         (Operator::Add, Value::List(left), Value::List(right)) => {

@@ -2,7 +2,7 @@
 //! is a path; any other is a name that some manifest in the search path offers.
 
 use super::error::{Error, Result, all_or_faults};
-use super::{manifest, stale};
+use super::stale;
 use iterit_sdk::{Manifest, PluginKind, ScorerManifest};
 use std::{
     env, fs,
@@ -162,7 +162,7 @@ fn find_path(item: &str) -> Result<Found> {
 pub(super) fn in_library(path: &Path) -> Result<Vec<Found>> {
     let fault = |said: String| Error::new(format!("plugin `{}`: {said}", path.display()));
     let path = path.canonicalize().map_err(|error| fault(format!("cannot be read: {error}")))?;
-    let manifest = manifest::read(&path).map_err(fault)?;
+    let manifest = iterit_manifest::read(&path).map_err(fault)?;
     let found: Vec<_> =
         manifest.scorers.iter().map(|scorer| Found::new(&path, &manifest, scorer)).collect();
     match found.is_empty() {
@@ -225,7 +225,7 @@ fn passed_over(name: &str, search_path: &SearchPath) -> Option<String> {
         let file = file_name(&path);
         let meant =
             file.strip_suffix(&wanted).is_some_and(|rest| rest == "lib" || rest.ends_with('_'));
-        let reason = manifest::read(&path).err().filter(|_| meant)?;
+        let reason = iterit_manifest::read(&path).err().filter(|_| meant)?;
         Some(format!("`{}` was passed over: {reason}", path.display()))
     })
 }
@@ -244,7 +244,7 @@ fn nearest<'a>(name: &str, offered: &'a [String]) -> Option<&'a str> {
 fn offers_in(folder: &Path) -> Vec<Found> {
     let mut offers = Vec::new();
     for path in libraries_in(folder) {
-        if let Ok(manifest) = manifest::read(&path) {
+        if let Ok(manifest) = iterit_manifest::read(&path) {
             let scorers = manifest.scorers.iter();
             offers.extend(scorers.map(|scorer| Found::new(&path, &manifest, scorer)));
         }

@@ -8,7 +8,6 @@
 //! Every step reports all its faults at once, a line each.
 
 mod error;
-mod manifest;
 mod stale;
 
 mod find;

@@ -53,7 +53,8 @@ impl TensorFile {
         let metadata: Metadata = serde_json::from_slice(&header)
             .map_err(|error| not_one(&format!("its header is wrong: {error}")))?;
         let data_start = PREAMBLE + header_length;
-        let expected = data_start + metadata.data_len() as u64;
+        // The header may say anything.
+        let expected = data_start.saturating_add(metadata.data_len() as u64);
         if length != expected {
             let fault = if length < expected { "truncated" } else { "too long" };
             return Err(Error::file(
@@ -296,6 +297,10 @@ mod tests {
         not_json[9] = b'?';
         let mut longer = whole.clone();
         longer.push(0);
+        let (all, header) = (usize::MAX, "{\"a\":{\"dtype\":\"U8\",");
+        let header = format!("{header}\"shape\":[{all}],\"data_offsets\":[0,{all}]}}}}");
+        let mut endless = (header.len() as u64).to_le_bytes().to_vec();
+        endless.extend(header.as_bytes());
         for (contents, fault) in [
             (&whole[..0], "it has 0 bytes"),
             (&whole[..20], "its header should have"),
@@ -303,6 +308,7 @@ mod tests {
             (&longer[..], "too long: the file has"),
             (&not_json[..], "its header is wrong"),
             (b"[{\"instruction\": \"hello\"}]", "its header should have"),
+            (&endless, "truncated: the file has"),
         ] {
             let broken = folder.path().join("broken.safetensors");
             std::fs::write(&broken, contents).unwrap();

@@ -24,6 +24,7 @@ mod boundary;
 mod browser;
 mod demo;
 mod deny;
+mod fuzz;
 mod install;
 mod oracle;
 mod pip;
@@ -103,6 +104,14 @@ enum Verb {
     },
     /// Look up licences, advisories and origins of every dependency, by cargo-deny
     Deny,
+    /// Feed everything that reads strangers' files with what libFuzzer makes up, by cargo-fuzz
+    Fuzz {
+        /// Which; all in turn where none is named
+        targets: Vec<String>,
+        /// For how long each
+        #[arg(long, default_value_t = 20)]
+        minutes: u32,
+    },
     /// What CI runs: set-up, format, clippy, docs and the tests
     Ci,
 }
@@ -132,6 +141,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
         Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),
         Verb::Deny => deny::run(),
+        Verb::Fuzz { targets, minutes } => fuzz::run(&targets, minutes),
         Verb::Ci => ci::run(),
     }
 }

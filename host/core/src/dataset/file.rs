@@ -67,7 +67,8 @@ pub(super) fn load(
         }
     };
     bad.left -= faults.number;
-    bad.skipped.extend(faults.kept.into_iter().map(|fault| format!("`{}`: {fault}", path.display())));
+    bad.skipped
+        .extend(faults.kept.into_iter().map(|fault| format!("`{}`: {fault}", path.display())));
     dataset.sha256.insert(path.display().to_string(), account.sha256);
     let notes = account.notes.iter().map(|note| Note::of(LogLevel::Info, path, note));
     dataset.notes.extend(notes);

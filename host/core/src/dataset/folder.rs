@@ -419,13 +419,17 @@ mod tests {
             check(
                 &[&format!(r#"state.json={{"_data_files": [{{"filename": "{name}"}}]}}"#)],
                 Purpose::Training,
-                &["`DIR/state.json`: `_data_files` names no files beside it, expected those that `datasets` saved"],
+                &[
+                    "`DIR/state.json`: `_data_files` names no files beside it, expected those that `datasets` saved",
+                ],
             );
         }
         check(
             &[r#"dataset_dict.json={"splits": ["train/../../other"]}"#],
             Purpose::Training,
-            &["`DIR/dataset_dict.json`: its split `train/../../other` is no name of a folder in it"],
+            &[
+                "`DIR/dataset_dict.json`: its split `train/../../other` is no name of a folder in it",
+            ],
         );
     }
 

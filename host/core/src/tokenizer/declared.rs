@@ -228,7 +228,8 @@ fn older_list(ids: &Value, names: &Names) -> Result<Listed, String> {
     let special = texts(named.iter().map(|(_, token)| token).chain(&names.extra));
     let read = |(text, id): (&String, &Value)| {
         let parsed = id.as_u64().and_then(|id| u32::try_from(id).ok());
-        let parsed = parsed.ok_or_else(|| format!("`{text}`: expected an id, found `{}`", shown(id)))?;
+        let parsed =
+            parsed.ok_or_else(|| format!("`{text}`: expected an id, found `{}`", shown(id)))?;
         Ok((parsed, AddedToken::from(text.clone(), special.contains(text.as_str()))))
     };
     ids.as_object().unwrap_or(&Map::new()).iter().map(read).collect()

@@ -112,7 +112,9 @@ fn read_object(path: &Path) -> Result<Value> {
         .map_err(|error| Error::file(path, format!("not JSON: {error}")))?;
     match value {
         Value::Object(_) => Ok(value),
-        other => Err(Error::file(path, format!("expected a JSON object, found `{}`", shown(&other)))),
+        other => {
+            Err(Error::file(path, format!("expected a JSON object, found `{}`", shown(&other))))
+        }
     }
 }
 

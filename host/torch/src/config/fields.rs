@@ -9,6 +9,7 @@
 use super::is_set;
 use super::known::{canonical, is_inert, known_fields, released_dropout};
 use crate::layers::activation::Activation;
+use iterit_core::error::shown;
 use serde_json::{Map, Value};
 use std::borrow::Cow;
 use std::cell::RefCell;
@@ -239,6 +240,7 @@ impl<'a> Fields<'a> {
 
     /// Adds the fault of a value that is not supported.
     pub(crate) fn unsupported(&self, name: &str, found: &dyn std::fmt::Display, expected: &str) {
+        let found = shown(found);
         self.fault(format!("`{name}` is {found}, which is not supported: expected {expected}"));
     }
 
@@ -285,7 +287,7 @@ impl<'a> Fields<'a> {
             None => default(),
             Some(Value::Null) => None,
             Some(value) => read(value).or_else(|| {
-                self.fault(format!("`{name}` is {value}: expected {expected}"));
+                self.fault(format!("`{name}` is {}: expected {expected}", shown(value)));
                 default()
             }),
         }

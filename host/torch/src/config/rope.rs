@@ -3,6 +3,7 @@
 
 use super::Fields;
 use crate::layers::rope::{LongRope, Rope, RopeScaling, Yarn};
+use iterit_core::error::shown;
 use serde_json::{Map, Value};
 
 /// What an architecture takes where the file says nothing.
@@ -79,8 +80,9 @@ impl Parameters<'_> {
             "longrope" | "su" => RopeScaling::LongRope(self.longrope(rotary_dim / 2)),
             other => {
                 self.fields.fault(format!(
-                    "rope type `{other}` is not supported: expected `default`, `linear`, `llama3`, \
-                     `yarn` or `longrope`"
+                    "rope type `{}` is not supported: expected `default`, `linear`, `llama3`, \
+                     `yarn` or `longrope`",
+                    shown(&other)
                 ));
                 RopeScaling::Default
             }
@@ -162,7 +164,8 @@ impl Parameters<'_> {
                     "the rotary embedding has {found} for `{name}`: expected {pairs}, one for each \
                      two features that turn together"
                 ));
-                vec![1.0; pairs]
+                // Nobody computes with what is refused, and `pairs` is as large as the file says.
+                Vec::new()
             }
         }
     }
@@ -178,7 +181,7 @@ impl Parameters<'_> {
         let value = self.object.get(name).filter(|value| !value.is_null())?;
         let number = value.as_f64();
         if number.is_none() {
-            self.fields.fault(format!("`{name}` is {value}: expected a number"));
+            self.fields.fault(format!("`{name}` is {}: expected a number", shown(value)));
         }
         number
     }

@@ -408,6 +408,15 @@ mod tests {
                 json!({"rope_scaling": {"type": "longrope", "factor": 2, "long_factor": [1, 2]}}),
                 vec!["no list of numbers for `short_factor`", "2 numbers for `long_factor`"],
             ),
+            (
+                json!({"head_dim": i32::MAX, "rope_scaling": {"type": "longrope", "factor": 2}}),
+                vec!["no list of numbers for `short_factor`: expected 1073741823"],
+            ),
+            (
+                json!({"num_attention_heads": i32::MAX, "head_dim": i32::MAX - 1}),
+                vec!["heads of a layer have 4611686011984936962 features together"],
+            ),
+            (json!({"hidden_act": "x".repeat(1_000_000)}), vec!["xxx…, which is not supported"]),
         ] {
             let message = shape(&config(None, "llama", &more)).unwrap_err();
             assert!(faults.iter().all(|fault| message.contains(fault)), "{message}");

@@ -10,6 +10,12 @@ use crate::layers::norm::NormShape;
 use crate::layers::rope::Rope;
 use iterit_core::learner::ModelLimits;
 
+/// Features that the heads of a layer may have together: no sum or product of sizes then overflows.
+const MOST_FEATURES: i64 = i32::MAX as i64;
+
+/// Experts that all layers may have together: each is a few names in a list.
+const MOST_EXPERTS: i64 = 1_000_000;
+
 /// Whether the head is the token embedding.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Embeddings {
@@ -105,31 +111,51 @@ impl DecoderShape {
 
     /// What makes it impossible to build, each fault in a line.
     pub(crate) fn faults(&self) -> Vec<String> {
-        let mut faults = Vec::new();
+        let (mut faults, mut num_experts) = (Vec::new(), 0_i64);
         for block in &self.blocks {
-            let (names, heads, key_heads) = match &block.mixer.shape {
+            let (names, heads, key_heads, features) = match &block.mixer.shape {
                 MixerShape::Attention(attention) => (
                     ["num_attention_heads", "num_key_value_heads"],
                     attention.num_attention_heads,
                     attention.num_key_value_heads,
+                    attention
+                        .num_attention_heads
+                        .max(attention.num_key_value_heads)
+                        .saturating_mul(attention.head_dim),
                 ),
                 MixerShape::GatedDelta(delta) => (
                     ["linear_num_value_heads", "linear_num_key_heads"],
                     delta.num_value_heads,
                     delta.num_key_heads,
+                    delta
+                        .num_value_heads
+                        .saturating_mul(delta.value_head_dim)
+                        .max(delta.num_key_heads.saturating_mul(delta.key_head_dim)),
                 ),
-                MixerShape::Latent(_) | MixerShape::ShortConvolution(_) => ([""; 2], 1, 1),
+                MixerShape::Latent(_) | MixerShape::ShortConvolution(_) => ([""; 2], 1, 1, 0),
             };
+            if features > MOST_FEATURES {
+                faults.push(format!(
+                    "heads of a layer have {features} features together: expected at most \
+                     {MOST_FEATURES}"
+                ));
+            }
             if heads % key_heads != 0 {
                 let [all, keys] = names;
                 faults.push(format!("`{keys}` {key_heads} does not divide `{all}` {heads}"));
             }
             if let FeedForwardShape::Experts(experts) = &block.feed_forward.shape {
                 let (all, picked) = (experts.num_experts, experts.router.num_experts_per_tok);
+                num_experts = num_experts.saturating_add(all);
                 if picked > all {
                     faults.push(format!("`num_experts_per_tok` is {picked}, of {all} experts"));
                 }
             }
+        }
+        if num_experts > MOST_EXPERTS {
+            faults.push(format!(
+                "the layers have {num_experts} experts together: expected at most {MOST_EXPERTS}"
+            ));
         }
         for rope in &self.ropes {
             if rope.rotary_dim % 2 != 0 || rope.rotary_dim == 0 {

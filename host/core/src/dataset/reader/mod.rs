@@ -22,11 +22,11 @@ mod table;
 
 use bytes::{Hashed, Peeked};
 use kind::{HEAD, Kind};
-use swell::Unpacked;
 use serde_json::Value;
 use std::fs::File;
 use std::io::{self, Read};
 use std::path::Path;
+use swell::Unpacked;
 
 /// What is done with a row: where it stands, and its value or why there is none.
 pub(super) type Visit<'a> = &'a mut dyn FnMut(&str, Result<Value, String>);

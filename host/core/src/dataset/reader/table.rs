@@ -52,9 +52,8 @@ fn parquet_in(
     swell: Swell,
     visit: Visit<'_>,
 ) -> Result<Vec<String>, Failure> {
-    let reader = guarded(|| {
-        ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build()
-    });
+    let reader =
+        guarded(|| ParquetRecordBatchReaderBuilder::try_new(file)?.with_batch_size(BATCH).build());
     batches(reader.map_err(of_panic)?.map_err(of_parquet)?, swell, visit)
 }
 

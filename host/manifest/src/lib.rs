@@ -1,18 +1,30 @@
 //! Reads a plugin's manifest from its file. None of the plugin's code runs, so a library for another
 //! machine, another ABI or half a library is refused by name instead of by a signal.
+//!
+//! A crate of its own because it looks at strangers' bytes: it is tried on its own, with bytes made to break
+//! it, and knows neither how plugins are found nor how they are loaded.
+
+#![forbid(unsafe_code)]
+#![warn(missing_docs)]
 
 use iterit_sdk::Manifest;
 use object::{
-    LittleEndian, Object, ObjectSection, ObjectSymbol, ReadCache, ReadRef, elf,
-    read::elf::{ElfFile64, FileHeader, ProgramHeader},
+    LittleEndian, Object, ObjectSection, ReadCache, ReadRef, SectionIndex, elf,
+    read::elf::{ElfFile64, FileHeader, ProgramHeader, Sym},
 };
 use std::{fs::File, path::Path};
+
+/// How many packages a message names.
+const SHOWN_PACKAGES: usize = 5;
 
 /// The manifest layout this host reads.
 const LAYOUT: u32 = 1;
 
-/// Reads it, or says in one line what the file is instead.
-pub(super) fn read(path: &Path) -> Result<Manifest, String> {
+/// The manifest of the library at a path.
+///
+/// # Errors
+/// What the file is instead, in a line, and below it a hint where there is something to do.
+pub fn read(path: &Path) -> Result<Manifest, String> {
     let file = File::open(path).map_err(|error| format!("cannot be read: {error}"))?;
     let facts = file.metadata().map_err(|error| format!("cannot be read: {error}"))?;
     if !facts.is_file() {
@@ -88,22 +100,39 @@ fn is_whole<'a, R: ReadRef<'a>>(data: R, size: u64) -> Result<(), String> {
 }
 
 fn manifest_bytes<'a, R: ReadRef<'a>>(data: R) -> Result<Vec<u8>, String> {
+    let endian = LittleEndian;
     let damaged = |error: object::Error| format!("a damaged shared library: {error}");
     let library = ElfFile64::<LittleEndian, R>::parse(data).map_err(damaged)?;
-    let mut manifests = Vec::new();
-    for symbol in library.dynamic_symbols().filter(|symbol| !symbol.is_undefined()) {
-        let name = symbol.name().map_err(damaged)?;
-        if let Some(package) = name.strip_prefix(iterit_abi::MANIFEST_SYMBOL) {
-            manifests.push((package, symbol));
+    let symbols = library.elf_dynamic_symbol_table();
+    // The names in one piece: looked up one by one, each would be kept for itself.
+    let names = match symbols.is_empty() {
+        true => &[],
+        false => {
+            let section = library.section_by_index(symbols.string_section()).map_err(damaged)?;
+            section.data().map_err(damaged)?
         }
-    }
+    };
+    let defined = symbols.iter().filter(|symbol| symbol.st_shndx(endian) != elf::SHN_UNDEF);
+    let manifests: Vec<_> = defined
+        .filter_map(|symbol| Some((package_of(names, symbol.st_name(endian))?, symbol)))
+        .collect();
     let [(_, symbol)] = &manifests[..] else {
         return Err(not_one_manifest(&manifests.iter().map(|m| m.0).collect::<Vec<_>>()));
     };
-    let section = symbol.section_index().ok_or("a damaged shared library: no section")?;
+    let section = symbol.st_shndx(endian).index().ok_or("a damaged shared library: no section")?;
+    let section = SectionIndex(section.into());
     let section = library.section_by_index(section).map_err(damaged)?;
-    let bytes = section.data_range(symbol.address(), symbol.size()).map_err(damaged)?;
+    let (address, size) = (symbol.st_value(endian), symbol.st_size(endian));
+    let bytes = section.data_range(address, size).map_err(damaged)?;
     Ok(bytes.ok_or("a damaged shared library: its manifest lies outside the file")?.to_vec())
+}
+
+/// The package in the name of a manifest's symbol, whose name begins at a place among all names.
+fn package_of(names: &[u8], place: u32) -> Option<&str> {
+    let name = names.get(usize::try_from(place).ok()?..)?;
+    let package = name.strip_prefix(iterit_abi::MANIFEST_SYMBOL.as_bytes())?;
+    let end = package.iter().position(|byte| *byte == 0)?;
+    std::str::from_utf8(&package[..end]).ok()
 }
 
 fn not_one_manifest(packages: &[&str]) -> String {
@@ -112,11 +141,16 @@ fn not_one_manifest(packages: &[&str]) -> String {
                hint: a plugin's crate calls `iterit_sdk::export_plugin!` and has \
                `crate-type = [\"cdylib\", \"rlib\"]`"
             .into(),
-        _ => format!(
-            "holds the plugins of several packages: `{}`\n\
-             hint: move what they share into a crate without `export_plugin!`",
-            packages.join("`, `")
-        ),
+        _ => {
+            let shown = &packages[..packages.len().min(SHOWN_PACKAGES)];
+            let more = packages.len() - shown.len();
+            let more = if more > 0 { format!(" and {more} more") } else { String::new() };
+            format!(
+                "holds the plugins of several packages: `{}`{more}\n\
+                 hint: move what they share into a crate without `export_plugin!`",
+                shown.join("`, `")
+            )
+        }
     }
 }
 
@@ -134,7 +168,11 @@ fn parse(json: &[u8]) -> Result<Manifest, String> {
              hint: use a newer iterit, or build the plugin with an older iterit-sdk"
         ));
     }
-    serde_json::from_slice(json).map_err(damaged)
+    let manifest: Manifest = serde_json::from_slice(json).map_err(damaged)?;
+    if serde_json::to_string(&manifest).is_ok_and(|text| text.contains("\\u00")) {
+        return Err("its manifest has control characters in it, expected texts".into());
+    }
+    Ok(manifest)
 }
 
 #[cfg(test)]
@@ -166,6 +204,17 @@ mod tests {
     }
 
     #[test]
+    fn a_library_without_any_code_has_a_manifest() {
+        // Where fuzzing starts from.
+        let mut library = include_bytes!("../../../tests/fuzz/seeds/manifest/whole").to_vec();
+        library[18..20].copy_from_slice(&this_program()[18..20]);
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("libmine.so");
+        fs::write(&path, library).unwrap();
+        assert_eq!(read(&path).unwrap().scorers[0].name, "mine");
+    }
+
+    #[test]
     fn a_library_cut_anywhere_is_refused() {
         let whole = this_program();
         for part in [20, 64, 1000, whole.len() / 2, whole.len() - 1] {
@@ -188,5 +237,31 @@ mod tests {
         assert!(said.starts_with("its manifest has layout 2, this host reads 1"), "{said}");
         let said = parse(b"{").unwrap_err();
         assert!(said.starts_with("its manifest cannot be read: "), "{said}");
+    }
+
+    #[test]
+    fn a_manifest_cannot_write_to_the_terminal() {
+        let manifest = |name: &str| {
+            let texts = ["version", "abi", "sdk", "rustc", "target", "panic", "profile"];
+            let texts: String = texts.map(|text| format!(r#", "{text}": "x""#)).concat();
+            let json =
+                format!(r#"{{"iterit_manifest": 1, "name": "{name}"{texts}, "scorers": []}}"#);
+            parse(json.as_bytes())
+        };
+        assert_eq!(manifest("größe").unwrap().name, "größe");
+        assert!(manifest("\\u001b[2J").unwrap_err().contains("control characters"));
+    }
+
+    #[test]
+    fn a_name_is_found_among_all_names_or_is_none() {
+        let names =
+            [b"\0x\0iterit_plugin_manifest_mine\0iterit_plugin_manifest_\xff\0", &b"end"[..]]
+                .concat();
+        assert_eq!(package_of(&names, 3), Some("mine"));
+        for place in [0, 1, 4, 31, names.len() as u32 - 3, names.len() as u32, u32::MAX] {
+            assert_eq!(package_of(&names, place), None, "{place}");
+        }
+        let many: Vec<&str> = (0..7).map(|_| "x").collect();
+        assert!(not_one_manifest(&many).contains("`x`, `x`, `x`, `x`, `x` and 2 more"));
     }
 }
