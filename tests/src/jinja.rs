@@ -107,12 +107,6 @@ fn a_strangers_template_is_stopped_and_named() {
              {{% set ns.x = {step} %}}{{% endfor %}}"
         )
     };
-    let twice = |step: &str| {
-        format!(
-            "{{% set ns = namespace(x=('a',)) %}}{{% for i in range(90) %}}\
-             {{% set ns.x = {step} %}}{{% endfor %}}"
-        )
-    };
     let sources = [
         nest,
         deep("(", ")"),
@@ -157,10 +151,7 @@ fn a_strangers_template_is_stopped_and_named() {
         // Values that hold the same one many times over, as keys.
         grow("(ns.x, ns.x)"),
         twice("(ns.x, ns.x)") + "{{ ns.x in {1: 2} }}",
-        twice("(ns.x, ns.x)") + "{{ {ns.x: 1} }}",
         twice("(ns.x, ns.x)") + "{{ [ns.x] | unique | list }}",
-        // Cycles of cycles, whose depth is asked again and again.
-        twice("cycler(ns.x, ns.x)"),
         // Numbers at the end of what the engine has.
         format!("{{% set ns = namespace(x=range(0, {LARGEST} // 2**28, 2**98)) %}}")
             + "{% for i in range(60) %}{% set ns.x = ns.x[::2] %}{% endfor %}",
@@ -168,13 +159,13 @@ fn a_strangers_template_is_stopped_and_named() {
         format!("{{{{ '%*d' % (-{LARGEST} - 1, 1) }}}}"),
         format!("{{{{ {LARGEST} | round(-38) }}}}"),
         // Work that a step does not show.
-        "{% set a = 'x' * 90000000 %}{% set b = 'x' * 89999999 ~ 'x' %}\
+        "{% set a = 'x' * 20000000 %}{% set b = 'x' * 19999999 ~ 'x' %}\
          {% for i in range(99999) %}{% if a == b %}{% endif %}{% endfor %}"
             .into(),
-        "{% set a = 'x' * 90000000 %}{% set b = ('x' * 89999999,) * 10000 %}\
+        "{% set a = 'x' * 20000000 %}{% set b = ('x' * 19999999,) * 10000 %}\
          {% for i in range(99999) %}{% if a.endswith(b) %}{% endif %}{% endfor %}"
             .into(),
-        "{% set a = {'x' * 90000000: 1} %}{% set b = 'x' * 89999999 ~ 'x' %}\
+        "{% set a = {'x' * 20000000: 1} %}{% set b = 'x' * 19999999 ~ 'x' %}\
          {% for i in range(99999) %}{% set c = a.get(b) %}{% endfor %}"
             .into(),
         // Many small parts of a text that cost more than it does.
@@ -182,7 +173,7 @@ fn a_strangers_template_is_stopped_and_named() {
         "{{ ('a ' * 10000000).split() | length }}".into(),
         "{{ ('a ' * 10000000).rsplit() | length }}".into(),
         "{{ ('ab' * 10000000).split('b') | length }}".into(),
-        "{{ ('<' * 200000000) | escape }}".into(),
+        "{{ ('<' * 110000000) | escape }}".into(),
         "{{ strftime_now('%c' * 50000000) }}".into(),
         "{{ ('\\n' * 10000000) | wordwrap(9, true, 'x' * 100000) }}".into(),
         format!("{{{{ dict({}) }}}}", arguments(5000)),
@@ -200,6 +191,14 @@ fn a_strangers_template_is_stopped_and_named() {
 
 /// The largest integer there is.
 const LARGEST: i128 = i128::MAX;
+
+/// A step that is done ninety times over to one value.
+fn twice(step: &str) -> String {
+    format!(
+        "{{% set ns = namespace(x=('a',)) %}}{{% for i in range(90) %}}\
+         {{% set ns.x = {step} %}}{{% endfor %}}"
+    )
+}
 
 /// As many named arguments.
 fn arguments(count: usize) -> String {
@@ -226,6 +225,8 @@ fn much_work_that_is_little_is_done() {
             "130",
         ),
         (format!("{names}done"), "done"),
+        // Cycles of cycles, whose depth is asked again and again.
+        (twice("cycler(ns.x, ns.x)") + "done", "done"),
     ];
     for (source, expected) in sources {
         let start = &source[..source.len().min(120)];
