@@ -7,7 +7,7 @@ use iterit_core::tokenizer::Tokenizer;
 use iterit_fuzz::{expect_words, file, folder, parts};
 use libfuzzer_sys::fuzz_target;
 
-const SMALL: &[u8] = include_bytes!("../tokenizer.json");
+const SMALL: &[u8] = include_bytes!("../../golden/models/llama-tied/tokenizer.json");
 
 const TEXT: &str = "<s>Hello, wörld</s>\n\n日本語 1234  <|im_end|>";
 
