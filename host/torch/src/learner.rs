@@ -114,7 +114,10 @@ impl TorchLearner {
         let constants: Vec<&str> = shape.constants.iter().map(|(end, _)| *end).collect();
         remarks.extend(beyond(&extra, &constants));
         remarks.extend(no_dropout(&shape.dropout));
-        guarded(|| Ok(grow(&mut weights, &mut shape, &mut config, options.vocabulary)))?;
+        guarded(|| {
+            grow(&mut weights, &mut shape, &mut config, options.vocabulary);
+            Ok(())
+        })?;
         let learner = Self::new(config, shape, options, device, (weights, packed));
         let folder = std::fs::canonicalize(folder).map_err(Error::io("find", folder))?;
         Ok(Self { extra, remarks, body, folder: Some(folder), ..learner })

@@ -170,7 +170,8 @@ const NO_TOKENIZER: &str = "no `tokenizer.json`, expected the folder of a Huggin
 
 /// What stands before the tokens of a letter.
 fn opening(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {
-    let ids = |special| asked(|| tokenizer.encode_fast("a", special)).map(|it| it.get_ids().to_vec());
+    let ids =
+        |special| asked(|| tokenizer.encode_fast("a", special)).map(|it| it.get_ids().to_vec());
     let (Ok(plain), Ok(whole)) = (ids(false), ids(true)) else { return Vec::new() };
     let place = whole.windows(plain.len().max(1)).position(|window| window == plain);
     place.map_or_else(Vec::new, |place| whole[..place].to_vec())
