@@ -95,8 +95,11 @@ fn chosen(names: &[String]) -> Result<Vec<&'static Target>> {
     if names.is_empty() {
         return Ok(TARGETS.iter().collect());
     }
-    let find = |name: &String| TARGETS.iter().find(|it| it.name == name.as_str()).ok_or(name);
-    names.iter().map(find).collect::<Result<_, _>>().map_err(|name| {
+    names.iter().map(|name| named(name)).collect()
+}
+
+fn named(name: &str) -> Result<&'static Target> {
+    TARGETS.iter().find(|it| it.name == name).ok_or_else(|| {
         let known: Vec<&str> = TARGETS.iter().map(|it| it.name).collect();
         Error::Told(format!("no target `{name}`\nhint: there are {}", known.join(", ")))
     })
