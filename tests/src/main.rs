@@ -7,6 +7,7 @@ mod golden;
 mod support;
 mod foreign;
 mod small_tokenizers;
+mod phantom;
 
 mod ifd_scores;
 mod bad_input;
@@ -32,6 +33,7 @@ mod config;
 mod conversations;
 mod dataset;
 mod data_files;
+mod on_cuda;
 mod spans;
 mod one_text;
 mod adapters;

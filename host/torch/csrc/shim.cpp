@@ -6,6 +6,7 @@
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -173,6 +174,15 @@ char* iterit_load_library(const char* path) {
   if (dlopen(path, RTLD_NOW | RTLD_GLOBAL) != nullptr) return nullptr;
   const char* reason = dlerror();
   return strdup(reason ? reason : "unknown reason");
+}
+
+// Free and all bytes of a CUDA device; the CUDA half has to be loaded.
+char* iterit_cuda_memory(int8_t device, size_t* free, size_t* total) {
+  return guarded([&] {
+    const auto memory = c10::getDeviceAllocator(c10::kCUDA)->getMemoryInfo(device);
+    *free = memory.first;
+    *total = memory.second;
+  });
 }
 
 // The path of the libtorch_cpu this process runs on; null when the system does not say.

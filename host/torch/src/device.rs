@@ -4,19 +4,13 @@
 //! anything else asks, and only where CUDA may be wanted: it costs time and memory. Knows nothing
 //! of models; nothing in a model knows of this.
 
-use crate::shim;
+use crate::cuda_library::{self, Candidate, Origin};
+use crate::{driver, shim};
 use iterit_core::{Error, Result};
 use std::fmt;
-use std::path::{Path, PathBuf};
 use std::str::FromStr;
 use std::sync::OnceLock;
 use tch::{Cuda, Device};
-
-/// A folder with a `libtorch_cuda.so` of the same libtorch version, for when none lies beside
-/// `libtorch_cpu.so`: `torch/lib` of an installed PyTorch, say.
-pub const CUDA_LIBRARIES_VARIABLE: &str = "ITERIT_LIBTORCH_CUDA";
-
-const CUDA_LIBRARY: &str = "libtorch_cuda.so";
 
 /// What the user asks for.
 ///
@@ -70,6 +64,7 @@ impl DeviceChoice {
     pub(crate) fn open(self) -> Result<Device> {
         match self {
             Self::Cpu => Ok(Device::Cpu),
+            Self::Auto if !gpu_is_meant() => Ok(Device::Cpu),
             Self::Auto => match open_cuda(0) {
                 Ok(device) => Ok(device),
                 Err(_) => Ok(Device::Cpu),
@@ -83,11 +78,14 @@ impl DeviceChoice {
 /// Why `auto` means the CPU though there is a GPU or a CUDA library; nothing where it means a GPU, or
 /// where there is no sign of one.
 pub fn unused_gpu() -> Option<String> {
-    let has_driver = ["/dev/nvidiactl", "/proc/driver/nvidia"].map(|it| Path::new(it).exists());
-    let is_named = std::env::var_os(CUDA_LIBRARIES_VARIABLE).is_some();
-    let has_library = || cuda_folders().iter().any(|it| it.join(CUDA_LIBRARY).exists());
-    let is_meant = has_driver.contains(&true) || is_named || has_library();
-    if is_meant { open_cuda(0).err() } else { None }
+    if gpu_is_meant() { open_cuda(0).err() } else { None }
+}
+
+/// Whether there is a driver, or a CUDA library where only somebody who wants it puts one. An installed PyTorch
+/// alone says nothing.
+fn gpu_is_meant() -> bool {
+    let is_meant = |it: &Candidate| it.origin == Origin::Named || it.has_library();
+    driver::is_there() || cuda_library::candidates_at_hand().iter().any(is_meant)
 }
 
 /// As it stands in configurations and records.
@@ -98,52 +96,50 @@ pub(crate) fn name(device: Device) -> String {
     }
 }
 
-fn open_cuda(index: usize) -> Result<Device, String> {
-    load_cuda()?;
+/// How many CUDA devices there are.
+pub(crate) fn count_cuda() -> Result<usize, String> {
+    let candidate = load_cuda()?;
     if !Cuda::is_available() {
-        return Err("no NVIDIA driver or no GPU that it can use\n\
-                    hint: `nvidia-smi` should list a GPU; --device cpu runs without one"
-            .into());
+        return Err(no_device(&candidate));
     }
-    let count = Cuda::device_count();
-    if index as i64 >= count {
-        return Err(format!("there are {count} CUDA devices, counted from 0"));
+    Ok(Cuda::device_count() as usize)
+}
+
+fn open_cuda(index: usize) -> Result<Device, String> {
+    let count = count_cuda()?;
+    if index >= count {
+        let last = count - 1;
+        return Err(match count {
+            1 => "there is one CUDA device, cuda:0".into(),
+            _ => format!("there are {count} CUDA devices, cuda:0 to cuda:{last}"),
+        });
     }
     shim::prefer_deterministic().map_err(|error| error.to_string())?;
     Ok(Device::Cuda(index))
 }
 
+fn no_device(candidate: &Candidate) -> String {
+    let version = driver::version();
+    let reason = driver::too_old(version.as_deref(), candidate.versions.cuda.as_deref());
+    let reason = reason.unwrap_or_else(|| match version {
+        Some(version) => format!("the NVIDIA driver {version} shows no GPU that CUDA can use"),
+        None => "no NVIDIA driver or no GPU that it can use".into(),
+    });
+    format!("{reason}\nhint: `nvidia-smi` should list a GPU; --device cpu runs without one")
+}
+
 /// Loads libtorch_cuda.so once; later calls return the first answer.
-fn load_cuda() -> Result<(), String> {
-    static LOADED: OnceLock<Result<(), String>> = OnceLock::new();
+fn load_cuda() -> Result<Candidate, String> {
+    static LOADED: OnceLock<Result<Candidate, String>> = OnceLock::new();
     LOADED
         .get_or_init(|| {
-            let folders = cuda_folders();
-            let found =
-                folders.iter().map(|folder| folder.join(CUDA_LIBRARY)).find(|so| so.exists());
-            match found {
-                Some(library) => shim::load_library(&library).map_err(|error| error.to_string()),
-                None => Err(missing_library(&folders)),
+            let candidate = cuda_library::choose(&cuda_library::candidates())?;
+            match shim::load_library(&candidate.library()) {
+                Ok(()) => Ok(candidate),
+                Err(error) => Err(error.to_string()),
             }
         })
         .clone()
-}
-
-fn cuda_folders() -> Vec<PathBuf> {
-    let named = std::env::var_os(CUDA_LIBRARIES_VARIABLE).map(PathBuf::from);
-    named.into_iter().chain(shim::libtorch_folder()).collect()
-}
-
-fn missing_library(folders: &[PathBuf]) -> String {
-    let folders: Vec<String> =
-        folders.iter().map(|folder| format!("`{}`", folder.display())).collect();
-    format!(
-        "found no {CUDA_LIBRARY} in {}\n\
-         hint: set {CUDA_LIBRARIES_VARIABLE} to the `torch/lib` folder of an installed PyTorch {}, \
-         or use --device cpu",
-        folders.join(", "),
-        crate::LIBTORCH_VERSION,
-    )
 }
 
 #[cfg(test)]

@@ -1,8 +1,7 @@
 //! What libtorch this process has and what it can use, for a person who looks for a fault.
 
-use crate::device::DeviceChoice;
-use crate::shim;
-use tch::Cuda;
+use crate::cuda_library::{self, Candidate};
+use crate::{device, driver, shim};
 
 /// The version and build of the libtorch that this process runs on, such as `2.11.0+cpu`; where its
 /// folder does not say, the version it was built against.
@@ -16,13 +15,45 @@ pub fn libtorch_build() -> String {
 pub fn diagnose() -> Vec<(&'static str, String)> {
     let folder = shim::libtorch_folder();
     let folder = folder.map_or("unknown".to_owned(), |folder| folder.display().to_string());
-    let cuda = match DeviceChoice::Cuda(0).open() {
-        Ok(_) => format!("{} devices", Cuda::device_count()),
-        Err(error) => error.to_string().replace('\n', "; "),
-    };
-    vec![
-        ("libtorch", format!("{} in {folder}", crate::LIBTORCH_VERSION)),
-        ("cuda", cuda),
-        ("cpu threads", tch::get_num_threads().to_string()),
-    ]
+    let mut findings =
+        vec![("libtorch", format!("{} in {folder}", libtorch_build())), ("driver", driver())];
+    findings.extend(driver::gpus().into_iter().map(|name| ("gpu", name)));
+    let candidates = cuda_library::candidates();
+    findings.extend(candidates.iter().filter(|it| it.is_worth_telling()).map(library));
+    findings.extend(devices());
+    findings.push(("cpu threads", tch::get_num_threads().to_string()));
+    findings
+}
+
+fn driver() -> String {
+    driver::version().unwrap_or_else(|| match driver::is_there() {
+        true => "there, of no known version".into(),
+        false => "none found".into(),
+    })
+}
+
+fn library(candidate: &Candidate) -> (&'static str, String) {
+    let fits = driver::too_old(driver::version().as_deref(), candidate.versions.cuda.as_deref());
+    let fits = fits.map_or_else(String::new, |reason| format!("; {reason}"));
+    let cuda = candidate.versions.cuda.as_ref();
+    let cuda = cuda.map_or_else(String::new, |version| format!("; for CUDA {version}"));
+    ("cuda half", format!("{candidate}{cuda}{fits}"))
+}
+
+/// Every CUDA device with its memory, or why there is none.
+fn devices() -> Vec<(&'static str, String)> {
+    match device::count_cuda() {
+        Err(reason) => vec![("cuda", reason.replace('\n', "; "))],
+        Ok(count) => (0..count).map(|index| ("cuda", with_memory(index))).collect(),
+    }
+}
+
+fn with_memory(index: usize) -> String {
+    let gibibytes = |bytes: u64| bytes as f64 / (1u64 << 30) as f64;
+    match shim::cuda_memory(index) {
+        Ok([free, total]) => {
+            format!("cuda:{index}, {:.1} of {:.1} GiB free", gibibytes(free), gibibytes(total))
+        }
+        Err(error) => format!("cuda:{index}, {error}"),
+    }
 }

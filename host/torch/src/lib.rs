@@ -8,6 +8,8 @@ mod guard;
 mod shim;
 mod side_by_side;
 
+mod cuda_library;
+mod driver;
 mod device;
 mod precision;
 mod tensor_file;
@@ -51,7 +53,8 @@ mod doctor;
 mod testing;
 
 pub use config::Config;
-pub use device::{CUDA_LIBRARIES_VARIABLE, DeviceChoice, unused_gpu};
+pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
+pub use device::{DeviceChoice, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
 pub use learner::{TorchLearner, limits};
 pub use lora::{LoraInit, LoraOptions, Targets};

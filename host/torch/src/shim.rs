@@ -52,6 +52,7 @@ unsafe extern "C" {
     fn iterit_prefer_deterministic() -> *mut c_char;
     fn iterit_load_library(path: *const c_char) -> *mut c_char;
     fn iterit_libtorch_path() -> *const c_char;
+    fn iterit_cuda_memory(device: i8, free: *mut usize, total: *mut usize) -> *mut c_char;
 }
 
 /// Backpropagates from several roots at once, each with its incoming gradient, and adds the result
@@ -202,6 +203,15 @@ pub(crate) fn load_library(path: &Path) -> Result<()> {
     let path = path.ok_or_else(|| Error::Model("a library path is not UTF-8".into()))?;
     // SAFETY: loading runs the library's constructors; it is libtorch's own CUDA half.
     check(unsafe { iterit_load_library(path.as_ptr()) })
+}
+
+/// Free and all bytes of a CUDA device's memory.
+pub(crate) fn cuda_memory(device: usize) -> Result<[u64; 2]> {
+    let device = i8::try_from(device).map_err(|_| Error::Model("no such device".into()))?;
+    let (mut free, mut total) = (0, 0);
+    // SAFETY: both places live through the call, which writes one number to each.
+    check(unsafe { iterit_cuda_memory(device, &raw mut free, &raw mut total) })?;
+    Ok([free as u64, total as u64])
 }
 
 /// The folder of the libtorch_cpu.so that this process runs on, links resolved.
