@@ -16,6 +16,7 @@
 #include <c10/core/DeviceGuard.h>
 #include <torch/library.h>
 
+#include <algorithm>
 #include <cstring>
 #include <set>
 
@@ -298,7 +299,27 @@ TORCH_LIBRARY_IMPL(_, CUDA, m) {
   m.fallback(torch::CppFunction::makeFromBoxedFunction<&compute>());
 }
 
+// Every operator that the CPU computes with a kernel of its own, as CUDA does; else libtorch would take some apart, which
+// it does where a device has no kernel. Views and what makes or moves memory stand below.
+void register_all_of_the_cpu(torch::Library& m) {
+  static const std::set<std::string> OTHERS{"empty.memory_format", "empty_strided", "copy_", "resize_",
+                                            "_fused_sdp_choice"};
+  auto& dispatcher = c10::Dispatcher::singleton();
+  for (const auto& name : dispatcher.getAllOpNames()) {
+    const auto op = dispatcher.findSchema(name);
+    if (name.name.rfind("aten::", 0) != 0 || !op || !op->hasKernelForDispatchKey(DispatchKey::CPU)) continue;
+    const auto& returns = op->schema().returns();
+    const auto is_view = [](const c10::Argument& it) { return it.alias_info() != nullptr && !it.alias_info()->isWrite(); };
+    const std::string overload = name.overload_name.empty() ? "" : "." + name.overload_name;
+    const std::string plain = name.name.substr(strlen("aten::")) + overload;
+    const bool moves_memory = OTHERS.count(plain) != 0 || plain.rfind("set_", 0) == 0;
+    if (moves_memory || std::any_of(returns.begin(), returns.end(), is_view)) continue;
+    m.impl(plain.c_str(), torch::CppFunction::makeFromBoxedFunction<&compute>());
+  }
+}
+
 TORCH_LIBRARY_IMPL(aten, CUDA, m) {
+  register_all_of_the_cpu(m);
   m.impl("empty.memory_format", &empty);
   m.impl("empty_strided", &empty_strided);
   m.impl("copy_", &copy_);

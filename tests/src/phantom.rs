@@ -108,7 +108,7 @@ fn compile(sources: &Path, libtorch: &Path, workshop: &Path) {
         thread::scope(|scope| {
             for path in some {
                 let mut gpp = compiler();
-                gpp.args(["-std=c++17", "-O1", "-fPIC", "-c", "-isystem"])
+                gpp.args(["-std=c++17", "-O0", "-fPIC", "-c", "-isystem"])
                     .arg(&include)
                     .arg("-isystem")
                     .arg(include.join("torch/csrc/api/include"))

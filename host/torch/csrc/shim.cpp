@@ -5,7 +5,11 @@
 
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
+#include <ATen/ops/_foreach_mul.h>
+#include <ATen/ops/_foreach_norm.h>
 #include <ATen/ops/_fused_adamw.h>
+#include <ATen/ops/linalg_vector_norm.h>
+#include <ATen/ops/stack.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -136,6 +140,23 @@ char* iterit_unpacked(Tensor* codes, Tensor* scales, Tensor* pairs, int64_t rows
     c10::NoGradGuard no_grad;
     const Tensor table = pairs ? *pairs : codes->new_empty({0});
     *result = new Tensor(unpacked(*codes, *scales, table, rows, columns, at::kFloat));
+  });
+}
+
+// The norm of all tensors together, in float32; a device takes those of a list at once.
+char* iterit_global_norm(Tensor* const* tensors, size_t count, Tensor** norm) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    const auto each = at::_foreach_norm(list(tensors, count), /*ord=*/2, at::kFloat);
+    *norm = new Tensor(at::linalg_vector_norm(at::stack(each), /*ord=*/2));
+  });
+}
+
+// Multiplies all tensors in place.
+char* iterit_scale(Tensor* const* tensors, size_t count, double factor) {
+  return guarded([&] {
+    c10::NoGradGuard no_grad;
+    at::_foreach_mul_(list(tensors, count), factor);
   });
 }
 

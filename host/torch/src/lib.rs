@@ -30,6 +30,7 @@ mod lora;
 
 mod batches;
 mod cross_entropy;
+mod parcel;
 mod padded;
 mod prefix;
 mod plan;

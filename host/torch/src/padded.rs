@@ -1,6 +1,7 @@
 //! Sequences side by side in one tensor, padded on the right. Causal attention keeps the padding out
 //! of every answer, so no mask and no pad token are needed.
 
+use crate::parcel;
 use iterit_core::learner::Sequence;
 use tch::{Device, Tensor};
 
@@ -15,6 +16,8 @@ pub(crate) struct Padded {
     pub(crate) rows: Tensor,
     /// The scored tokens. // [N]
     pub(crate) targets: Tensor,
+    /// What each of them weighs in the loss of a step; none where no step is made. // [N], f32
+    pub(crate) weights: Tensor,
     /// Whose they are, and their place among that sequence's scored tokens; N of them.
     pub(crate) owners: Vec<(usize, usize)>,
 }
@@ -27,8 +30,28 @@ impl Padded {
         prefix: usize,
         device: Device,
     ) -> Self {
+        Self::laid_out(sequences, members, prefix, |_| None, device)
+    }
+
+    /// The same with a weight for every scored token, which is that of its sequence.
+    pub(crate) fn weighted(
+        sequences: &[Sequence],
+        members: &[usize],
+        weights: &[f32],
+        device: Device,
+    ) -> Self {
+        Self::laid_out(sequences, members, 0, |sequence| Some(weights[sequence]), device)
+    }
+
+    fn laid_out(
+        sequences: &[Sequence],
+        members: &[usize],
+        prefix: usize,
+        weight: impl Fn(usize) -> Option<f32>,
+        device: Device,
+    ) -> Self {
         let inputs = members.iter().map(|&member| &sequences[member].input()[prefix..]);
-        let (tokens, length) = stack(inputs, device);
+        let (tokens, length) = stacked(inputs);
         let (mut rows, mut targets, mut owners) = (Vec::new(), Vec::new(), Vec::new());
         for (row, &member) in members.iter().enumerate() {
             let sequence = &sequences[member];
@@ -38,8 +61,11 @@ impl Padded {
                 owners.push((member, offset));
             }
         }
-        let on_device = |values: &[i64]| Tensor::from_slice(values).to_device(device);
-        Self { tokens, length, rows: on_device(&rows), targets: on_device(&targets), owners }
+        let weights: Vec<f32> = owners.iter().filter_map(|&(owner, _)| weight(owner)).collect();
+        let ([tokens, rows, targets], weights) =
+            parcel::send([&tokens, &rows, &targets], &weights, device);
+        let tokens = tokens.view([members.len() as i64, length as i64]);
+        Self { tokens, length, rows, targets, weights, owners }
     }
 }
 
@@ -48,14 +74,20 @@ pub(crate) fn stack<'a>(
     rows: impl ExactSizeIterator<Item = &'a [u32]> + Clone,
     device: Device,
 ) -> (Tensor, usize) {
+    let count = rows.len() as i64;
+    let (tokens, length) = stacked(rows);
+    (parcel::on_device(&tokens, device).view([count, length as i64]), length)
+}
+
+/// The same, row behind row. // [B · T]
+fn stacked<'a>(rows: impl Iterator<Item = &'a [u32]> + Clone) -> (Vec<i64>, usize) {
     let length = rows.clone().map(<[u32]>::len).max().unwrap_or(0);
-    let shape = [rows.len() as i64, length as i64];
-    let mut tokens = Vec::with_capacity(rows.len() * length);
+    let mut tokens = Vec::new();
     for row in rows {
         tokens.extend(row.iter().map(|&token| i64::from(token)));
         tokens.resize(tokens.len() + length - row.len(), 0);
     }
-    (Tensor::from_slice(&tokens).view(shape).to_device(device), length)
+    (tokens, length)
 }
 
 #[cfg(test)]
@@ -79,6 +111,10 @@ mod tests {
         assert_eq!(rows(&batch.tokens), [2, 3, 4, 2, 7, 0]);
         assert_eq!(rows(&batch.rows), [0, 2, 4]);
         assert_eq!(rows(&batch.targets), [3, 5, 8]);
+        assert_eq!(batch.weights.size(), [0]);
         assert_eq!(batch.owners, [(0, 0), (0, 1), (2, 0)]);
+        let weighted = Padded::weighted(&sequences, &[0, 2], &[0.5, 9.0, 0.25], Device::Cpu);
+        let weights = Vec::<f32>::try_from(weighted.weights.contiguous()).unwrap();
+        assert_eq!(weights, [0.5, 0.5, 0.25]);
     }
 }

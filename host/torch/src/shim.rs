@@ -47,6 +47,12 @@ unsafe extern "C" {
         columns: i64,
         result: *mut *mut torch_sys::C_tensor,
     ) -> *mut c_char;
+    fn iterit_global_norm(
+        tensors: *const Handle,
+        count: usize,
+        norm: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
+    fn iterit_scale(tensors: *const Handle, count: usize, factor: f64) -> *mut c_char;
     fn iterit_keep_freed_memory();
     fn iterit_spread_over(threads: c_int);
     fn iterit_prefer_deterministic() -> *mut c_char;
@@ -154,6 +160,24 @@ fn given(make: impl FnOnce(*mut *mut torch_sys::C_tensor) -> *mut c_char) -> Ten
     }
     // SAFETY: the shim has put a tensor there that nobody else holds.
     unsafe { Tensor::from_ptr(result) }
+}
+
+/// √Σ‖x‖² over all tensors, in f32, where they lie: the host does not wait for it. // []
+pub(crate) fn global_norm(tensors: &[&Tensor]) -> Result<Tensor> {
+    let handles = handles(tensors);
+    let mut norm = std::ptr::null_mut();
+    // SAFETY: the array holds `len` live tensors; the place for the result lives through the call.
+    check(unsafe { iterit_global_norm(handles.as_ptr(), handles.len(), &raw mut norm) })?;
+    // SAFETY: the call went well, so there is a tensor, which is ours to free.
+    Ok(unsafe { Tensor::from_ptr(norm) })
+}
+
+/// Multiplies every tensor in place.
+pub(crate) fn scale(tensors: &[&Tensor], factor: f64) -> Result<()> {
+    let handles = handles(tensors);
+    // SAFETY: the array holds `len` live tensors. Their other handles are not used during the call: it
+    // runs on this thread.
+    check(unsafe { iterit_scale(handles.as_ptr(), handles.len(), factor) })
 }
 
 /// Has the allocator keep what operators free, for the next ones.
