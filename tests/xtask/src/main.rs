@@ -25,6 +25,7 @@ mod browser;
 mod demo;
 mod deny;
 mod fuzz;
+mod gpu_check;
 mod install;
 mod oracle;
 mod pip;
@@ -102,6 +103,12 @@ enum Verb {
         /// Pages to open instead
         pages: Vec<PathBuf>,
     },
+    /// Make one archive that tries the program on a machine with a GPU and torch 2.11
+    GpuCheck {
+        /// `release`, or `dev` for a rehearsal without another build of libtorch's bindings
+        #[arg(long, default_value = "release")]
+        profile: String,
+    },
     /// Look up licences, advisories and origins of every dependency, by cargo-deny
     Deny,
     /// Feed everything that reads strangers' files with what libFuzzer makes up, by cargo-fuzz
@@ -140,6 +147,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Oracle { action: None } => oracle::compare(),
         Verb::Oracle { action: Some(action) } => oracle::regenerate(&action),
         Verb::Browser { pages } => browser::run(&pages).map(|pictures| print(&pictures)),
+        Verb::GpuCheck { profile } => gpu_check::run(&profile).map(|archive| print(&archive)),
         Verb::Deny => deny::run(),
         Verb::Fuzz { targets, minutes } => fuzz::run(&targets, minutes),
         Verb::Ci => ci::run(),

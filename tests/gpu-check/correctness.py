@@ -1,0 +1,130 @@
+"""Are the numbers of the GPU right? Against float64 on the CPU by the definition, and against a whole run by
+transformers on the CPU whose results came along."""
+
+import json
+import math
+
+import torch
+from llama import Llama
+from program import DEMO, lines
+
+# How far each precision may be from float64: means of losses a token in nats, relative norms of gradients.
+# float32: what different orders of summation leave, with room. bfloat16: 8 bits, over a few layers.
+LOSS_BOUND = {"float32": 2e-5, "bfloat16": 4e-2, "bfloat16-pure": 4e-2}
+GRADIENT_BOUND = {"float32": 2e-4, "bfloat16": 4e-2, "bfloat16-pure": 4e-2}
+LOOP_BOUND = 1e-4
+SAMPLES = 12
+
+
+def check_losses(program, scratch):
+    """Both losses of IFD, sample by sample."""
+    data = first_rows(scratch, SAMPLES)
+    texts = scratch / "texts.jsonl"
+    shared = ["--model", DEMO / "model", "--data", data]
+    program.run("check", "--plugins", "ifd", "--ratio", 1, "--dump", texts, *shared, device="cpu")
+    llama = Llama(DEMO / "model")
+    expected = [
+        {which: llama.losses(row[which]["ids"], row[which]["scored"]).mean().item() for which in WHICH}
+        for row in lines(texts)
+    ]
+    found = {}
+    for dtype, bound in LOSS_BOUND.items():
+        out = scratch / f"scores-{dtype}.jsonl"
+        program.run("score", "--plugins", "ifd", "--out", out, *shared, settings=[f"model.dtype={dtype}"])
+        off = [
+            abs(line["parts"]["ifd"][f"{which}_nll"] - row[which])
+            for line, row in zip(lines(out), expected, strict=True)
+            for which in WHICH
+        ]
+        found[dtype] = judged(max(off), bound)
+    return found
+
+
+WHICH = ("conditional", "unconditional")
+
+
+def check_gradients(program, scratch):
+    """The norm of the whole gradient before the first step, and the loss that it belongs to."""
+    count = 4
+    data, texts = first_rows(scratch, count), scratch / "trained.jsonl"
+    shared = ["--model", DEMO / "model", "--data", data]
+    program.run("check", "--plugins", "full", "--ratio", 1, "--dump", texts, *shared, device="cpu")
+    llama = Llama(DEMO / "model")
+    for weight in llama.weights.values():
+        weight.requires_grad_()
+    rows = [row["training"] for row in lines(texts)]
+    loss = sum(llama.losses(row["ids"], row["scored"]).mean() for row in rows) / count
+    loss.backward()
+    norm = math.sqrt(sum(weight.grad.square().sum().item() for weight in llama.weights.values()))
+    found = {}
+    for dtype, bound in GRADIENT_BOUND.items():
+        out = scratch / f"step-{dtype}"
+        settings = [f"model.dtype={dtype}", "train.epochs=1", f"train.batch={count}"]
+        program.run("--plugins", "full", "--ratio", 1, "--out", out, *shared, settings=settings)
+        step = lines(out / "metrics.jsonl")[0]
+        found[dtype] = {
+            "loss": judged(abs(step["loss"] - loss.item()), LOSS_BOUND[dtype]),
+            "gradient_norm": judged(abs(step["grad_norm"] / norm - 1), bound),
+        }
+    return found
+
+
+def check_loop(program, scratch):
+    """Three epochs of scoring, picking and training, against transformers, torch and scikit-learn."""
+    golden = json.loads((DEMO.parent / "loop.json").read_text(encoding="utf-8"))
+    rows = json.loads((DEMO / "instructions.json").read_text(encoding="utf-8"))
+    data = scratch / "loop-data.json"
+    data.write_text(json.dumps([rows[index] for index in golden["rows"]]), encoding="utf-8")
+    out = scratch / "loop"
+    settings = ["model.dtype=float32", "train.batch=4", "train.learning_rate=1e-3"]
+    arguments = ["--plugins", "ifd,diversity", "--ratio", 16, "--out", out]
+    program.run(*arguments, "--model", DEMO / "model", "--data", data, settings=settings)
+    expected = golden["default"]
+    picks = [
+        json.loads((out / f"epochs/{epoch}/selection.json").read_text(encoding="utf-8"))["selected"]
+        for epoch in range(3)
+    ]
+    equal = [ours == theirs["selected_ids"] for ours, theirs in zip(picks, expected["epochs_log"], strict=True)]
+    losses = [line for epoch in range(3) for line in lines(out / f"epochs/{epoch}/losses.jsonl")]
+    # After other picks, samples cannot be held to each other.
+    pairs = zip(losses, expected["micro_batches"], strict=True) if all(equal) else ()
+    off = [abs(ours["loss"] / float(theirs["loss"]) - 1) for ours, theirs in pairs]
+    return {"picks_equal_by_epoch": equal, "losses": judged(max(off, default=math.inf), LOOP_BOUND)}
+
+
+def chosen_attention(device):
+    """Which attention libtorch chooses on this card for the inputs that the program has, cuDNN's switched off."""
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    names = {0: "math", 1: "flash", 2: "efficient", 3: "cudnn"}
+    cases = {
+        "causal, grouped queries": (8, 64, 64, None),
+        "causal": (32, 64, 64, None),
+        "behind a shared prefix, or a window": (32, 64, 80, (64, 80)),
+        "behind a shared prefix, grouped queries": (8, 64, 80, (64, 80)),
+    }
+    found = {}
+    for dtype in (torch.bfloat16, torch.float32):
+        for case, (groups, length, seen, mask) in cases.items():
+            zeros = lambda *size: torch.zeros(*size, dtype=dtype, device=device)
+            keys = zeros(2, groups, seen, 128)
+            choice = torch._fused_sdp_choice(
+                zeros(2, 32, length, 128),
+                keys,
+                keys,
+                attn_mask=None if mask is None else zeros(1, 1, *mask),
+                is_causal=mask is None,
+                enable_gqa=groups != 32,
+            )
+            found[f"{str(dtype).removeprefix('torch.')}, {case}"] = names.get(choice, choice)
+    return found
+
+
+def first_rows(scratch, count):
+    rows = json.loads((DEMO / "instructions.json").read_text(encoding="utf-8"))[:count]
+    path = scratch / f"first-{count}.json"
+    path.write_text(json.dumps(rows), encoding="utf-8")
+    return path
+
+
+def judged(off, bound):
+    return {"largest_difference": off, "bound": bound, "holds": off <= bound}

@@ -1,0 +1,186 @@
+"""How fast, and in how much memory: a random Llama of a known shape, in bfloat16.
+
+Tokens are those of the data, padding and everything computed once for many left out; seconds are those of the whole
+process less those of one with a sample, so that starting and loading do not count. MFU is 2 (scoring) or 6 (training)
+operations a parameter and token over what a plain product reached on the same card.
+"""
+
+import json
+import threading
+import time
+
+import torch
+from llama import write_safetensors
+from program import DEMO, lines
+
+SHAPES = {
+    "8B": {"hidden": 4096, "intermediate": 14336, "layers": 32, "heads": 32, "groups": 8, "head_dim": 128},
+    "1B": {"hidden": 2048, "intermediate": 8192, "layers": 16, "heads": 32, "groups": 8, "head_dim": 64},
+    "tiny": {"hidden": 64, "intermediate": 128, "layers": 2, "heads": 4, "groups": 2, "head_dim": 16},
+}
+
+
+def make_model(shape, folder, device):
+    """The demo's tokenizer and template around random weights of this shape."""
+    folder.mkdir()
+    for name in ("tokenizer.json", "tokenizer_config.json", "chat_template.jinja", "generation_config.json"):
+        if (DEMO / "model" / name).exists():
+            (folder / name).write_bytes((DEMO / "model" / name).read_bytes())
+    of = SHAPES[shape]
+    config = json.loads((DEMO / "model" / "config.json").read_text(encoding="utf-8"))
+    config |= {
+        "hidden_size": of["hidden"],
+        "intermediate_size": of["intermediate"],
+        "num_hidden_layers": of["layers"],
+        "num_attention_heads": of["heads"],
+        "num_key_value_heads": of["groups"],
+        "head_dim": of["head_dim"],
+        "vocab_size": 128256 if shape != "tiny" else config["vocab_size"],
+        "max_position_embeddings": 8192,
+        "tie_word_embeddings": False,
+    }
+    (folder / "config.json").write_text(json.dumps(config), encoding="utf-8")
+    generator = torch.Generator(device).manual_seed(7)
+
+    def make(name, size):
+        if "norm" in name:
+            return torch.ones(size)
+        return torch.empty(size, dtype=torch.bfloat16, device=device).normal_(0, 0.02, generator=generator)
+
+    sizes = sizes_of(config)
+    write_safetensors(folder / "model.safetensors", sizes, torch.bfloat16, make)
+    return sum(torch.Size(size).numel() for size in sizes.values())
+
+
+def sizes_of(config):
+    hidden, inner = config["hidden_size"], config["intermediate_size"]
+    queries = config["num_attention_heads"] * config["head_dim"]
+    keys = config["num_key_value_heads"] * config["head_dim"]
+    sizes = {"model.embed_tokens.weight": (config["vocab_size"], hidden)}
+    for layer in range(config["num_hidden_layers"]):
+        name = f"model.layers.{layer}."
+        sizes |= {
+            name + "input_layernorm.weight": (hidden,),
+            name + "self_attn.q_proj.weight": (queries, hidden),
+            name + "self_attn.k_proj.weight": (keys, hidden),
+            name + "self_attn.v_proj.weight": (keys, hidden),
+            name + "self_attn.o_proj.weight": (hidden, queries),
+            name + "post_attention_layernorm.weight": (hidden,),
+            name + "mlp.gate_proj.weight": (inner, hidden),
+            name + "mlp.up_proj.weight": (inner, hidden),
+            name + "mlp.down_proj.weight": (hidden, inner),
+        }
+    return sizes | {"model.norm.weight": (hidden,), "lm_head.weight": (config["vocab_size"], hidden)}
+
+
+def peak_operations(device, size):
+    """Operations a second of a plain bfloat16 product."""
+    a = torch.randn(size, size, dtype=torch.bfloat16, device=device)
+    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
+    repeats = 20 if device == "cuda" else 1
+    (a @ a), wait()
+    started = time.monotonic()
+    for _ in range(repeats):
+        a @ a
+    wait()
+    return 2 * size**3 * repeats / (time.monotonic() - started)
+
+
+def long_rows(scratch, count, words):
+    """Rows whose responses are some hundred tokens long, each another."""
+    rows = json.loads((DEMO / "instructions.json").read_text(encoding="utf-8"))
+    outputs = [row["output"] for row in rows]
+    made = []
+    for index in range(count):
+        text = " ".join(outputs[(index * 31 + step * 7) % len(outputs)] for step in range(words // 8))
+        made.append({"instruction": rows[index]["instruction"], "input": "", "output": text})
+    path = scratch / f"long-{count}.json"
+    path.write_text(json.dumps(made), encoding="utf-8")
+    return path
+
+
+def scoring(program, model, scratch, count, words):
+    """Tokens a second of `score --plugins ifd`."""
+    shared = ["--plugins", "ifd", "--model", model]
+    settings = ["model.dtype=bfloat16-pure"]
+
+    def timed(rows):
+        out = scratch / f"scored-{rows}.jsonl"
+        data = long_rows(scratch, rows, words)
+        return data, program.run("score", *shared, "--data", data, "--out", out, settings=settings)[1]
+
+    data, seconds = timed(count)
+    _, start = timed(1)
+    texts = scratch / "speed-texts.jsonl"
+    program.run("check", *shared, "--ratio", 1, "--data", data, "--dump", texts, device="cpu")
+    tokens = sum(
+        len(row[which]["ids"]) for row in lines(texts) for which in ("conditional", "unconditional")
+    )
+    return {"tokens": tokens, "seconds": seconds, "seconds_to_start": start, "tokens_per_second": tokens / (seconds - start)}
+
+
+def training(program, model, scratch, count, words):
+    """Tokens a second of steps after the first, and the most memory that was in use meanwhile."""
+    out, data = scratch / "speed-run", long_rows(scratch, count, words)
+    batch = max(count // 4, 1)
+    settings = [
+        "model.dtype=bfloat16-pure",
+        "train.epochs=1",
+        f"train.batch={batch}",
+        "train.activation_checkpointing=true",
+    ]
+    with MostMemory() as memory:
+        program.run("--plugins", "full", "--ratio", 1, "--model", model, "--data", data, "--out", out, settings=settings)
+    steps = lines(out / "metrics.jsonl")[1:]
+    rates = [step["tokens_per_second"] for step in steps if step.get("tokens_per_second")]
+    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+    return {
+        "steps": len(steps),
+        "tokens_per_second": sum(rates) / max(len(rates), 1),
+        "peak_bytes": memory.most,
+        "estimated_bytes": manifest.get("estimated_bytes"),
+    }
+
+
+class MostMemory:
+    """The most bytes of the card in use while it is open; None without a card."""
+
+    def __enter__(self):
+        self.most, self.done = None, threading.Event()
+        self.thread = threading.Thread(target=self.watch)
+        self.thread.start()
+        return self
+
+    def __exit__(self, *_):
+        self.done.set()
+        self.thread.join()
+
+    def watch(self):
+        if not torch.cuda.is_available():
+            return
+        self.most = 0
+        while not self.done.wait(0.05):
+            free, total = torch.cuda.mem_get_info()
+            self.most = max(self.most, total - free)
+
+
+def transformers_scoring(model, scratch, device):
+    """Tokens a second of a plain loop over the same texts, eight at a time, model in memory; None without it."""
+    try:
+        from transformers import LlamaForCausalLM
+    except ImportError:
+        return None
+    torch.backends.cuda.enable_cudnn_sdp(False)
+    theirs = LlamaForCausalLM.from_pretrained(model, dtype=torch.bfloat16).to(device).eval()
+    rows = lines(scratch / "speed-texts.jsonl")
+    texts = [row[which]["ids"] for row in rows for which in ("conditional", "unconditional")]
+    texts.sort(key=len)
+    started = time.monotonic()
+    with torch.inference_mode():
+        for start in range(0, len(texts), 8):
+            some = texts[start : start + 8]
+            length = max(map(len, some))
+            ids = torch.tensor([it + [0] * (length - len(it)) for it in some], device=device)
+            logits = theirs(input_ids=ids).logits[:, :-1].float()
+            torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
+    return sum(map(len, texts)) / (time.monotonic() - started)
