@@ -34,6 +34,7 @@ mod conversations;
 mod dataset;
 mod data_files;
 mod on_cuda;
+mod on_cuda_budget;
 mod spans;
 mod one_text;
 mod adapters;

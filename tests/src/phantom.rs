@@ -53,10 +53,6 @@ impl Report {
         let peaks = self.0["peak_bytes"].as_object().expect("peaks");
         peaks.keys().map(String::as_str).collect()
     }
-
-    pub(crate) fn counts(&self, kind: &str) -> &serde_json::Map<String, Value> {
-        self.0[kind].as_object().expect("counts")
-    }
 }
 
 /// Builds beside the other things that cargo built, under a name that stands for everything it is made from.

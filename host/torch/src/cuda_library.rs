@@ -21,7 +21,7 @@ pub(crate) enum Origin {
     Named,
     /// It lies beside libtorch_cpu.so.
     Beside,
-    /// `cargo xtask setup --cuda` put it beside libtorch's folder.
+    /// `cargo xtask setup --cuda` put it into a folder beside libtorch's.
     Provisioned,
     /// This Python's, which has PyTorch installed.
     Python(PathBuf),
@@ -58,9 +58,17 @@ pub(crate) fn candidates_at_hand() -> Vec<Candidate> {
         return vec![Candidate::new(folder.into(), Origin::Named)];
     }
     let Some(beside) = shim::libtorch_folder() else { return Vec::new() };
-    let provisioned = beside.parent().map(|root| root.join("cuda/torch/lib"));
+    let provisioned = provisioned_beside(&beside);
     let provisioned = provisioned.map(|folder| Candidate::new(folder, Origin::Provisioned));
     [Candidate::new(beside, Origin::Beside)].into_iter().chain(provisioned).collect()
+}
+
+/// `.libtorch-cuda/torch/lib` for a libtorch in `.libtorch/lib`.
+fn provisioned_beside(libraries: &Path) -> Option<PathBuf> {
+    let root = if libraries.ends_with("lib") { libraries.parent()? } else { libraries };
+    let mut name = root.file_name()?.to_owned();
+    name.push("-cuda");
+    Some(root.with_file_name(name).join("torch/lib"))
 }
 
 /// The library to load.

@@ -16,7 +16,7 @@ use crate::optim::{self, AdamW};
 use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
 use crate::stored::{Extra, Stored, Wanted};
-use crate::train::{Losses, Trainer};
+use crate::train::{Losses, Trainer, Unread};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, shim, side_by_side, weights};
 use fitting::Fitting;
@@ -205,7 +205,7 @@ impl TorchLearner {
         })
     }
 
-    fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Losses> {
+    fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Unread> {
         let (packed, adapters) = (&self.packed, self.adapters.as_ref());
         let trainer = Trainer {
             model: Model { shape: &self.shape, weights: &self.weights, packed, adapters },
@@ -230,7 +230,7 @@ impl TorchLearner {
         &mut self,
         samples: &[&[Sequence]],
         options: &StepOptions,
-    ) -> Result<Losses> {
+    ) -> Result<Unread> {
         loop {
             let losses = guarded(|| self.accumulate(samples, options));
             if !matches!(losses, Err(Error::OutOfMemory(_))) {
@@ -243,9 +243,9 @@ impl TorchLearner {
         }
     }
 
-    /// Clips and applies the gradients; returns their norm before.
-    fn apply(&mut self, losses: &Losses, options: &StepOptions) -> Result<f64> {
-        let norm = optim::global_norm(&self.trainable);
+    /// Clips and applies the gradients; returns the losses, and the gradients' norm before.
+    fn apply(&mut self, losses: Unread, options: &StepOptions) -> Result<(Losses, f64)> {
+        let (losses, norm) = losses.read_with(optim::global_norm(&self.trainable)?);
         if !(losses.loss.is_finite() && norm.is_finite()) {
             return Err(Error::Model(format!(
                 "training diverged: the loss is {}, the gradient norm {norm}\n\
@@ -253,11 +253,11 @@ impl TorchLearner {
                 losses.loss
             )));
         }
-        optim::clip(&self.trainable, norm, options.max_grad_norm);
+        optim::clip(&self.trainable, norm, options.max_grad_norm)?;
         let (trainable, adamw) = (&self.trainable, self.options.adamw);
         let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(trainable, adamw));
         optimizer.step(trainable, options.learning_rate, self.lanes)?;
-        Ok(norm)
+        Ok((losses, norm))
     }
 
     /// In the type they compute in; what an adapter adds is added in float32 and rounded once.
@@ -392,7 +392,7 @@ impl Learner for TorchLearner {
             self.optimizer = Some(guarded(|| Ok(AdamW::new(trainable, adamw)))?);
         }
         let outcome = self.accumulate_what_fits(samples, options).and_then(|losses| {
-            let grad_norm = guarded(|| self.apply(&losses, options))?;
+            let (losses, grad_norm) = guarded(|| self.apply(losses, options))?;
             Ok(StepOutcome { losses: losses.means, loss: losses.loss, grad_norm })
         });
         self.trainable.clear_gradients()?;

@@ -12,6 +12,7 @@ mod cuda_library;
 mod driver;
 mod device;
 mod precision;
+mod parcel;
 mod tensor_file;
 mod stored;
 
@@ -30,7 +31,6 @@ mod lora;
 
 mod batches;
 mod cross_entropy;
-mod parcel;
 mod padded;
 mod prefix;
 mod plan;

@@ -10,6 +10,7 @@ use crate::layers::rope::Reach;
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions, Prefix};
 use crate::padded::{self, Padded};
+use crate::parcel;
 use crate::plan::{self, Batch, Beginning, Plan};
 use crate::shim::Shared;
 use crate::side_by_side;
@@ -235,8 +236,9 @@ fn pool(hidden: &Tensor, lengths: &[usize], pooling: Pooling) -> Tensor {
             Pooling::Last => row[own - 1] = 1.0,
         }
     }
-    let weights = Tensor::from_slice(&weights).view([rows as i64, 1, length as i64]);
-    weights.to_device(hidden.device()).bmm(&hidden.to_kind(Kind::Float)).squeeze_dim(1)
+    let ([], weights) = parcel::send([], &weights, hidden.device());
+    let weights = weights.view([rows as i64, 1, length as i64]);
+    weights.bmm(&hidden.to_kind(Kind::Float)).squeeze_dim(1)
 }
 
 fn to_vec(values: &Tensor) -> Vec<f32> {

@@ -117,24 +117,21 @@ fn step_number(step: u64, device: Device) -> Tensor {
     Tensor::full([] as [i64; 0], step as f64, (Kind::Float, device))
 }
 
-/// √Σ‖g‖² over all gradients.
-pub(crate) fn global_norm(trainable: &Trainable) -> f64 {
-    let _no_grad = tch::no_grad_guard();
-    let norm = |tensor: &Tensor| tensor.norm_scalaropt_dtype(2, Kind::Float);
-    let norms: Vec<Tensor> = trainable.iter().map(|it| norm(&it.tensor.grad())).collect();
-    norm(&Tensor::stack(&norms, 0)).double_value(&[])
+/// √Σ‖g‖² over all gradients, on their device. // []
+pub(crate) fn global_norm(trainable: &Trainable) -> Result<Tensor> {
+    let gradients: Vec<Tensor> = trainable.iter().map(|it| it.tensor.grad()).collect();
+    shim::global_norm(&gradients.iter().collect::<Vec<_>>())
 }
 
 /// Scales the gradients down to a global norm of at most `max_norm`, as torch does it: by
 /// max_norm / (norm + 1e-6).
-pub(crate) fn clip(trainable: &Trainable, norm: f64, max_norm: f64) {
+pub(crate) fn clip(trainable: &Trainable, norm: f64, max_norm: f64) -> Result<()> {
     let scale = max_norm / (norm + 1e-6);
-    if scale < 1.0 {
-        let _no_grad = tch::no_grad_guard();
-        for parameter in trainable.iter() {
-            let _ = parameter.tensor.grad().g_mul_scalar_(scale);
-        }
+    if scale >= 1.0 {
+        return Ok(());
     }
+    let gradients: Vec<Tensor> = trainable.iter().map(|it| it.tensor.grad()).collect();
+    shim::scale(&gradients.iter().collect::<Vec<_>>(), scale)
 }
 
 #[cfg(test)]
@@ -210,13 +207,13 @@ mod tests {
             });
             squares.sum::<f64>().sqrt()
         };
-        let norm = global_norm(&parameters);
+        let norm = global_norm(&parameters).unwrap().double_value(&[]);
         assert!((norm - exact(&parameters)).abs() < 1e-6 * norm);
-        clip(&parameters, norm, norm * 2.0);
+        clip(&parameters, norm, norm * 2.0).unwrap();
         assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
-        clip(&parameters, norm, f64::INFINITY);
+        clip(&parameters, norm, f64::INFINITY).unwrap();
         assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
-        clip(&parameters, norm, 0.5);
+        clip(&parameters, norm, 0.5).unwrap();
         assert!((exact(&parameters) - 0.5).abs() < 1e-5);
         parameters.clear_gradients().unwrap();
         assert!(parameters.iter().all(|it| !it.tensor.grad().defined()));

@@ -3,6 +3,7 @@
 //! A copy costs a GPU the same whether it brings ten numbers or ten thousand, and one that is waited for
 //! ends only when the GPU has done everything it was asked before.
 
+use tch::kind::Element;
 use tch::{Device, Kind, Tensor};
 
 /// Lists of whole numbers, and one of floats, on a device. // N of [n_i], [m]
@@ -30,11 +31,11 @@ pub(crate) fn send<const N: usize>(
     (lists, pairs.view_dtype(Kind::Float).narrow(0, 0, floats.len() as i64))
 }
 
-/// Whole numbers on a device. // [n]
-pub(crate) fn on_device(numbers: &[i64], device: Device) -> Tensor {
+/// Numbers on a device. // [n]
+pub(crate) fn on_device<T: Element>(numbers: &[T], device: Device) -> Tensor {
     // Ordinary memory is staged before the call returns, so that it may be freed.
     let non_blocking = device.is_cuda();
-    Tensor::from_slice(numbers).to_device_(device, Kind::Int64, non_blocking, false)
+    Tensor::from_slice(numbers).to_device_(device, T::KIND, non_blocking, false)
 }
 
 #[cfg(test)]

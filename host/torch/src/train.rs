@@ -64,20 +64,50 @@ pub(crate) struct Losses {
     pub(crate) loss: f64,
 }
 
+/// The same, as long as the device may still be working on it.
+pub(crate) struct Unread {
+    /// Of each micro-batch the losses of its tokens. // [N], f32
+    losses: Vec<Tensor>,
+    /// Which sample each of them belongs to.
+    owners: Vec<usize>,
+    /// What a token of each sample weighs in the loss of the step.
+    weights: Vec<f32>,
+    /// How many scored tokens each sample has.
+    counts: Vec<usize>,
+}
+
+impl Unread {
+    /// Waits for the device, once a step: one more number, the gradient's norm, comes along. // []
+    pub(crate) fn read_with(mut self, number: Tensor) -> (Losses, f64) {
+        self.losses.push(number.view([1]));
+        let numbers = Tensor::cat(&self.losses, 0);
+        let mut numbers = Vec::<f32>::try_from(numbers).expect("a flat tensor of f32");
+        let number = numbers.pop().expect("it came along");
+        let mut sums = vec![0.0; self.counts.len()];
+        for (owner, loss) in self.owners.into_iter().zip(numbers) {
+            sums[owner] += f64::from(loss);
+        }
+        let weighted = sums.iter().zip(self.weights).map(|(sum, weight)| sum * f64::from(weight));
+        let loss = weighted.sum();
+        let means = sums.iter().zip(self.counts).map(|(sum, count)| sum / count as f64).collect();
+        (Losses { means, loss }, number.into())
+    }
+}
+
 impl Trainer<'_> {
     /// Adds the gradient of the step's loss to that of everything trained.
     pub(crate) fn accumulate(
         &self,
         samples: &[&[Sequence]],
         normalization: LossNormalization,
-    ) -> Result<Losses> {
+    ) -> Result<Unread> {
         let weights = token_weights(samples, normalization);
         let (sequences, samples_of) = flat(samples);
         let weights_of: Vec<f32> = samples_of.iter().map(|&sample| weights[sample]).collect();
         let step = Step { sequences: &sequences, weights: &weights_of };
         let micro_batches = self.micro_batches(&sequences);
         let lanes = self.lanes_for(&micro_batches);
-        let losses = if lanes > 1 {
+        let part = if lanes > 1 {
             self.side_by_side(step, &micro_batches, lanes)?
         } else {
             let weights = &self.model.weights.cast(self.compute);
@@ -85,33 +115,29 @@ impl Trainer<'_> {
             let run = || self.run(model, step, micro_batches.iter());
             side_by_side::spread_over(self.lanes, run)?
         };
-        let mut sums = vec![0.0; samples.len()];
-        for (sequence, loss) in losses {
-            sums[samples_of[sequence]] += f64::from(loss);
-        }
-        let loss = sums.iter().zip(&weights).map(|(sum, weight)| sum * f64::from(*weight)).sum();
-        let mean = |(sum, sample): (f64, &&[Sequence])| sum / scored_tokens(sample) as f64;
-        Ok(Losses { means: sums.into_iter().zip(samples).map(mean).collect(), loss })
+        let owners = part.owners.into_iter().map(|sequence| samples_of[sequence]).collect();
+        let counts = samples.iter().map(|sample| scored_tokens(sample)).collect();
+        Ok(Unread { losses: part.losses, owners, weights, counts })
     }
 
-    /// The loss of every token that carries some, with its sequence; the gradients of micro-batches are
-    /// added to the leaves of `model` one after another.
+    /// The loss of every token that carries some; the gradients of micro-batches are added to the leaves of
+    /// `model` one after another.
     fn run<'b>(
         &self,
         model: Model<'_>,
         step: Step<'_>,
         micro_batches: impl Iterator<Item = &'b MicroBatch>,
-    ) -> Result<Vec<(usize, f32)>> {
-        let mut all = Vec::new();
+    ) -> Result<Part> {
+        let mut all = Part::default();
         for MicroBatch { reach, members, .. } in micro_batches {
-            let padded = Padded::new(step.sequences, members, 0, self.device);
+            let padded = Padded::weighted(step.sequences, members, step.weights, self.device);
             let place = Place::start(self.positions, *reach, padded.length);
             let keys =
                 self.dropout.map(|seed| TokenKeys::new(seed, members, padded.length, &padded.rows));
             let decoder = model.decoder(keys.as_ref());
             let run = Run { decoder, padded, place, budget: self.budget };
-            let losses = run.backward(self.activations, step.weights)?;
-            all.extend(run.padded.owners.iter().map(|owner| owner.0).zip(losses));
+            all.losses.push(run.backward(self.activations)?);
+            all.owners.extend(run.padded.owners.iter().map(|owner| owner.0));
         }
         Ok(all)
     }
@@ -124,7 +150,7 @@ impl Trainer<'_> {
         step: Step<'_>,
         micro_batches: &[MicroBatch],
         lanes: usize,
-    ) -> Result<Vec<(usize, f32)>> {
+    ) -> Result<Part> {
         let mut parts: Vec<_> = (0..lanes).map(|_| None).collect();
         let read = Shared::new(self);
         let part = |lane: usize| {
@@ -141,9 +167,10 @@ impl Trainer<'_> {
             parts[lane] = Some(part);
             Ok(())
         })?;
-        let mut all = Vec::new();
-        for (losses, gradients) in parts.into_iter().flatten() {
-            all.extend(losses);
+        let mut all = Part::default();
+        for (part, gradients) in parts.into_iter().flatten() {
+            all.losses.extend(part.losses);
+            all.owners.extend(part.owners);
             self.trainable.add_gradients(&gradients)?;
         }
         Ok(all)
@@ -186,6 +213,14 @@ impl Trainer<'_> {
     }
 }
 
+/// Losses of some micro-batches' tokens, where they were computed.
+#[derive(Default)]
+struct Part {
+    losses: Vec<Tensor>,
+    /// Which sequence each of them belongs to.
+    owners: Vec<usize>,
+}
+
 /// What is trained on in one step.
 #[derive(Clone, Copy)]
 struct Step<'a> {
@@ -211,29 +246,25 @@ struct Run<'a> {
 }
 
 impl Run<'_> {
-    /// Token losses, in the order of the batch's owners; the gradient is added.
-    fn backward(&self, activations: Activations, weights: &[f32]) -> Result<Vec<f32>> {
-        let Padded { tokens, rows, owners, .. } = &self.padded;
-        let row_weights: Vec<f32> = owners.iter().map(|&(sequence, _)| weights[sequence]).collect();
-        let row_weights = Tensor::from_slice(&row_weights).to_device(rows.device());
-        let losses = match activations {
+    /// Token losses, in the order of the batch's owners; the gradient is added. // [N], f32
+    fn backward(&self, activations: Activations) -> Result<Tensor> {
+        match activations {
             Activations::Keep => {
-                let hidden = self.decoder.hidden_at(tokens, &self.place, rows);
-                self.backward_from(&hidden, &row_weights)?
+                let Padded { tokens, rows, .. } = &self.padded;
+                self.backward_from(&self.decoder.hidden_at(tokens, &self.place, rows))
             }
-            Activations::Recompute => self.recomputing(&row_weights)?,
-        };
-        Ok(Vec::try_from(losses).expect("a flat tensor of f32"))
+            Activations::Recompute => self.recomputing(),
+        }
     }
 
     /// Closed form down to the hidden states and the head, then libtorch's graph.
-    fn backward_from(&self, hidden: &Tensor, weights: &Tensor) -> Result<Tensor> {
+    fn backward_from(&self, hidden: &Tensor) -> Result<Tensor> {
         let head = self.decoder.head();
         let gradients = cross_entropy::gradients(
             &hidden.detach(),
             head,
             &self.padded.targets,
-            weights,
+            &self.padded.weights,
             self.budget.rows_at_once(head.vocab_size()),
         );
         let Gradients { losses, hidden: of_hidden, head: of_head, bias: of_bias } = &gradients;
@@ -249,7 +280,7 @@ impl Run<'_> {
     }
 
     /// Layer by layer: forward keeps each layer's input, backward runs each layer again.
-    fn recomputing(&self, weights: &Tensor) -> Result<Tensor> {
+    fn recomputing(&self) -> Result<Tensor> {
         let Self { decoder, padded, place, .. } = self;
         let last = decoder.num_layers() - 1;
         let mut inputs = self.inputs_of_layers();
@@ -257,7 +288,7 @@ impl Run<'_> {
 
         let mut x = leaf(inputs.pop());
         let hidden = decoder.last_layer_at(&x, place, &padded.rows);
-        let losses = self.backward_from(&hidden, weights)?;
+        let losses = self.backward_from(&hidden)?;
         for layer in (0..last).rev() {
             let gradient = x.grad();
             x = leaf(inputs.pop());

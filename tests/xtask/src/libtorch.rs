@@ -1,12 +1,12 @@
-//! libtorch, provisioned: whole or not at all.
+//! libtorch, provisioned: whole or not at all; and its CUDA half in the same way.
 //!
 //! Everything is made in a folder beside the place it belongs, and put there by one rename.
 //! Downloaded wheels stay in that folder until the end, so an interrupted set-up goes on where it
 //! was; at the end the folder is gone.
 
 use crate::error::{Error, Result};
-use crate::unpack::{self, LIBRARIES};
-use crate::wheel::{self, WHEELS};
+use crate::unpack::{self, CUDA_LIBRARIES, LIBRARIES};
+use crate::wheel::{self, CUDA_WHEELS, WHEELS, Wheel};
 use serde_json::{Value, json};
 use std::fs::{self, File};
 use std::path::{Path, PathBuf};
@@ -14,25 +14,125 @@ use std::path::{Path, PathBuf};
 /// The file that says of a folder what it was made from. It is written last.
 const RECEIPT: &str = "provisioned.json";
 
-/// Puts libtorch into `folder`, unless it is there.
-pub(crate) fn provision(folder: &Path) -> Result<()> {
-    if is_complete(folder) {
-        eprintln!("libtorch {} is in `{}`", WHEELS[0].version, folder.display());
-        return Ok(());
+/// Something that is taken out of wheels into a folder.
+pub(crate) struct Part {
+    name: &'static str,
+    wheels: &'static [Wheel],
+    /// What has to be there in the end and is too large to be hashed each time: its size is kept.
+    libraries: &'static [&'static str],
+    /// What has to be there as well.
+    files: &'static [&'static str],
+    unpack: fn(&Path, &Path) -> Result<()>,
+    finish: fn(&Path) -> Result<()>,
+}
+
+/// What a build and a run on the CPU need.
+pub(crate) const LIBTORCH: Part = Part {
+    name: "libtorch",
+    wheels: &WHEELS,
+    libraries: &LIBRARIES,
+    files: &["lib/libtorch.so", "include/torch", "build-version"],
+    unpack: unpack::unpack,
+    finish: unpack::link_libtorch,
+};
+
+/// What a run on a GPU needs, laid out as in a Python environment: the libraries look for each other so.
+pub(crate) const CUDA_HALF: Part = Part {
+    name: "libtorch's CUDA half",
+    wheels: &CUDA_WHEELS,
+    libraries: &CUDA_LIBRARIES,
+    files: &["torch/version.py"],
+    unpack: unpack::unpack_cuda,
+    finish: |_| Ok(()),
+};
+
+impl Part {
+    /// Puts it into `folder`, unless it is there.
+    pub(crate) fn provision(&self, folder: &Path) -> Result<()> {
+        let (name, version) = (self.name, WHEELS[0].version);
+        if self.is_complete(folder) {
+            eprintln!("{name} {version} is in `{}`", folder.display());
+            return Ok(());
+        }
+        let _alone = wait_for_others(folder)?;
+        if self.is_complete(folder) {
+            return Ok(());
+        }
+        wheel::check_pip()?;
+        let workshop = workshop_of(folder);
+        let tree = workshop.join("tree");
+        eprintln!("setting up {name} {version} in `{}`", folder.display());
+        self.make_tree(&workshop, &tree)?;
+        self.put_in_place(&tree, folder, &workshop.join("replaced"))?;
+        fs::remove_dir_all(&workshop).map_err(Error::io("remove", &workshop))?;
+        eprintln!("{name} {version} is ready");
+        Ok(())
     }
-    let _alone = wait_for_others(folder)?;
-    if is_complete(folder) {
-        return Ok(());
+
+    /// Whether `folder` holds what these wheels give, as far as its receipt and sizes tell.
+    fn is_complete(&self, folder: &Path) -> bool {
+        let receipt = fs::read(folder.join(RECEIPT)).ok();
+        receipt.and_then(|bytes| serde_json::from_slice(&bytes).ok()).is_some_and(|said: Value| {
+            self.receipt_of(folder).is_ok_and(|found| said == found)
+                && self.files.iter().all(|file| folder.join(file).exists())
+        })
     }
-    wheel::check_pip()?;
-    let workshop = workshop_of(folder);
-    let tree = workshop.join("tree");
-    eprintln!("setting up libtorch {} in `{}`", WHEELS[0].version, folder.display());
-    make_tree(&workshop, &tree)?;
-    put_in_place(&tree, folder, &workshop.join("replaced"))?;
-    fs::remove_dir_all(&workshop).map_err(Error::io("remove", &workshop))?;
-    eprintln!("libtorch {} is ready", WHEELS[0].version);
-    Ok(())
+
+    /// What the receipt of a folder has to say: the wheels, and the size of each library.
+    fn receipt_of(&self, folder: &Path) -> Result<Value> {
+        let mut sizes = serde_json::Map::new();
+        for path in self.paths(folder) {
+            let size = fs::metadata(&path).map_err(Error::io("find", &path))?.len();
+            let name = path.file_name().unwrap_or_default().to_string_lossy();
+            sizes.insert(name.into(), size.into());
+        }
+        let wheels: Value =
+            self.wheels.iter().map(|it| (it.file.to_owned(), Value::from(it.sha256))).collect();
+        Ok(json!({ "wheels": wheels, "libraries": sizes }))
+    }
+
+    /// Where the libraries lie: by their paths, or, where they are bare names, in `lib`.
+    fn paths(&self, folder: &Path) -> Vec<PathBuf> {
+        let place = |name: &&str| match name.contains('/') {
+            true => folder.join(name),
+            false => folder.join("lib").join(name),
+        };
+        self.libraries.iter().map(place).collect()
+    }
+
+    fn make_tree(&self, workshop: &Path, tree: &Path) -> Result<()> {
+        let downloads = workshop.join("wheels");
+        fs::create_dir_all(&downloads).map_err(Error::io("create", &downloads))?;
+        if tree.exists() {
+            fs::remove_dir_all(tree).map_err(Error::io("remove", tree))?;
+        }
+        // All are fetched before any is unpacked, so that an interruption costs seconds.
+        let fetched = self.wheels.iter().map(|it| wheel::fetch(it, &downloads));
+        let wheels = fetched.collect::<Result<Vec<_>>>()?;
+        for (wheel, path) in self.wheels.iter().zip(&wheels) {
+            eprintln!("  {} {}: unpacking", wheel.name, wheel.version);
+            (self.unpack)(path, tree)?;
+        }
+        (self.finish)(tree)?;
+        let receipt = tree.join(RECEIPT);
+        let text = format!("{:#}\n", self.receipt_of(tree)?);
+        fs::write(&receipt, text).map_err(Error::io("write", &receipt))
+    }
+
+    /// Renames `tree` to `folder`. What was there is moved aside first, for a rename replaces no
+    /// folder that holds something.
+    fn put_in_place(&self, tree: &Path, folder: &Path, aside: &Path) -> Result<()> {
+        for path in self.paths(tree) {
+            File::open(&path).and_then(|it| it.sync_all()).map_err(Error::io("write", &path))?;
+        }
+        if folder.exists() {
+            if aside.exists() {
+                fs::remove_dir_all(aside).map_err(Error::io("remove", aside))?;
+            }
+            fs::rename(folder, aside).map_err(Error::io("move", folder))?;
+        }
+        fs::rename(tree, folder).map_err(Error::io("create", folder))
+    }
 }
 
 /// Checks a libtorch that the user brought along.
@@ -62,30 +162,6 @@ pub(crate) fn check_own(folder: &Path) -> Result<()> {
     }
 }
 
-/// Whether `folder` holds what these wheels give, as far as its receipt and sizes tell.
-fn is_complete(folder: &Path) -> bool {
-    let receipt = fs::read(folder.join(RECEIPT)).ok();
-    receipt.and_then(|bytes| serde_json::from_slice(&bytes).ok()).is_some_and(|said: Value| {
-        receipt_of(folder).is_ok_and(|found| said == found)
-            && folder.join("lib/libtorch.so").exists()
-            && folder.join("include/torch").exists()
-            && folder.join("build-version").exists()
-    })
-}
-
-/// What the receipt of a folder has to say: the wheels, and the size of each library.
-fn receipt_of(folder: &Path) -> Result<Value> {
-    let mut sizes = serde_json::Map::new();
-    for name in LIBRARIES {
-        let path = folder.join("lib").join(name);
-        let size = fs::metadata(&path).map_err(Error::io("find", &path))?.len();
-        sizes.insert(name.into(), size.into());
-    }
-    let wheels: Value =
-        WHEELS.iter().map(|it| (it.file.to_owned(), Value::from(it.sha256))).collect();
-    Ok(json!({ "wheels": wheels, "libraries": sizes }))
-}
-
 /// Holds others off the workspace's libtorch until it is dropped: two set-ups at the same time
 /// would write into the same workshop.
 fn wait_for_others(folder: &Path) -> Result<File> {
@@ -102,40 +178,6 @@ fn workshop_of(folder: &Path) -> PathBuf {
     let mut name = folder.file_name().unwrap_or_default().to_owned();
     name.push(".unfinished");
     folder.with_file_name(name)
-}
-
-fn make_tree(workshop: &Path, tree: &Path) -> Result<()> {
-    let downloads = workshop.join("wheels");
-    fs::create_dir_all(&downloads).map_err(Error::io("create", &downloads))?;
-    if tree.exists() {
-        fs::remove_dir_all(tree).map_err(Error::io("remove", tree))?;
-    }
-    // All are fetched before any is unpacked, so that an interruption costs seconds.
-    let wheels =
-        WHEELS.iter().map(|it| wheel::fetch(it, &downloads)).collect::<Result<Vec<_>>>()?;
-    for (wheel, path) in WHEELS.iter().zip(&wheels) {
-        eprintln!("  {} {}: unpacking", wheel.name, wheel.version);
-        unpack::unpack(path, tree)?;
-    }
-    unpack::link_libtorch(tree)?;
-    let receipt = tree.join(RECEIPT);
-    let text = format!("{:#}\n", receipt_of(tree)?);
-    fs::write(&receipt, text).map_err(Error::io("write", &receipt))
-}
-
-/// Renames `tree` to `folder`. What was there is moved aside first, for a rename replaces no
-/// folder that holds something.
-fn put_in_place(tree: &Path, folder: &Path, aside: &Path) -> Result<()> {
-    for path in LIBRARIES.iter().map(|name| tree.join("lib").join(name)) {
-        File::open(&path).and_then(|it| it.sync_all()).map_err(Error::io("write", &path))?;
-    }
-    if folder.exists() {
-        if aside.exists() {
-            fs::remove_dir_all(aside).map_err(Error::io("remove", aside))?;
-        }
-        fs::rename(folder, aside).map_err(Error::io("move", folder))?;
-    }
-    fs::rename(tree, folder).map_err(Error::io("create", folder))
 }
 
 /// The version a libtorch says it has: archives carry a file, Python's folder only the headers.
@@ -167,20 +209,20 @@ mod tests {
     }
 
     fn write_receipt(folder: &Path) {
-        fs::write(folder.join(RECEIPT), receipt_of(folder).unwrap().to_string()).unwrap();
+        fs::write(folder.join(RECEIPT), LIBTORCH.receipt_of(folder).unwrap().to_string()).unwrap();
     }
 
     #[test]
     fn a_folder_is_complete_with_its_receipt_and_only_then() {
         let home = tempfile::tempdir().unwrap();
         let folder = home.path().join("libtorch");
-        assert!(!is_complete(&folder));
+        assert!(!LIBTORCH.is_complete(&folder));
         fake(&folder);
-        assert!(!is_complete(&folder), "no receipt");
+        assert!(!LIBTORCH.is_complete(&folder), "no receipt");
         write_receipt(&folder);
-        assert!(is_complete(&folder));
+        assert!(LIBTORCH.is_complete(&folder));
         fs::write(folder.join("lib/libc10.so"), "cut").unwrap();
-        assert!(!is_complete(&folder), "a library was cut off");
+        assert!(!LIBTORCH.is_complete(&folder), "a library was cut off");
     }
 
     #[test]
@@ -189,7 +231,7 @@ mod tests {
         let folder = home.path().join("libtorch");
         fake(&folder);
         write_receipt(&folder);
-        provision(&folder).unwrap();
+        LIBTORCH.provision(&folder).unwrap();
         assert!(!workshop_of(&folder).exists());
     }
 
@@ -200,7 +242,7 @@ mod tests {
         fake(&tree);
         fs::create_dir(&folder).unwrap();
         fs::write(folder.join("old"), "old").unwrap();
-        put_in_place(&tree, &folder, &aside).unwrap();
+        LIBTORCH.put_in_place(&tree, &folder, &aside).unwrap();
         assert!(folder.join("lib/libtorch_cpu.so").exists() && !folder.join("old").exists());
         assert!(!tree.exists() && aside.join("old").exists());
     }

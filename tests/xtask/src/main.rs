@@ -51,7 +51,11 @@ struct Cli {
 #[derive(Subcommand)]
 enum Verb {
     /// Put libtorch where the build looks for it; after this, plain cargo works
-    Setup,
+    Setup {
+        /// And its CUDA half where the program looks for it: 2.7 GB, for a GPU without an installed PyTorch
+        #[arg(long)]
+        cuda: bool,
+    },
     /// Set up, build, and run every test; arguments go to `cargo test`
     Test {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -135,7 +139,8 @@ fn main() -> ExitCode {
 
 fn run(verb: Verb) -> Result<()> {
     match verb {
-        Verb::Setup => setup::run(),
+        Verb::Setup { cuda: false } => setup::run(),
+        Verb::Setup { cuda: true } => setup::run_with_cuda(),
         Verb::Test { arguments } => test::run(&arguments),
         Verb::Demo => demo::run().map(|results| print(&results)),
         Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),

@@ -1,7 +1,8 @@
 //! `cargo xtask setup`: after it, plain cargo builds and tests.
 
 use crate::error::{Error, Result};
-use crate::{libtorch, workspace};
+use crate::libtorch::{self, CUDA_HALF, LIBTORCH};
+use crate::workspace;
 
 /// Makes sure that a libtorch is there which the build can use.
 pub(crate) fn run() -> Result<()> {
@@ -9,7 +10,20 @@ pub(crate) fn run() -> Result<()> {
         return libtorch::check_own(&folder);
     }
     check_platform(std::env::consts::OS, std::env::consts::ARCH)?;
-    libtorch::provision(&workspace::libtorch())
+    LIBTORCH.provision(&workspace::libtorch())
+}
+
+/// Makes sure that its CUDA half is there too, beside it, where the program finds it.
+pub(crate) fn run_with_cuda() -> Result<()> {
+    run()?;
+    if let Some(folder) = workspace::own_libtorch() {
+        return Err(Error::Told(format!(
+            "LIBTORCH is `{}`, so its CUDA half has to be yours too\nhint: unset LIBTORCH, or set \
+             ITERIT_LIBTORCH_CUDA to the `torch/lib` folder of an installed PyTorch 2.11",
+            folder.display()
+        )));
+    }
+    CUDA_HALF.provision(&workspace::libtorch_cuda())
 }
 
 fn check_platform(os: &str, arch: &str) -> Result<()> {

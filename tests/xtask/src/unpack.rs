@@ -12,22 +12,60 @@ use zip::ZipArchive;
 pub(crate) const LIBRARIES: [&str; 5] =
     ["libtorch_cpu.so", "libc10.so", "libgomp.so.1", "libcudart.so.13", "libcupti.so.13"];
 
+/// What tells that the CUDA half is there; more lies around it.
+pub(crate) const CUDA_LIBRARIES: [&str; 4] = [
+    "torch/lib/libtorch_cuda.so",
+    "torch/lib/libc10_cuda.so",
+    "torch/lib/libtorch_cuda_linalg.so",
+    "torch/lib/libtorch_nvshmem.so",
+];
+
 /// Takes what we need out of one wheel into `tree`.
 pub(crate) fn unpack(wheel: &Path, tree: &Path) -> Result<()> {
+    each_file(wheel, |name, entry| {
+        if name == Path::new("torch/version.py") {
+            let mut text = String::new();
+            entry.read_to_string(&mut text).map_err(Error::io("read", wheel))?;
+            write_version(&text, tree)
+        } else if let Some(place) = place_of(name) {
+            write_whole(entry, &tree.join(place))
+        } else {
+            Ok(())
+        }
+    })
+}
+
+/// Takes what a run on a GPU needs out of one wheel into `tree`, where it would lie in a Python environment.
+pub(crate) fn unpack_cuda(wheel: &Path, tree: &Path) -> Result<()> {
+    each_file(wheel, |name, entry| match is_of_cuda(name) {
+        true => write_whole(entry, &tree.join(name)),
+        false => Ok(()),
+    })
+}
+
+/// Shows every file of an archive.
+fn each_file(
+    wheel: &Path,
+    mut visit: impl FnMut(&Path, &mut dyn Read) -> Result<()>,
+) -> Result<()> {
     let file = File::open(wheel).map_err(Error::io("open", wheel))?;
     let mut archive = ZipArchive::new(io::BufReader::new(file)).map_err(broken(wheel))?;
     for index in 0..archive.len() {
         let mut entry = archive.by_index(index).map_err(broken(wheel))?;
-        let Some(name) = entry.enclosed_name().filter(|_| entry.is_file()) else { continue };
-        if name == Path::new("torch/version.py") {
-            let mut text = String::new();
-            entry.read_to_string(&mut text).map_err(Error::io("read", wheel))?;
-            write_version(&text, tree)?;
-        } else if let Some(place) = place_of(&name) {
-            write_whole(&mut entry, &tree.join(place))?;
+        if let Some(name) = entry.enclosed_name().filter(|_| entry.is_file()) {
+            visit(&name, &mut entry)?;
         }
     }
     Ok(())
+}
+
+/// NVIDIA's libraries, and those of torch that no run on a CPU has.
+fn is_of_cuda(name: &Path) -> bool {
+    let file = name.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+    let is_library = file.contains(".so") && name.parent().is_some_and(|it| it.ends_with("lib"));
+    let needs_cuda = file.contains("cuda") || file.contains("nv");
+    let is_ours = name.starts_with("nvidia") || (name.starts_with("torch") && needs_cuda);
+    name == Path::new("torch/version.py") || (is_library && is_ours)
 }
 
 /// What the linker asks for when it reads `-ltorch`. The wheel's own libtorch.so wants CUDA; by
@@ -47,7 +85,7 @@ fn place_of(name: &Path) -> Option<PathBuf> {
     is_library.then(|| Path::new("lib").join(file))
 }
 
-fn write_whole(entry: &mut impl Read, path: &Path) -> Result<()> {
+fn write_whole(entry: &mut dyn Read, path: &Path) -> Result<()> {
     let folder = path.parent().unwrap_or(path);
     fs::create_dir_all(folder).map_err(Error::io("create", folder))?;
     let mut file = File::create(path).map_err(Error::io("create", path))?;
@@ -121,6 +159,20 @@ mod tests {
         assert_eq!(read("lib/libcudart.so.13").as_deref(), Some("rt"));
         for absent in ["lib/libtorch_cuda.so", "lib/libc10.so", "nn/modules.py"] {
             assert_eq!(read(absent), None, "{absent}");
+        }
+
+        let tree = folder.path().join("cuda");
+        unpack_cuda(&wheel, &tree).unwrap();
+        let there = |name: &str| tree.join(name).exists();
+        for name in
+            ["torch/version.py", "torch/lib/libtorch_cuda.so", "nvidia/cu13/lib/libcudart.so.13"]
+        {
+            assert!(there(name), "{name}");
+        }
+        for name in
+            ["torch/lib/libtorch_cpu.so", "torch/include/ATen/ATen.h", "torch/nn/modules.py"]
+        {
+            assert!(!there(name), "{name}");
         }
     }
 

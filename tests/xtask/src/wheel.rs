@@ -53,9 +53,115 @@ pub(crate) const WHEELS: [Wheel; 3] = [
     },
 ];
 
+/// What libtorch's CUDA half needs beside those: the same torch wheel once more, and NVIDIA's libraries.
+pub(crate) const CUDA_WHEELS: [Wheel; 16] = [
+    WHEELS[0],
+    WHEELS[1],
+    WHEELS[2],
+    Wheel {
+        name: "nvidia-cublas",
+        version: "13.1.0.3",
+        file: "nvidia_cublas-13.1.0.3-py3-none-manylinux_2_27_x86_64.whl",
+        sha256: "ee8722c1f0145ab246bccb9e452153b5e0515fd094c3678df50b2a0888b8b171",
+        megabytes: 423,
+    },
+    Wheel {
+        name: "nvidia-cuda-nvrtc",
+        version: "13.0.88",
+        file: "nvidia_cuda_nvrtc-13.0.88-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl",
+        sha256: "ad9b6d2ead2435f11cbb6868809d2adeeee302e9bb94bcf0539c7a40d80e8575",
+        megabytes: 90,
+    },
+    Wheel {
+        name: "nvidia-cudnn-cu13",
+        version: "9.19.0.56",
+        file: "nvidia_cudnn_cu13-9.19.0.56-py3-none-manylinux_2_27_x86_64.whl",
+        sha256: "d20e1734305e9d68889a96e3f35094d733ff1f83932ebe462753973e53a572bf",
+        megabytes: 366,
+    },
+    Wheel {
+        name: "nvidia-cufft",
+        version: "12.0.0.61",
+        file: "nvidia_cufft-12.0.0.61-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        sha256: "6c44f692dce8fd5ffd3e3df134b6cdb9c2f72d99cf40b62c32dde45eea9ddad3",
+        megabytes: 214,
+    },
+    Wheel {
+        name: "nvidia-cufile",
+        version: "1.15.1.6",
+        file: "nvidia_cufile-1.15.1.6-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        sha256: "08a3ecefae5a01c7f5117351c64f17c7c62efa5fffdbe24fc7d298da19cd0b44",
+        megabytes: 1,
+    },
+    Wheel {
+        name: "nvidia-curand",
+        version: "10.4.0.35",
+        file: "nvidia_curand-10.4.0.35-py3-none-manylinux_2_27_x86_64.whl",
+        sha256: "1aee33a5da6e1db083fe2b90082def8915f30f3248d5896bcec36a579d941bfc",
+        megabytes: 60,
+    },
+    Wheel {
+        name: "nvidia-cusolver",
+        version: "12.0.4.66",
+        file: "nvidia_cusolver-12.0.4.66-py3-none-manylinux_2_27_x86_64.whl",
+        sha256: "0a759da5dea5c0ea10fd307de75cdeb59e7ea4fcb8add0924859b944babf1112",
+        megabytes: 201,
+    },
+    Wheel {
+        name: "nvidia-cusparse",
+        version: "12.6.3.3",
+        file: "nvidia_cusparse-12.6.3.3-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        sha256: "2b3c89c88d01ee0e477cb7f82ef60a11a4bcd57b6b87c33f789350b59759360b",
+        megabytes: 146,
+    },
+    Wheel {
+        name: "nvidia-cusparselt-cu13",
+        version: "0.8.0",
+        file: "nvidia_cusparselt_cu13-0.8.0-py3-none-manylinux2014_x86_64.whl",
+        sha256: "25e30a8a7323935d4ad0340b95a0b69926eee755767e8e0b1cf8dd85b197d3fd",
+        megabytes: 170,
+    },
+    Wheel {
+        name: "nvidia-nccl-cu13",
+        version: "2.28.9",
+        file: "nvidia_nccl_cu13-2.28.9-py3-none-manylinux_2_18_x86_64.whl",
+        sha256: "e4553a30f34195f3fa1da02a6da3d6337d28f2003943aa0a3d247bbc25fefc42",
+        megabytes: 196,
+    },
+    Wheel {
+        name: "nvidia-nvjitlink",
+        version: "13.0.88",
+        file: "nvidia_nvjitlink-13.0.88-py3-none-manylinux2010_x86_64.manylinux_2_12_x86_64.whl",
+        sha256: "13a74f429e23b921c1109976abefacc69835f2f433ebd323d3946e11d804e47b",
+        megabytes: 41,
+    },
+    Wheel {
+        name: "nvidia-nvshmem-cu13",
+        version: "3.4.5",
+        file: "nvidia_nvshmem_cu13-3.4.5-py3-none-manylinux2014_x86_64.manylinux_2_17_x86_64.whl",
+        sha256: "290f0a2ee94c9f3687a02502f3b9299a9f9fe826e6d0287ee18482e78d495b80",
+        megabytes: 60,
+    },
+    Wheel {
+        name: "nvidia-nvtx",
+        version: "13.0.85",
+        file: "nvidia_nvtx-13.0.85-py3-none-manylinux1_x86_64.manylinux_2_5_x86_64.whl",
+        sha256: "4936d1d6780fbe68db454f5e72a42ff64d1fd6397df9f363ae786930fd5c1cd4",
+        megabytes: 1,
+    },
+];
+
 /// The platform tags that the wheels above carry. pip does not look below the tag it is given.
-const PLATFORMS: [&str; 3] =
-    ["manylinux_2_28_x86_64", "manylinux_2_25_x86_64", "manylinux_2_17_x86_64"];
+const PLATFORMS: [&str; 8] = [
+    "manylinux_2_28_x86_64",
+    "manylinux_2_27_x86_64",
+    "manylinux_2_25_x86_64",
+    "manylinux_2_18_x86_64",
+    "manylinux_2_17_x86_64",
+    "manylinux2014_x86_64",
+    "manylinux_2_12_x86_64",
+    "manylinux_2_5_x86_64",
+];
 
 /// The wheel in `folder`, downloaded unless it lies there from an earlier, interrupted time.
 pub(crate) fn fetch(wheel: &Wheel, folder: &Path) -> Result<PathBuf> {

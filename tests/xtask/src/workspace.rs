@@ -17,6 +17,11 @@ pub(crate) fn libtorch() -> PathBuf {
     root().join(".libtorch")
 }
 
+/// Where its CUDA half lies: the program looks beside the folder of its libtorch.
+pub(crate) fn libtorch_cuda() -> PathBuf {
+    root().join(".libtorch-cuda")
+}
+
 /// The libtorch that the user brought along: a `LIBTORCH` that is not the one which
 /// `.cargo/config.toml` sets.
 pub(crate) fn own_libtorch() -> Option<PathBuf> {

@@ -5,6 +5,7 @@
 //!
 //! B rows, T tokens a row, N tokens that are asked about, D features.
 
+use crate::parcel;
 use tch::{Kind, Tensor};
 
 /// What a step drops out.
@@ -43,7 +44,7 @@ impl TokenKeys {
             .flat_map(|row| (0..length as u64).map(move |position| hash(row ^ position) as i32))
             .collect();
         let size = [members.len() as i64, length as i64];
-        let all = Tensor::from_slice(&keys).to_device(asked.device()).view(size);
+        let all = parcel::on_device(&keys, asked.device()).view(size);
         let at_asked = all.flatten(0, 1).index_select(0, asked);
         Self { rate: seed.rate, all, at_asked }
     }
@@ -51,8 +52,7 @@ impl TokenKeys {
     /// The dropout of the layer with this name.
     pub(crate) fn of_layer(&self, name: &str) -> Dropout {
         let layer = name.bytes().fold(0, |key, byte| hash(key ^ u64::from(byte))) as i32;
-        let layer = Tensor::from_slice(&[layer]).to_device(self.all.device());
-        let of_layer = |keys: &Tensor| mixed(keys.unsqueeze(-1).bitwise_xor_tensor(&layer));
+        let of_layer = |keys: &Tensor| mixed(keys.unsqueeze(-1).bitwise_xor(i64::from(layer)));
         Dropout { rate: self.rate, all: of_layer(&self.all), at_asked: of_layer(&self.at_asked) }
     }
 }

@@ -126,7 +126,7 @@ impl Decoder {
         let mut x = Tensor::embedding(&self.embed_tokens, tokens, -1, false, false);
         if let Some(scale) = self.embedding_scale {
             // Rounded to the type it multiplies, as the models were trained.
-            x = &x * Tensor::from(scale).to_kind(x.kind()).to_device(x.device());
+            x = &x * Tensor::from(scale).to_kind(x.kind()).double_value(&[]);
         }
         match &self.embed_positions {
             Some((positions, offset)) => {
