@@ -6,6 +6,7 @@
 //! smaller step (`configs/README.md`, deliberate differences). Their first epochs' choices are equal.
 
 use crate::golden;
+use crate::phantom;
 use crate::support::{Outcome, Project, data};
 use safetensors::tensor::{Dtype, SafeTensors, TensorView};
 use serde_json::Value;
@@ -79,16 +80,21 @@ fn gradients_that_are_left_over() {
 
 #[test]
 fn a_run_by_default_on_committed_data() {
-    check_committed("default", &[], 1e-4);
+    check_committed("default", &[], 1e-4, "cpu");
+}
+
+#[test]
+fn a_run_by_default_on_cuda() {
+    check_committed("default", &[], 1e-4, "cuda");
 }
 
 #[test]
 fn a_run_as_published_on_committed_data() {
-    check_committed("published", &AS_PUBLISHED, BFLOAT16);
+    check_committed("published", &AS_PUBLISHED, BFLOAT16, "cpu");
 }
 
-/// A run on the demo against `tests/golden/loop.py`'s, scores to a relative `tolerance`.
-fn check_committed(case: &str, settings: &[&str], tolerance: f64) {
+/// A run on the demo against `tests/golden/loop.py`'s, scores to a relative `tolerance`; CUDA is the pretended one.
+fn check_committed(case: &str, settings: &[&str], tolerance: f64, device: &str) {
     let golden = golden::committed("loop.json");
     let demo = std::fs::read(data("demo/instructions.json")).expect("the demo");
     let demo: Vec<Value> = serde_json::from_slice(&demo).expect("JSON");
@@ -96,7 +102,8 @@ fn check_committed(case: &str, settings: &[&str], tolerance: f64) {
     let project = Project::new();
     project.write("data.json", Value::from_iter(chosen).to_string());
     let mut host = project.host();
-    host.args(["--plugins", "ifd,diversity", "--ratio", "16", "--device", "cpu", "--out", "run"])
+    phantom::lend(&mut host);
+    host.args(["--plugins", "ifd,diversity", "--ratio", "16", "--device", device, "--out", "run"])
         .args(["--data", "data.json", "--model"])
         .arg(data("demo/model"));
     let shared =
