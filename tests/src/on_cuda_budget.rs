@@ -26,7 +26,7 @@ fn a_step_waits_once_and_launches_no_more_than_before() {
         let half = Step::count(&project, &two_layers, dtype);
         let (layer, rest) =
             ((whole.launches - half.launches) / 2, 2 * half.launches - whole.launches);
-        println!("{dtype}: {layer} launches a layer, {rest} beside them; {whole:?}");
+        eprintln!("{dtype}: {layer} launches a layer, {rest} beside them; {whole:?}");
         assert_eq!((whole.waits, whole.copies_in, whole.copies_out), (1, 1, 1), "{dtype}");
         assert!(layer <= of_layer && rest <= of_rest, "{dtype}: {layer} a layer and {rest}");
         // One kernel of attention, and never its plain steps.

@@ -117,7 +117,7 @@ fn prompt(row: &Fields, faults: &mut Vec<String>) -> Option<Prompt> {
 
 /// The choices and their labels, where they have some.
 fn choices(row: &Fields, faults: &mut Vec<String>) -> (Vec<String>, Vec<String>) {
-    let found = row.get("choices");
+    let (found, before) = (row.get("choices"), faults.len());
     let (choices, labels) = match found {
         Some(Value::Object(arc)) => {
             let texts_of = |name: &str, faults: &mut Vec<String>| match arc.get(name) {
@@ -129,7 +129,7 @@ fn choices(row: &Fields, faults: &mut Vec<String>) -> (Vec<String>, Vec<String>)
         Some(found) => (texts("choices", found, faults), Vec::new()),
         None => (Vec::new(), Vec::new()),
     };
-    if faults.is_empty() && choices.len() < 2 {
+    if faults.len() == before && choices.len() < 2 {
         let found = if choices.is_empty() { None } else { found };
         faults.push(fault("choices", found, "a list of two or more texts"));
     }
