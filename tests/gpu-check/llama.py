@@ -25,7 +25,7 @@ class Llama:
     def losses(self, ids, scored):
         """The loss of every scored token, in order, in nats."""
         logits = self.logits(ids[:-1])
-        log_p = logits.log_softmax(-1)
+        log_p = logits.to(torch.promote_types(logits.dtype, torch.float32)).log_softmax(-1)
         positions = torch.tensor([at for start, end in scored for at in range(start, end)])
         return -log_p[positions - 1, torch.tensor(ids)[positions]]
 

@@ -138,7 +138,7 @@ def training(program, model, scratch, count, words):
         "steps": len(steps),
         "tokens_per_second": sum(rates) / max(len(rates), 1),
         "peak_bytes": memory.most,
-        "estimated_bytes": manifest.get("estimated_bytes"),
+        "bytes_that_the_program_names": manifest["model"]["resident_bytes"],
     }
 
 
