@@ -39,7 +39,11 @@ def run(host, model, template, data, rules, scratch):
     common += ["--set", f"data.texts={rules}"]
     dump, scores = scratch / "dump.jsonl", scratch / "scores.jsonl"
     quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE, "text": True}
-    subprocess.run([host, "check", "--dump", dump, *common], check=True, **quiet)
+    checked = subprocess.run([host, "check", "--dump", dump, *common], **quiet)
+    if checked.returncode != 0:
+        # As where a template refuses the system turn that the published rules put before every row.
+        assert "refused" in checked.stderr, checked.stderr
+        return None
     told = [json.loads(line) for line in dump.read_text(encoding="utf-8").splitlines()]
     scored = subprocess.run([host, "score", "--plugins", "ifd", "--out", scores, *common], **quiet)
     lines = [{} for _ in told]
@@ -50,6 +54,10 @@ def run(host, model, template, data, rules, scratch):
 
 def row(data, template, before, after):
     counts = collections.Counter()
+    if before is None:
+        alone, scored = (sum(f(*line) for line in after) for f in (has_alone, has_ifd))
+        cells = [data.name.split(".")[0], template.stem, f"refused → {alone}", *["all"] * 4, f"refused → {scored}", "", ""]
+        return "| " + " | ".join(cells) + " |"
     for (old, old_score), (new, new_score) in zip(before, after):
         counts["alone before"] += old["unconditional"] is not None
         counts["alone"] += new["unconditional"] is not None
@@ -67,6 +75,14 @@ def row(data, template, before, after):
     cells += [counts[kind] for kind in ("training", ("training", "tokens"), "conditional", ("conditional", "tokens"))]
     cells += [pair("ifd"), counts["other"], counts["flips"]]
     return "| " + " | ".join(map(str, cells)) + " |"
+
+
+def has_alone(told, _):
+    return told["unconditional"] is not None
+
+
+def has_ifd(_, score):
+    return score.get("score") is not None
 
 
 def scored_ids(text):
