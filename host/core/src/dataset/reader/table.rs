@@ -23,8 +23,9 @@ use std::io::{BufReader, Cursor, Read, Seek};
 /// Rows in memory at a time.
 const BATCH: usize = 1024;
 
-/// Bytes that a row takes besides its cells.
-const ROW: usize = 64;
+/// Bytes that a row takes besides its cells, generously: a batch may say that it has as many rows of nothing as
+/// there are numbers.
+const ROW: usize = 1024;
 
 /// Visits the rows of a Parquet file; what is to be said of it.
 pub(super) fn parquet(file: Whole, visit: Visit<'_>) -> Result<Vec<String>, Failure> {
@@ -111,9 +112,9 @@ fn batches(
                 }
             }
         }
+        cells.pay(batch.num_rows().saturating_mul(ROW))?;
         for place in 0..batch.num_rows() {
             let mut row = Map::new();
-            cells.pay(ROW)?;
             for (name, column) in &columns {
                 let value = cells.cell(column.as_ref(), place)?;
                 cells.pay(name.len())?;
@@ -244,5 +245,37 @@ fn of_arrow(error: ArrowError) -> Failure {
             Failure::Content(format!("not Parquet as expected: {message}"))
         }
         error => Failure::Content(format!("not Arrow as expected: {error}")),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use arrow_array::{ArrayRef, NullArray};
+    use std::sync::Arc;
+
+    /// How many rows there are, or what is said, of so many nulls in a file of so many bytes.
+    fn rows_of_nothing(number: usize, bytes: u64) -> Result<usize, String> {
+        let column: ArrayRef = Arc::new(NullArray::new(number));
+        let batch = RecordBatch::try_from_iter([("a", column)]).unwrap();
+        let (mut found, swell) = (0, Swell::of(Count::of(bytes)));
+        let read = batches([Ok(batch)].into_iter(), swell, &mut |_, row| {
+            assert_eq!(row.unwrap(), json!({"a": null}));
+            found += 1;
+        });
+        match read {
+            Ok(_) => Ok(found),
+            Err(Failure::Content(message)) => Err(message),
+            Err(Failure::Io(error)) => Err(error.to_string()),
+        }
+    }
+
+    #[test]
+    fn rows_of_nothing_are_counted_before_they_are_made() {
+        assert_eq!(rows_of_nothing(10, 1), Ok(10));
+        for number in [2_000_000, usize::MAX >> 1] {
+            let told = rows_of_nothing(number, 1000).unwrap_err();
+            assert!(told.starts_with("it would unpack to more than 1000 times its size"), "{told}");
+        }
     }
 }
