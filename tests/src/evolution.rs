@@ -155,6 +155,7 @@ fn changed(changes: &[Change]) -> Project {
         ("LICENSE-MIT", "LICENSE-MIT"),
         ("LICENSE-APACHE", "LICENSE-APACHE"),
         ("host/src/plugins", "host/src/plugins"),
+        ("host/manifest", "host/manifest"),
         ("tests/bad-plugins/later-host", "host"),
         // The versions that are on this machine, so that the test needs no network.
         ("Cargo.lock", "host/Cargo.lock"),

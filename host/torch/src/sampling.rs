@@ -48,7 +48,7 @@ mod tests {
         let logits = [1f32, 4.0, 2.0, 1.0].map(f32::ln);
         assert_eq!(drawn(&logits, 1.0, 1.0), [125, 500, 250, 125]);
         // exp(z / ½) is the square: 1, 16, 4, 1 of 22.
-        assert_eq!(drawn(&logits, 0.5, 1.0), [45, 727, 182, 46]);
+        assert_eq!(drawn(&logits, 0.5, 1.0), [46, 727, 182, 45]);
         // 4 of 8 are not 0.6, 6 of 8 are.
         assert_eq!(drawn(&logits, 1.0, 0.6), [0, 667, 333, 0]);
         assert_eq!(drawn(&logits, 1.0, 0.0), [0, 1000, 0, 0]);

@@ -297,10 +297,12 @@ mod tests {
         not_json[9] = b'?';
         let mut longer = whole.clone();
         longer.push(0);
-        let (all, header) = (usize::MAX, "{\"a\":{\"dtype\":\"U8\",");
-        let header = format!("{header}\"shape\":[{all}],\"data_offsets\":[0,{all}]}}}}");
-        let mut endless = (header.len() as u64).to_le_bytes().to_vec();
-        endless.extend(header.as_bytes());
+        let of_bytes = |count: usize| {
+            let tensor = format!(r#""dtype":"U8","shape":[{count}],"data_offsets":[0,{count}]"#);
+            let header = format!("{{\"a\":{{{tensor}}}}}");
+            [&(header.len() as u64).to_le_bytes()[..], header.as_bytes()].concat()
+        };
+        let (endless, beyond) = (of_bytes(usize::MAX >> 4), of_bytes(usize::MAX));
         for (contents, fault) in [
             (&whole[..0], "it has 0 bytes"),
             (&whole[..20], "its header should have"),
@@ -309,6 +311,7 @@ mod tests {
             (&not_json[..], "its header is wrong"),
             (b"[{\"instruction\": \"hello\"}]", "its header should have"),
             (&endless, "truncated: the file has"),
+            (&beyond, "its header is wrong"),
         ] {
             let broken = folder.path().join("broken.safetensors");
             std::fs::write(&broken, contents).unwrap();
