@@ -3,7 +3,7 @@
 //! A key is part of a run's identity unless it stands in one of the two lists below; so a key that
 //! is added and forgotten here is one that a resume refuses to change.
 
-use super::keys;
+use super::names;
 use serde_json::Value;
 use std::collections::BTreeMap;
 
@@ -65,7 +65,7 @@ fn flatten(prefix: &str, value: toml::Value, flat: &mut BTreeMap<String, Value>)
             }
         }
         value => {
-            flat.insert(keys::of_today(prefix).to_owned(), json(value));
+            flat.insert(names::of_today(prefix).to_owned(), json(value));
         }
     }
 }
@@ -87,6 +87,7 @@ fn json(value: toml::Value) -> Value {
 
 #[cfg(test)]
 mod tests {
+    use super::super::keys;
     use super::super::{Config, Setting};
     use super::*;
 
@@ -107,7 +108,7 @@ mod tests {
     #[test]
     fn every_key_is_there_under_its_name() {
         let defaults = Config::default().by_key();
-        for key in keys::KEYS {
+        for key in keys::keys() {
             let mut config = other_than_default(key).by_key();
             assert_ne!(config.get(key.name), defaults.get(key.name), "{}", key.name);
             config.remove(key.name);
@@ -124,7 +125,7 @@ mod tests {
     #[test]
     fn what_may_change_are_keys() {
         for name in NOTED.iter().chain(&FREE) {
-            assert!(keys::KEYS.iter().any(|key| key.name == *name), "`{name}` is no key");
+            assert!(keys::keys().any(|key| key.name == *name), "`{name}` is no key");
         }
     }
 }

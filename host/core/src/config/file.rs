@@ -1,6 +1,6 @@
 //! A configuration file as a list of settings, each with the line it stands in.
 
-use super::keys::{Place, place};
+use super::names::{Place, place};
 use super::setting::Setting;
 use crate::{Error, Result};
 use serde::Deserialize;

@@ -14,6 +14,7 @@ mod train;
 
 mod setting;
 mod keys;
+mod names;
 mod by_key;
 mod file;
 mod resolve;
@@ -142,7 +143,7 @@ impl Config {
     /// The name of every key, in the order of the documentation; `selection.weights.NAME` and
     /// `plugins.NAME.KEY` are not among them.
     pub fn keys() -> impl Iterator<Item = &'static str> {
-        keys::KEYS.iter().map(|key| key.name)
+        keys::keys().map(|key| key.name)
     }
 
     /// The model's folder.

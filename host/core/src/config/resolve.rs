@@ -1,6 +1,7 @@
 //! Puts settings, in order, into a configuration, and gathers every fault on the way.
 
-use super::keys::{self, Key, Place};
+use super::keys::Key;
+use super::names::{self, Place};
 use super::{Config, Setting};
 use crate::{Error, Result};
 use toml::{Table, Value};
@@ -20,7 +21,7 @@ pub(super) fn resolve(settings: Vec<Setting>, mut faults: Vec<String>) -> Result
 
 fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
     let Setting { origin, key: name, value, bare } = setting;
-    let outcome = match (keys::place(&name), value) {
+    let outcome = match (names::place(&name), value) {
         (Place::Key(key), value) => put(config, key, value, bare),
         (Place::Weight(scorer), value) => put_weight(config, scorer, value),
         (Place::Field(field), value) => put_field(config, field, value),
@@ -42,13 +43,13 @@ fn apply(config: &mut Config, setting: Setting, faults: &mut Vec<String>) {
                  hint: iterit-host compare FILE"
                 .to_owned())
         }
-        (Place::Unknown, Value::Table(_)) => Err(match keys::meant_section(&name) {
+        (Place::Unknown, Value::Table(_)) => Err(match names::meant_section(&name) {
             Some(meant) => format!("unknown section [{name}], the nearest is [{meant}]"),
             None => format!("unknown section [{name}], configs/README.md lists them all"),
         }),
-        (Place::Unknown, _) => Err(match keys::meant(&name) {
+        (Place::Unknown, _) => Err(match names::meant(&name) {
             Some(meant) => {
-                let hint = keys::advice(&name).map(|advice| format!("\nhint: {advice}"));
+                let hint = names::advice(&name).map(|advice| format!("\nhint: {advice}"));
                 let hint = hint.unwrap_or_default();
                 format!("unknown key `{name}`, the nearest is `{meant}`{hint}")
             }
