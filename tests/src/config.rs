@@ -2,7 +2,7 @@
 
 use iterit_core::compare::Plan;
 use iterit_core::config::on_resume;
-use iterit_core::config::{Config, Device, Dtype, MicroBatch, OnResume, Setting, Shuffle};
+use iterit_core::config::{Config, DeviceChoice, Dtype, MicroBatch, OnResume, Setting, Shuffle};
 use iterit_core::schedule::Decay;
 use iterit_core::{Error, Result};
 use std::collections::BTreeSet;
@@ -63,13 +63,16 @@ fn values_of_every_kind() {
     let sets =
         ["train.target_end=end-of-turn", "data.eos_text=1", "train={loss_normalization='token'}"];
     let config = load(text, &sets).expect("a configuration");
-    assert_eq!((config.model.dtype, config.model.device), (Dtype::Bfloat16Pure, Device::Cuda(1)));
+    assert_eq!(
+        (config.model.dtype, config.model.device),
+        (Dtype::Bfloat16Pure, DeviceChoice::Cuda(1))
+    );
     assert_eq!(config.data.path, ["a.json", "b.json"].map(PathBuf::from));
     assert_eq!(config.data.target_path, [PathBuf::from("c.json")]);
     assert_eq!(config.data.eos_text.as_deref(), Some("1"));
     assert_eq!(
         (config.train.micro_batch, config.train.shuffle),
-        (MicroBatch::Samples(4), Shuffle::Same)
+        (MicroBatch::Samples(4.try_into().unwrap()), Shuffle::Same)
     );
     assert_eq!(config.train.max_grad_norm, f64::INFINITY);
 }

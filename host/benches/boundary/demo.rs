@@ -1,5 +1,6 @@
 //! A run's own services over the demo's model and data: what a round costs where a model answers.
 
+use iterit_core::config::DeviceChoice;
 use iterit_core::corpus::Corpus;
 use iterit_core::dataset::{self, DataFormat};
 use iterit_core::learner::{Unwatched, Watch};
@@ -12,7 +13,7 @@ use iterit_core::services::{RunServices, Tally};
 use iterit_core::span::{Encoder, EncoderOptions};
 use iterit_core::template::ChatTemplate;
 use iterit_core::tokenizer::Tokenizer;
-use iterit_torch::{DeviceChoice, LearnerOptions, TorchLearner};
+use iterit_torch::{LearnerOptions, TorchLearner};
 use std::path::Path;
 use std::sync::Arc;
 

@@ -4,7 +4,7 @@ use crate::cli::Export;
 use crate::progress::Screen;
 use crate::training::{Exported, export_model};
 use crate::wiring;
-use iterit_core::config::{Config, Device, FinalModel};
+use iterit_core::config::{Config, DeviceChoice, FinalModel};
 use iterit_core::run_directory::{Checkpoint, RunDirectory};
 use iterit_core::{Error, Result, held_out};
 
@@ -19,7 +19,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     }
     let mut config = Config::load(Some(&directory.config_path()), &[])?;
     // Weights are copied, not computed with: a run's GPU need not be there.
-    config.model.device = Device::Cpu;
+    config.model.device = DeviceChoice::Cpu;
     let checkpoint = choose(&directory, &config, args.step)?;
     screen.line(&format!("the weights are those after {} steps", checkpoint.step));
     let corpus = wiring::corpus(&config, Some(1), &screen)?;

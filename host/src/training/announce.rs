@@ -160,13 +160,14 @@ pub(crate) fn speed(models: &Models, corpus: &Corpus, observer: &dyn Observer) -
 mod tests {
     use super::*;
     use iterit_core::Error;
+    use iterit_core::config::DeviceChoice;
     use iterit_core::dataset::{self, DataFormat};
     use iterit_core::observer::Phase;
     use iterit_core::record::EpochRecord;
     use iterit_core::span::{Encoder, EncoderOptions};
     use iterit_core::template::ChatTemplate;
     use iterit_core::tokenizer::Tokenizer;
-    use iterit_torch::{DeviceChoice, LearnerOptions, TorchLearner};
+    use iterit_torch::{LearnerOptions, TorchLearner};
     use std::path::Path;
     use std::sync::Arc;
 

@@ -1,7 +1,7 @@
 //! The configuration's model becomes a learner.
 
 use super::{PROXY, adapters};
-use iterit_core::config::{self, AddedTokens, Config, Device, Dtype};
+use iterit_core::config::{AddedTokens, Config, DeviceChoice, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
@@ -9,7 +9,7 @@ use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Result, model_folder};
-use iterit_torch::{Activations, AdamWOptions, Base, DeviceChoice, LearnerOptions, MicroBatch};
+use iterit_torch::{Activations, AdamWOptions, Base, LearnerOptions};
 use iterit_torch::{Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -101,7 +101,7 @@ fn model_over(
 /// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.
 fn tell_of_unused_gpu(config: &Config, observer: &dyn Observer) {
     static TOLD: Once = Once::new();
-    if config.model.device != Device::Auto {
+    if config.model.device != DeviceChoice::Auto {
         return;
     }
     TOLD.call_once(|| {
@@ -128,23 +128,14 @@ fn learner(
 /// As `[model]` and `[train]` say.
 fn options(config: &Config, threads: usize) -> LearnerOptions {
     LearnerOptions {
-        device: match config.model.device {
-            Device::Auto => DeviceChoice::Auto,
-            Device::Cpu => DeviceChoice::Cpu,
-            Device::Cuda(index) => DeviceChoice::Cuda(index),
-        },
+        device: config.model.device,
         precision: match config.model.dtype {
             Dtype::Float32 => Precision::Float32,
             Dtype::Bfloat16 => Precision::Bfloat16,
             Dtype::Bfloat16Pure => Precision::PureBfloat16,
         },
         threads: NonZeroUsize::new(threads),
-        micro_batch: match config.train.micro_batch {
-            config::MicroBatch::Auto => MicroBatch::Auto,
-            config::MicroBatch::Samples(count) => {
-                MicroBatch::Samples(NonZeroUsize::new(count).expect("the configuration is checked"))
-            }
-        },
+        micro_batch: config.train.micro_batch,
         scoring_tokens: None,
         activations: match config.train.activation_checkpointing {
             true => Activations::Recompute,

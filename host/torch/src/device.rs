@@ -6,71 +6,22 @@
 
 use crate::cuda_library::{self, Candidate, Origin};
 use crate::{driver, shim};
+use iterit_core::config::DeviceChoice;
 use iterit_core::{Error, Result};
-use std::fmt;
-use std::str::FromStr;
 use std::sync::OnceLock;
 use tch::{Cuda, Device};
 
-/// What the user asks for.
-///
-/// ```
-/// use iterit_torch::DeviceChoice;
-/// assert_eq!("cuda:1".parse(), Ok(DeviceChoice::Cuda(1)));
-/// assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
-/// assert!("gpu".parse::<DeviceChoice>().is_err());
-/// ```
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum DeviceChoice {
-    /// The first CUDA device if there is one, else the CPU.
-    #[default]
-    Auto,
-    /// The CPU.
-    Cpu,
-    /// This CUDA device, or an error.
-    Cuda(usize),
-}
-
-impl FromStr for DeviceChoice {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        match text.split_once(':') {
-            None if text == "auto" => Ok(Self::Auto),
-            None if text == "cpu" => Ok(Self::Cpu),
-            None if text == "cuda" => Ok(Self::Cuda(0)),
-            Some(("cuda", index)) if index.parse::<u8>().is_ok() => {
-                Ok(Self::Cuda(index.parse().expect("parsed before")))
-            }
-            _ => {
-                Err(format!("unknown device `{text}`: expected `auto`, `cpu`, `cuda` or `cuda:N`"))
-            }
-        }
-    }
-}
-
-impl fmt::Display for DeviceChoice {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        match self {
-            Self::Auto => f.write_str("auto"),
-            Self::Cpu => f.write_str("cpu"),
-            Self::Cuda(index) => write!(f, "cuda:{index}"),
-        }
-    }
-}
-
-impl DeviceChoice {
-    /// The device itself; loads libtorch's CUDA half unless the CPU was asked for.
-    pub(crate) fn open(self) -> Result<Device> {
-        match self {
-            Self::Cpu => Ok(Device::Cpu),
-            Self::Auto if !gpu_is_meant() => Ok(Device::Cpu),
-            Self::Auto => match open_cuda(0) {
-                Ok(device) => Ok(device),
-                Err(_) => Ok(Device::Cpu),
-            },
-            Self::Cuda(index) => open_cuda(index)
-                .map_err(|reason| Error::Model(format!("device `{self}`: {reason}"))),
+/// The device itself; loads libtorch's CUDA half unless the CPU was asked for.
+pub(crate) fn open(choice: DeviceChoice) -> Result<Device> {
+    match choice {
+        DeviceChoice::Cpu => Ok(Device::Cpu),
+        DeviceChoice::Auto if !gpu_is_meant() => Ok(Device::Cpu),
+        DeviceChoice::Auto => match open_cuda(0) {
+            Ok(device) => Ok(device),
+            Err(_) => Ok(Device::Cpu),
+        },
+        DeviceChoice::Cuda(index) => {
+            open_cuda(index).map_err(|reason| Error::Model(format!("device `{choice}`: {reason}")))
         }
     }
 }
@@ -147,32 +98,19 @@ mod tests {
     use super::*;
 
     #[test]
-    fn choices_read_and_write() {
-        for text in ["auto", "cpu", "cuda:0", "cuda:3"] {
-            assert_eq!(text.parse::<DeviceChoice>().unwrap().to_string(), text);
-        }
-        for text in ["", "gpu", "cuda:", "cuda:-1", "cuda:x", "cpu:0", "CUDA"] {
-            assert!(
-                text.parse::<DeviceChoice>().unwrap_err().contains("expected `auto`"),
-                "{text}"
-            );
-        }
-    }
-
-    #[test]
     fn cuda_is_there_or_says_why_not() {
-        match DeviceChoice::Cuda(0).open() {
+        match open(DeviceChoice::Cuda(0)) {
             Ok(device) => {
                 assert_eq!(device, Device::Cuda(0));
-                assert_eq!(DeviceChoice::Auto.open().unwrap(), device);
-                let message = DeviceChoice::Cuda(255).open().unwrap_err().to_string();
+                assert_eq!(open(DeviceChoice::Auto).unwrap(), device);
+                let message = open(DeviceChoice::Cuda(255)).unwrap_err().to_string();
                 assert!(message.contains("CUDA devices"), "{message}");
             }
             Err(error) => {
                 let message = error.to_string();
                 assert!(message.starts_with("device `cuda:0`: "), "{message}");
                 assert!(message.contains("hint: "), "{message}");
-                assert_eq!(DeviceChoice::Auto.open().unwrap(), Device::Cpu);
+                assert_eq!(open(DeviceChoice::Auto).unwrap(), Device::Cpu);
             }
         }
     }

@@ -502,7 +502,7 @@ fn open(options: &LearnerOptions) -> Result<Device> {
         Some(threads) => tch::set_num_threads(threads.get() as i32),
         None => side_by_side::keep_within_quota(),
     }
-    options.device.open()
+    device::open(options.device)
 }
 
 #[cfg(test)]

@@ -55,12 +55,12 @@ mod testing;
 
 pub use config::Config;
 pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
-pub use device::{DeviceChoice, unused_gpu};
+pub use device::unused_gpu;
 pub use doctor::{diagnose, libtorch_build};
 pub use learner::{TorchLearner, limits};
 pub use lora::{LoraInit, LoraOptions, Targets};
 pub use optim::AdamWOptions;
-pub use options::{Base, LearnerOptions, MicroBatch};
+pub use options::{Base, LearnerOptions};
 pub use precision::Precision;
 pub use train::Activations;
 

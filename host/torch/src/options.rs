@@ -1,11 +1,11 @@
 //! How a model is run and trained, as a caller says it.
 
-use crate::device::DeviceChoice;
 use crate::keeping::Keeping;
 use crate::layers::packed::Packing;
 use crate::optim::AdamWOptions;
 use crate::precision::Precision;
 use crate::train::Activations;
+use iterit_core::config::{DeviceChoice, MicroBatch};
 use std::num::NonZeroUsize;
 use tch::Device;
 
@@ -66,14 +66,4 @@ impl Base {
             Self::Nf4 => Some(Packing::Nf4),
         }
     }
-}
-
-/// How many samples are trained on at once; the result of a step does not depend on it.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
-pub enum MicroBatch {
-    /// As many as fit a token budget that suits the device.
-    #[default]
-    Auto,
-    /// So many.
-    Samples(NonZeroUsize),
 }

@@ -23,7 +23,7 @@ pub use budget::budget;
 pub use by_key::{OnResume, on_resume};
 pub use data::{DataConfig, TooLong};
 pub use lora::{LoraConfig, LoraInit, LoraTargets};
-pub use model::{AddedTokens, Device, Dtype, FewBits, ModelConfig};
+pub use model::{AddedTokens, DeviceChoice, Dtype, FewBits, ModelConfig};
 pub use output::{FinalModel, OutputConfig, words};
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;

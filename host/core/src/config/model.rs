@@ -14,7 +14,7 @@ pub struct ModelConfig {
     /// What weights and arithmetic are held in.
     pub dtype: Dtype,
     /// Where it runs.
-    pub device: Device,
+    pub device: DeviceChoice,
     /// Texts are cut on the right at this many tokens; unset: the model's own limit.
     pub max_length: Option<usize>,
     /// What becomes of tokens that the model has no row for.
@@ -63,10 +63,17 @@ pub enum AddedTokens {
     Grow,
 }
 
-/// Where a model runs.
+/// Where a model shall run.
+///
+/// ```
+/// use iterit_core::config::DeviceChoice;
+/// assert_eq!("cuda:1".parse(), Ok(DeviceChoice::Cuda(1)));
+/// assert_eq!("cuda".parse(), Ok(DeviceChoice::Cuda(0)));
+/// assert!("gpu".parse::<DeviceChoice>().is_err());
+/// ```
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 #[serde(into = "String", try_from = "String")]
-pub enum Device {
+pub enum DeviceChoice {
     /// The first GPU where there is one, else the CPU.
     #[default]
     Auto,
@@ -76,7 +83,7 @@ pub enum Device {
     Cuda(usize),
 }
 
-impl fmt::Display for Device {
+impl fmt::Display for DeviceChoice {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::Auto => f.write_str("auto"),
@@ -86,7 +93,7 @@ impl fmt::Display for Device {
     }
 }
 
-impl FromStr for Device {
+impl FromStr for DeviceChoice {
     type Err = String;
 
     fn from_str(text: &str) -> Result<Self, String> {
@@ -100,7 +107,7 @@ impl FromStr for Device {
     }
 }
 
-impl TryFrom<String> for Device {
+impl TryFrom<String> for DeviceChoice {
     type Error = String;
 
     fn try_from(text: String) -> Result<Self, String> {
@@ -108,8 +115,8 @@ impl TryFrom<String> for Device {
     }
 }
 
-impl From<Device> for String {
-    fn from(device: Device) -> Self {
+impl From<DeviceChoice> for String {
+    fn from(device: DeviceChoice) -> Self {
         device.to_string()
     }
 }

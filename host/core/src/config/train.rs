@@ -5,6 +5,7 @@ use crate::learner::LossNormalization;
 use crate::schedule::{Decay, Fall, Schedule};
 use crate::span::TargetEnd;
 use serde::{Deserialize, Serialize};
+use std::num::NonZeroUsize;
 
 /// The section `[train]`.
 #[derive(Debug, Clone, PartialEq, Serialize)]
@@ -179,13 +180,13 @@ pub enum MicroBatch {
     #[default]
     Auto,
     /// This many samples at a time.
-    Samples(usize),
+    Samples(NonZeroUsize),
 }
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
 enum RawMicroBatch {
-    Count(usize),
+    Count(NonZeroUsize),
     Word(String),
 }
 
@@ -203,7 +204,7 @@ impl TryFrom<RawMicroBatch> for MicroBatch {
 
     fn try_from(raw: RawMicroBatch) -> Result<Self, &'static str> {
         match raw {
-            RawMicroBatch::Count(count) if count > 0 => Ok(Self::Samples(count)),
+            RawMicroBatch::Count(count) => Ok(Self::Samples(count)),
             RawMicroBatch::Word(word) if word == "auto" => Ok(Self::Auto),
             _ => Err("expected \"auto\" or a count"),
         }

@@ -3,7 +3,8 @@
 
 use crate::batches::{self, Limit};
 use crate::nll::Budget;
-use crate::options::{LearnerOptions, MicroBatch};
+use crate::options::LearnerOptions;
+use iterit_core::config::MicroBatch;
 use iterit_core::learner::Sequence;
 use std::num::NonZeroUsize;
 use tch::Device;

@@ -1,7 +1,7 @@
 //! Generation held against transformers token for token, and against asking anew for every token.
 
 use super::*;
-use crate::DeviceChoice;
+use iterit_core::config::DeviceChoice;
 use iterit_core::learner::{Sampling, Unwatched};
 use serde::Deserialize;
 use std::path::PathBuf;
