@@ -1,6 +1,8 @@
 //! Tokens become a tree, by jinja2's grammar.
 
 mod expression;
+mod postfix;
+mod reads;
 mod statement;
 
 use crate::ast::{Block, Body, Statement, StatementKind, Symbol};

@@ -264,7 +264,7 @@ impl Parser {
     ) -> Result<Macro> {
         let special = |name: &str| {
             let symbol = *self.symbols.get(name)?;
-            super::expression::reads(&body, symbol).then_some(symbol)
+            super::reads::reads(&body, symbol).then_some(symbol)
         };
         let (caller, varargs, kwargs) = (special("caller"), special("varargs"), special("kwargs"));
         let explicit = |name: &str| parameters.iter().find(|it| &*it.name == name);
