@@ -95,7 +95,7 @@ fn what_the_template_says_too_much_or_does_not_show_is_noted() {
         "{said}"
     );
     assert!(
-        said.contains("the template writes `\n<|assistant|>`, which holds the header of a"),
+        said.contains("the template writes \"\\n<|assistant|>\", which holds the header of a"),
         "{said}"
     );
 }

@@ -247,7 +247,7 @@ fn show_audit(audit: &TextAudit, report: &TextReport) {
     }
     if let Some(end) = &report.end.with_header {
         anstream::println!(
-            "note        behind the last response the template writes `{end}`, which holds the header of \
+            "note        behind the last response the template writes {end:?}, which holds the header of \
              a next turn and is scored as if the model said it"
         );
     }

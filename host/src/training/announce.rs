@@ -29,7 +29,7 @@ pub(crate) fn warn_of_texts(corpus: &Corpus, observer: &dyn Observer) {
     }
     if let Some(end) = &report.end.with_header {
         warn(format!(
-            "behind the last response the template writes `{end}`, which holds the header of a next turn \
+            "behind the last response the template writes {end:?}, which holds the header of a next turn \
              and is scored as if the model said it\nhint: mend the template, which should write it only \
              where `add_generation_prompt` is set"
         ));

@@ -186,7 +186,13 @@ impl Encoder {
 
     /// What the template puts behind a last response, where that holds the header of a next turn.
     pub fn end_with_header(&self) -> Option<String> {
-        end::end_with_header(self.renderer())
+        let renderer = self.renderer();
+        let has_words = |end: &String| {
+            let plain = self.tokenizer.encode(end).and_then(|ids| self.tokenizer.plain_text(&ids));
+            plain.is_ok_and(|text| text.contains(char::is_alphanumeric))
+        };
+        end::end_with_header(renderer)
+            .or_else(|| end::end_before_questions(renderer).filter(has_words))
     }
 
     /// Why the template allows no response alone, where it refuses it.

@@ -29,6 +29,15 @@ pub(super) fn end_with_header(renderer: Renderer<'_>) -> Option<String> {
     (holds_users() || holds_assistants()).then_some(suffix)
 }
 
+/// What stands behind the last response and before every later question alike, where no first question has
+/// it: either turns have no headers at all, or this is a question's header, written too early.
+pub(super) fn end_before_questions(renderer: Renderer<'_>) -> Option<String> {
+    let Frame { suffix, .. } = renderer.frame(&shortest()).ok()?;
+    let turns = Turns::of(renderer)?;
+    let is_alike = turns.to_question == suffix && turns.user_header().trim().is_empty();
+    is_alike.then_some(suffix)
+}
+
 fn shortest() -> Conversation {
     Conversation::new([Message::new("user", QUESTION)], Message::new("assistant", ""))
 }
@@ -92,6 +101,25 @@ mod tests {
     use crate::template::ChatTemplate;
     use crate::tokenizer::SpecialTokens;
 
+    fn with_renderer<T>(source: &str, ask: impl FnOnce(Renderer<'_>) -> T) -> T {
+        let template = ChatTemplate::new("t", source).unwrap();
+        ask(Renderer { template: &template, special: &SpecialTokens::default() })
+    }
+
+    #[test]
+    fn an_end_that_every_later_question_begins_with_is_found() {
+        const LOOP: &str = "{% for m in messages %}{% if m.role == 'user' %}";
+        for (turns, found) in [
+            ("{{ m.content }}\nA: {% else %}{{ m.content }}\nQ: {% endif %}", Some("\nQ: ")),
+            ("{{ m.content }}{% else %}{{ m.content }}</s>{% endif %}", Some("</s>")),
+            ("Q: {{ m.content }}\nA: {% else %}{{ m.content }}\n{% endif %}", None),
+            ("[I]{{ m.content }}[/I]{% else %}{{ m.content }}</s>{% endif %}", None),
+        ] {
+            let source = format!("{LOOP}{turns}{{% endfor %}}");
+            assert_eq!(with_renderer(&source, end_before_questions).as_deref(), found, "{turns}");
+        }
+    }
+
     #[test]
     fn a_header_behind_the_last_response_is_found() {
         const LOOP: &str =
@@ -104,9 +132,7 @@ mod tests {
             // Turns without headers have none that could stand there.
             ("{% for m in messages %}{{ m.content }}</s>{% endfor %}".into(), None),
         ] {
-            let template = ChatTemplate::new("t", &source).unwrap();
-            let renderer = Renderer { template: &template, special: &SpecialTokens::default() };
-            assert_eq!(end_with_header(renderer).as_deref(), found, "{source}");
+            assert_eq!(with_renderer(&source, end_with_header).as_deref(), found, "{source}");
         }
     }
 }
