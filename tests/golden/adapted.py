@@ -4,33 +4,43 @@
 
 Of each model: an adapter is trained by the host, loaded by PEFT beside the same base, and both are asked for mean
 losses and for the logits behind a text; then the host's merged export is loaded by transformers; then an adapter
-that PEFT has drawn is asked by both.
+that PEFT has drawn is asked by both. First, the host's list of architectures whose feed-forwards PEFT takes for
+experts is compared with PEFT's own.
 """
 
 import json
+import re
 import sys
 import tempfile
 from pathlib import Path
 
 import architectures
+import config_fields
 import exported
 import ifd
 import numpy as np
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
+from peft.utils.transformers_weight_conversion import _MOE_FUSED_TARGETS
 from transformers import AutoConfig
+from transformers.conversion_mapping import _MODEL_TO_CONVERSION_PATTERN
 
 HERE = Path(__file__).parent
 DEMO = HERE.parent / "data/demo"
 
 # Fused projections, matrices on their side, a text model within one that sees; the others are alike.
 MODELS = ["models/llama-tied", "architectures/phi3", "architectures/gpt2", "architectures/gemma3-wrapped"]
+# Experts, those first whose names PEFT takes for the layers beside them.
+WITH_EXPERTS = ["deepseek-v2", "deepseek-v3", "dots1", "ernie4_5-moe", "glm4-moe", "olmoe", "qwen3-moe", "qwen3-next",
+                "granitemoe", "mixtral", "qwen2-moe", "qwen3.5-moe"]
+MODELS += [f"architectures/{name}" for name in WITH_EXPERTS]
 TOLERANCE = 1e-4
 
 
 def main():
     host, next_logits = (Path(path).resolve() for path in sys.argv[1:])
     rows = json.loads((DEMO / "instructions.json").read_text(encoding="utf-8"))[:40]
+    check_taken_for_experts()
     with tempfile.TemporaryDirectory() as scratch:
         data = Path(scratch) / "rows.json"
         data.write_text(json.dumps(rows))
@@ -39,6 +49,15 @@ def main():
             if name.startswith("architectures"):
                 model = exported.whole(model, Path(scratch))
             check(host, next_logits, model, data, rows, Path(scratch) / model.name)
+
+
+def check_taken_for_experts():
+    """That the host leaves out the layers of these architectures and no others."""
+    source = (HERE.parents[1] / "host/torch/src/lora/experts.rs").read_text()
+    listed = re.findall(r'"(\w+)"', re.search(r"MODEL_TYPES.*?];", source, re.DOTALL)[0])
+    taken = [name for name in config_fields.MODEL_TYPES
+             if _MODEL_TO_CONVERSION_PATTERN.get(name) in _MOE_FUSED_TARGETS]
+    assert listed == sorted(taken), f"PEFT takes layers for experts in {sorted(taken)}, the host has {listed}"
 
 
 def check(host, next_logits, model, data, rows, out):
@@ -74,7 +93,10 @@ def base(model):
 
 
 def targets(model):
-    """Of text alone: a regular expression reaches what names within a model that sees cannot."""
+    """Of text alone: a regular expression reaches what names within a model that sees cannot. Of a model with experts
+    attention, since by "all-linear" PEFT adapts the stacked experts too."""
+    if model.name in WITH_EXPERTS:
+        return ["q_proj", "q_b_proj", "o_proj"]
     if hasattr(AutoConfig.from_pretrained(model), "vision_config"):
         return r".*language_model.*\.(q_proj|up_proj)"
     return "all-linear"

@@ -95,7 +95,9 @@ fn model_over(
     }
     let path = config.model_path()?;
     let learner = base.learner(options, || learner("", path, options, observer))?;
-    adapters::adapted(learner, config)
+    let learner = adapters::adapted(learner, config)?;
+    super::warn_once("", learner.remarks(), observer);
+    Ok(learner)
 }
 
 /// Says, once, why there is a GPU or what a GPU needs and the CPU is used all the same.

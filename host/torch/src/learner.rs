@@ -8,7 +8,7 @@ use crate::config::Config;
 use crate::device;
 use crate::guard::guarded;
 use crate::keeping::{PackedMatrices, Taking};
-use crate::lora::{Adapters, LayerNames, Model};
+use crate::lora::{Adapters, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::nll::Scorer;
@@ -425,7 +425,7 @@ impl Learner for TorchLearner {
     /// weights' type, and the weights in that type; a tied head is not written twice.
     fn export(&self, folder: &Path) -> Result<()> {
         let Some(adapters) = &self.adapters else { return self.export_weights(folder) };
-        let names = LayerNames { shape: &self.shape, body: &self.body };
+        let names = self.layer_names();
         let base = self.folder.as_ref().map_or_else(String::new, |it| it.display().to_string());
         guarded(|| adapters.write(folder, &names, &base))
     }

@@ -2,6 +2,7 @@
 //! model that computes with them. LoRA, <https://arxiv.org/abs/2106.09685>, with the names and the
 //! arithmetic of PEFT.
 
+mod experts;
 mod peft;
 mod folder;
 
@@ -51,7 +52,7 @@ pub struct LoraOptions {
 /// Which linear layers have an adapter.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Targets {
-    /// All but the head.
+    /// All but the head, and those whose adapters PEFT does not load.
     AllLinear,
     /// Those whose name is one of these, or ends in it behind a dot.
     Named(Vec<String>),
@@ -86,14 +87,14 @@ impl Adapters {
     /// Adapters that change nothing yet, the same for the same seed.
     ///
     /// # Errors
-    /// A target that no layer is called by.
+    /// A target that no layer is called by, or one whose adapter PEFT does not load.
     pub(crate) fn fresh(
-        shape: &DecoderShape,
+        names: &LayerNames<'_>,
         options: &LoraOptions,
         device: Device,
         seed: u64,
     ) -> Result<Self> {
-        let layers = targeted(shape.walk().linears, &options.targets)?;
+        let layers = targeted(names, &options.targets)?;
         let config = PeftConfig::new(options);
         let rank = options.rank as i64;
         let layers = parameters::drawing(seed.cast_signed(), || {
@@ -263,8 +264,12 @@ impl Supply for Parts<'_> {
 }
 
 /// The layers that have an adapter.
-fn targeted(layers: Vec<AskedLinear>, targets: &Targets) -> Result<Vec<AskedLinear>> {
-    let Targets::Named(names) = targets else { return Ok(layers) };
+fn targeted(model: &LayerNames<'_>, targets: &Targets) -> Result<Vec<AskedLinear>> {
+    let mut layers = model.shape.walk().linears;
+    let Targets::Named(names) = targets else {
+        layers.retain(|layer| !model.is_left_out(layer));
+        return Ok(layers);
+    };
     let is = |layer: &AskedLinear, name: &str| {
         layer.name.strip_suffix(name).is_some_and(|rest| rest.is_empty() || rest.ends_with('.'))
     };
@@ -281,14 +286,26 @@ fn targeted(layers: Vec<AskedLinear>, targets: &Targets) -> Result<Vec<AskedLine
              hint: its layers are `{known}`, or \"all-linear\" for all of them; the head has no adapter"
         )));
     }
-    Ok(layers.into_iter().filter(|layer| names.iter().any(|name| is(layer, name))).collect())
+    layers.retain(|layer| names.iter().any(|name| is(layer, name)));
+    let left_out: Vec<&AskedLinear> = layers.iter().filter(|it| model.is_left_out(it)).collect();
+    if let [first, ..] = left_out[..] {
+        let model_type = model.model_type;
+        return Err(Error::Model(format!(
+            "train.lora.targets names {} layers, `{}` the first, whose adapters PEFT does not load: of \
+             `{model_type}` it takes what is called so for the stacked experts\n\
+             hint: name layers of attention, or \"all-linear\", which leaves these out",
+            left_out.len(),
+            first.name
+        )));
+    }
+    Ok(layers)
 }
 
 /// What layers are called within their blocks, each once.
 fn last_parts(layers: &[AskedLinear]) -> Vec<&str> {
     let mut parts: Vec<&str> = Vec::new();
     for layer in layers {
-        let part = layer.name.rsplit('.').next().unwrap_or(&layer.name);
+        let part = layer.last_part();
         if !parts.contains(&part) {
             parts.push(part);
         }

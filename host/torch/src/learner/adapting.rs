@@ -3,7 +3,7 @@
 use super::TorchLearner;
 use crate::guard::guarded;
 use crate::layers::dropout::StepSeed;
-use crate::lora::{Adapters, LayerNames, LoraOptions};
+use crate::lora::{Adapters, LayerNames, LoraOptions, Targets};
 use crate::options::{Base, LearnerOptions};
 use crate::precision::Precision;
 use iterit_core::Result;
@@ -33,13 +33,17 @@ impl TorchLearner {
     /// Puts adapters beside the frozen weights that change nothing yet; all draws come from `seed`.
     ///
     /// # Errors
-    /// A target that no layer is called by.
+    /// A target that no layer is called by, or one whose adapter PEFT does not load.
     ///
     /// # Panics
     /// The weights are trained themselves.
     pub fn adapt(self, lora: &LoraOptions, dropout: f64, seed: u64) -> Result<Self> {
-        let adapters = guarded(|| Adapters::fresh(&self.shape, lora, self.device, seed))?;
-        Ok(self.with(adapters, Some(dropout), seed))
+        let names = self.layer_names();
+        let adapters = guarded(|| Adapters::fresh(&names, lora, self.device, seed))?;
+        let remark = names.remark().filter(|_| lora.targets == Targets::AllLinear);
+        let mut adapted = self.with(adapters, Some(dropout), seed);
+        adapted.remarks.extend(remark);
+        Ok(adapted)
     }
 
     /// Puts an adapter in PEFT's layout beside the frozen weights; where no dropout is given, training
@@ -51,9 +55,14 @@ impl TorchLearner {
     /// # Panics
     /// The weights are trained themselves.
     pub fn adapt_by(self, folder: &Path, dropout: Option<f64>, seed: u64) -> Result<Self> {
-        let names = LayerNames { shape: &self.shape, body: &self.body };
+        let names = self.layer_names();
         let adapters = guarded(|| Adapters::read(folder, &names, self.device))?;
         Ok(self.with(adapters, dropout, seed))
+    }
+
+    pub(super) fn layer_names(&self) -> LayerNames<'_> {
+        let model_type = self.config.model_type();
+        LayerNames { shape: &self.shape, body: &self.body, model_type }
     }
 
     fn with(mut self, mut adapters: Adapters, dropout: Option<f64>, seed: u64) -> Self {

@@ -4,7 +4,7 @@
 //! a B of zeros in every layer. Neither is read or written in silence.
 
 use super::peft::PeftConfig;
-use super::{Adapter, Adapters};
+use super::{Adapter, Adapters, experts};
 use crate::models::decoder::AskedLinear;
 use crate::models::shape::DecoderShape;
 use crate::tensor_file::{self, Content, TensorFile};
@@ -31,12 +31,32 @@ pub(crate) struct LayerNames<'a> {
     pub(crate) shape: &'a DecoderShape,
     /// What the names of transformers begin with in place of the checkpoint's prefix.
     pub(crate) body: &'a str,
+    /// What transformers calls the architecture of the whole.
+    pub(crate) model_type: &'a str,
 }
 
 impl LayerNames<'_> {
     fn in_transformers(&self, layer: &str) -> String {
         let rest = layer.strip_prefix(&self.shape.names.body).unwrap_or(layer);
         format!("{}{rest}", self.body)
+    }
+
+    /// Whether PEFT would load a model without the adapter of this layer.
+    pub(super) fn is_left_out(&self, layer: &AskedLinear) -> bool {
+        experts::is_taken_for_experts(self.model_type, layer)
+    }
+
+    /// What is said where all linear layers but these have an adapter.
+    pub(crate) fn remark(&self) -> Option<String> {
+        let layers = self.shape.walk().linears;
+        let left_out = layers.iter().filter(|layer| self.is_left_out(layer)).count();
+        (left_out > 0).then(|| {
+            format!(
+                "\"all-linear\" leaves out {left_out} feed-forward layers beside the experts: PEFT takes \
+                 their names for the stacked experts of `{}` and does not load what they are given",
+                self.model_type
+            )
+        })
     }
 
     /// Whether there are other modules than these, of names unknown: those that see.
@@ -69,7 +89,7 @@ impl Adapters {
             .into_iter()
             .map(|layer| (names.in_transformers(&layer.name), layer))
             .collect();
-        let faults = faults(&file, &known, &config);
+        let faults = faults(&file, &known, &config, names);
         if !faults.is_empty() {
             return Err(Error::file(&path, faults.join("\n")));
         }
@@ -149,6 +169,7 @@ fn faults(
     file: &TensorFile,
     layers: &BTreeMap<String, AskedLinear>,
     config: &PeftConfig,
+    model: &LayerNames<'_>,
 ) -> Vec<String> {
     let (mut unknown, mut wrong) = (Vec::new(), Vec::new());
     for stored in file.names() {
@@ -157,6 +178,9 @@ fn faults(
             unknown.push(format!("tensor `{stored}` belongs to no linear layer of this model"));
             continue;
         };
+        if model.is_left_out(layer) {
+            wrong.push(format!("tensor `{stored}` is one that PEFT does not load into this model"));
+        }
         let is_a = stored.ends_with(PARTS[0]);
         let other = format!("{PREFIX}{name}{}", PARTS[usize::from(is_a)]);
         if file.info(&other).is_none() {

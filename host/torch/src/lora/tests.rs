@@ -2,20 +2,25 @@
 //! held in `learner/adapted.rs`.
 
 use super::*;
+use crate::config::Config;
 use crate::models;
 use crate::testing;
 use serde_json::{Value, json};
-
-fn shape() -> DecoderShape {
-    models::shape(&testing::config(&json!({}))).unwrap()
-}
+use std::path::Path;
 
 fn options(targets: Targets) -> LoraOptions {
     LoraOptions { rank: 4, alpha: 8.0, targets, rank_stabilized: false, init: LoraInit::Kaiming }
 }
 
 fn fresh(options: &LoraOptions, seed: u64) -> Adapters {
-    Adapters::fresh(&shape(), options, Device::Cpu, seed).unwrap()
+    of_model(&testing::config(&json!({})), options, seed).unwrap()
+}
+
+fn of_model(config: &Config, options: &LoraOptions, seed: u64) -> Result<Adapters> {
+    let shape = models::shape(config).unwrap();
+    let (body, model_type) = (&*shape.names.body, config.model_type());
+    let names = LayerNames { shape: &shape, body, model_type };
+    Adapters::fresh(&names, options, Device::Cpu, seed)
 }
 
 fn named(names: &[&str]) -> Targets {
@@ -37,9 +42,47 @@ fn targets_are_names_or_their_ends() {
         (&["lm_head"], "names `lm_head`"),
         (&[], "names nothing"),
     ] {
-        let failed = Adapters::fresh(&shape(), &options(named(names)), Device::Cpu, 1);
+        let failed = of_model(&testing::config(&json!({})), &options(named(names)), 1);
         let message = failed.err().unwrap().to_string();
         assert!(message.contains(fault) && message.contains("`q_proj`, `k_proj`"), "{message}");
+    }
+}
+
+/// Which they are is seen with PEFT itself in `tests/golden/adapted.py`.
+#[test]
+fn a_layer_that_peft_takes_for_experts_has_no_adapter() {
+    let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden/architectures");
+    for (folder, is_taken) in [
+        ("deepseek-v2", true),
+        ("deepseek-v3", true),
+        ("dots1", true),
+        ("ernie4_5-moe", true),
+        ("glm4-moe", true),
+        ("qwen3-moe", true),
+        ("qwen3-next", true),
+        ("qwen2-moe", false),
+        ("qwen3.5-moe", false),
+        ("lfm2", false),
+        ("llama-longrope", false),
+    ] {
+        let config = Config::read(&golden.join(folder).join("config.json")).unwrap();
+        let feed_forwards = |targets| -> Result<usize> {
+            let adapters = of_model(&config, &options(targets), 1)?;
+            let of = |it: &&Adapter| ["down_proj", "w2"].contains(&it.layer.last_part());
+            assert!(adapters.layers.len() > 2, "{folder}");
+            Ok(adapters.layers.iter().filter(of).count())
+        };
+        assert_eq!(feed_forwards(Targets::AllLinear).unwrap() == 0, is_taken, "{folder}");
+        let name = if folder == "lfm2" { "w2" } else { "down_proj" };
+        match feed_forwards(named(&[name])) {
+            Err(fault) => {
+                let fault = fault.to_string();
+                let is_named =
+                    fault.contains(".down_proj` the first, whose adapters PEFT does not load");
+                assert!(is_taken && is_named, "{folder}: {fault}");
+            }
+            Ok(count) => assert!(!is_taken && count > 0, "{folder}"),
+        }
     }
 }
 

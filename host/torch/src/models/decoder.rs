@@ -59,6 +59,13 @@ pub(crate) struct AskedLinear {
     pub(crate) kind: LinearKind,
 }
 
+impl AskedLinear {
+    /// What it is called within the part that holds it.
+    pub(crate) fn last_part(&self) -> &str {
+        self.name.rsplit('.').next().unwrap_or(&self.name)
+    }
+}
+
 /// Writes down what is asked, and gives nothing.
 impl Supply for Walk {
     fn tensor(&mut self, name: &str, shape: &[i64], role: Role) -> Tensor {
