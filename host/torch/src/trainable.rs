@@ -72,3 +72,50 @@ impl Trainable {
         self.iter().try_for_each(|parameter| shim::clear_gradient(&parameter.tensor))
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::Config;
+    use crate::models;
+    use std::collections::{BTreeMap, BTreeSet};
+    use std::path::Path;
+
+    /// A name without the number of its layer.
+    fn pattern(name: &str) -> String {
+        let part = |part: &str| match part.parse::<usize>() {
+            Ok(_) => "N".to_owned(),
+            Err(_) => part.to_owned(),
+        };
+        name.split('.').map(part).collect::<Vec<_>>().join(".")
+    }
+
+    /// `tests/golden/decay.json`: what transformers' Trainer lets decay. Names of stacked experts are other
+    /// ones in memory than in a checkpoint, and are no part of this.
+    #[test]
+    fn what_decays_is_what_decays_in_transformers() {
+        let golden = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../tests/golden");
+        let text = std::fs::read(golden.join("decay.json")).unwrap();
+        let expected: BTreeMap<String, BTreeMap<String, bool>> =
+            serde_json::from_slice(&text).unwrap();
+        let mut seen = BTreeSet::new();
+        let folders = ["architectures", "models"].map(|it| golden.join(it).read_dir().unwrap());
+        for folder in folders.into_iter().flatten() {
+            let config = folder.unwrap().path().join("config.json");
+            let Ok(config) = Config::read(&config) else { continue };
+            let Some(expected) = expected.get(config.model_type()) else { continue };
+            let expected: BTreeMap<String, bool> =
+                expected.iter().map(|(name, decays)| (pattern(name), *decays)).collect();
+            let asked = models::shape(&config).unwrap().walk().tensors;
+            let mut compared = 0;
+            for asked in asked.into_iter().filter(|it| it.role != Role::Fixed) {
+                let Some(decays) = expected.get(&pattern(&asked.name)) else { continue };
+                assert_eq!(asked.role == Role::Weight, *decays, "{}", asked.name);
+                compared += 1;
+            }
+            assert!(compared > 8, "{}: {compared} names are known", config.model_type());
+            seen.insert(config.model_type().to_owned());
+        }
+        assert_eq!(seen.len(), expected.len(), "{seen:?}");
+    }
+}

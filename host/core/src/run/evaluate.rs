@@ -27,7 +27,8 @@ impl Run<'_> {
         let loss = self.held_out_loss();
         observer.begin(Phase::Training, Some(self.state.epoch));
         let Some(loss) = loss? else { return Ok(()) };
-        if let Some(evaluation) = self.state.evaluations.last() {
+        // Where it ends the epoch, the epoch says the same.
+        if let (false, Some(evaluation)) = (self.is_over(), self.state.evaluations.last()) {
             observer.evaluated(evaluation);
         }
         let is_best = self.best_step() == Some(self.state.step);

@@ -9,7 +9,7 @@ use crate::learner::{Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Un
 use crate::models::Models;
 use crate::observer::{Observer, Phase};
 use crate::plugin_set::{Named, WeightedScorer};
-use crate::record::{RunManifest, RunRecord};
+use crate::record::{Evaluation, RunManifest, RunRecord};
 use crate::run_directory::RunDirectory;
 use crate::score_table::ScoreTable;
 use crate::span::{Encoder, EncoderOptions};
@@ -157,11 +157,14 @@ struct Impatient {
     asked: AtomicU64,
     patience: u64,
     epochs: Mutex<Vec<EpochRecord>>,
+    /// After how many steps it was told of an evaluation.
+    evaluated: Mutex<Vec<u64>>,
 }
 
 impl Impatient {
     fn new(patience: u64) -> Self {
-        Self { asked: AtomicU64::new(0), patience, epochs: Mutex::new(Vec::new()) }
+        let (epochs, evaluated) = Default::default();
+        Self { asked: AtomicU64::new(0), patience, epochs, evaluated }
     }
 }
 
@@ -177,6 +180,9 @@ impl Watch for Impatient {
 impl Observer for Impatient {
     fn begin(&self, _: Phase, _: Option<u32>) {}
     fn end(&self, _: Phase) {}
+    fn evaluated(&self, record: &Evaluation) {
+        self.evaluated.lock().unwrap().push(record.step);
+    }
     fn epoch(&self, record: &EpochRecord) {
         self.epochs.lock().unwrap().push(record.clone());
     }

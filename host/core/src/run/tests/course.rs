@@ -3,7 +3,6 @@
 
 use super::*;
 use crate::held_out::{best, without_improvement};
-use crate::record::Evaluation;
 
 fn options_with(change: impl FnOnce(&mut TrainConfig)) -> RunOptions {
     let mut options = options();
@@ -74,6 +73,27 @@ fn training_ends_when_the_held_out_loss_has_not_fallen_for_long_enough() {
         ends.push(expected);
     }
     assert!(ends[0] < course.len(), "no patience ends this course early: {course:?}");
+}
+
+/// A curve has one point a step, whether an evaluation falls on an epoch's last step or ends the epoch.
+#[test]
+fn an_observer_hears_of_each_evaluation_once() {
+    let patiences = [None, Some(1), Some(2), Some(3)];
+    let cases = (1..=3).flat_map(|every| patiences.map(|patience| (every, patience)));
+    for (every, patience) in cases {
+        let folder = tempfile::tempdir().unwrap();
+        let options = options_with(|train| {
+            (train.eval_every, train.patience) = (every, patience);
+        });
+        let observer = Impatient::new(u64::MAX);
+        let plugins = plugins(Box::new(MeanLoss));
+        let record = train_with(folder.path(), plugins, options, &observer).unwrap();
+        let mut heard = observer.evaluated.lock().unwrap().clone();
+        heard.extend(observer.epochs.lock().unwrap().iter().map(|epoch| epoch.steps));
+        heard.sort_unstable();
+        let asked: Vec<u64> = record.evaluations.iter().map(|it| it.step).collect();
+        assert_eq!(heard, asked, "every {every}, patience {patience:?}");
+    }
 }
 
 #[test]
