@@ -3,20 +3,21 @@
 mod adapting;
 mod fitting;
 mod next_logits;
+mod replica;
 
 use crate::config::Config;
 use crate::device;
+use crate::gradient::Losses;
 use crate::guard::guarded;
 use crate::keeping::{PackedMatrices, Taking};
 use crate::lora::{Adapters, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::nll::Scorer;
-use crate::optim::{self, AdamW};
+use crate::optim::AdamW;
 use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
 use crate::stored::{Extra, Stored, Wanted};
-use crate::train::{Losses, Trainer, Unread};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, shim, side_by_side, weights};
 use fitting::Fitting;
@@ -205,61 +206,6 @@ impl TorchLearner {
         })
     }
 
-    fn accumulate(&self, samples: &[&[Sequence]], options: &StepOptions) -> Result<Unread> {
-        let (packed, adapters) = (&self.packed, self.adapters.as_ref());
-        let trainer = Trainer {
-            model: Model { shape: &self.shape, weights: &self.weights, packed, adapters },
-            trainable: &self.trainable,
-            compute: self.options.precision.compute(),
-            positions: &self.positions,
-            device: self.device,
-            budget: self.fitting.asking,
-            micro_batch: self.fitting.training,
-            lanes: self.lanes,
-            activations: self.options.activations,
-            dropout: self.dropout(),
-        };
-        let losses = trainer.accumulate(samples, options.loss_normalization)?;
-        self.trainable.complete_gradients()?;
-        Ok(losses)
-    }
-
-    /// The same, with less at a time where that is too much. What was added before is forgotten first, so
-    /// the step's gradient is that of the smaller micro-batches alone.
-    fn accumulate_what_fits(
-        &mut self,
-        samples: &[&[Sequence]],
-        options: &StepOptions,
-    ) -> Result<Unread> {
-        loop {
-            let losses = guarded(|| self.accumulate(samples, options));
-            if !matches!(losses, Err(Error::OutOfMemory(_))) {
-                return losses;
-            }
-            self.trainable.clear_gradients()?;
-            if !self.fitting.train_on_less(samples) {
-                return losses;
-            }
-        }
-    }
-
-    /// Clips and applies the gradients; returns the losses, and the gradients' norm before.
-    fn apply(&mut self, losses: Unread, options: &StepOptions) -> Result<(Losses, f64)> {
-        let (losses, norm) = losses.read_with(optim::global_norm(&self.trainable)?);
-        if !(losses.loss.is_finite() && norm.is_finite()) {
-            return Err(Error::Model(format!(
-                "training diverged: the loss is {}, the gradient norm {norm}\n\
-                 hint: a lower train.learning_rate, or model.dtype = \"float32\"",
-                losses.loss
-            )));
-        }
-        optim::clip(&self.trainable, norm, options.max_grad_norm)?;
-        let (trainable, adamw) = (&self.trainable, self.options.adamw);
-        let optimizer = self.optimizer.get_or_insert_with(|| AdamW::new(trainable, adamw));
-        optimizer.step(trainable, options.learning_rate, self.lanes)?;
-        Ok((losses, norm))
-    }
-
     /// In the type they compute in; what an adapter adds is added in float32 and rounded once.
     fn export_weights(&self, folder: &Path) -> Result<()> {
         let (precision, shape) = (self.options.precision, &self.shape);
@@ -377,25 +323,13 @@ impl Learner for TorchLearner {
 
     /// A sample without scored tokens adds nothing, and its loss is NaN.
     fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
-        samples.iter().try_for_each(|sample| self.check(sample))?;
-        if samples.iter().copied().flatten().all(|sequence| sequence.scored.is_empty()) {
-            return Err(Error::Model(
-                "no sample of this step has a token that carries loss".into(),
-            ));
-        }
-        samples.iter().for_each(|sample| self.reach(sample));
-        self.cast = None;
-        side_by_side::keep_to_this_thread();
-        // The moments first: what is left for a micro-batch is then the same in every step.
-        let (trainable, adamw) = (&self.trainable, self.options.adamw);
-        if self.optimizer.is_none() {
-            self.optimizer = Some(guarded(|| Ok(AdamW::new(trainable, adamw)))?);
-        }
-        let outcome = self.accumulate_what_fits(samples, options).and_then(|losses| {
-            let (losses, grad_norm) = guarded(|| self.apply(losses, options))?;
-            Ok(StepOutcome { losses: losses.means, loss: losses.loss, grad_norm })
+        self.begin_step(samples)?;
+        let outcome = self.gradient(samples, options).and_then(|losses| {
+            let (Losses { means, loss }, grad_norm) = guarded(|| self.read(losses))?;
+            self.update(grad_norm, options)?;
+            Ok(StepOutcome { losses: means, loss, grad_norm })
         });
-        self.trainable.clear_gradients()?;
+        self.end_step()?;
         outcome
     }
 

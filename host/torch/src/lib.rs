@@ -41,7 +41,8 @@ mod sampling;
 mod generation;
 
 mod optim;
-mod train;
+mod gradient;
+mod update;
 mod options;
 
 mod checkpoint;
@@ -57,12 +58,12 @@ pub use config::Config;
 pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
 pub use device::unused_gpu;
 pub use doctor::{diagnose, libtorch_build};
+pub use gradient::Activations;
 pub use learner::{TorchLearner, limits};
 pub use lora::{LoraInit, LoraOptions, Targets};
 pub use optim::AdamWOptions;
 pub use options::{Base, LearnerOptions};
 pub use precision::Precision;
-pub use train::Activations;
 
 /// The libtorch this crate is made for.
 pub const LIBTORCH_VERSION: &str = "2.11";

@@ -1,6 +1,5 @@
-//! AdamW with decoupled weight decay, <https://arxiv.org/abs/1711.05101>, and clipping by the global
-//! gradient norm. Norms and biases do not decay, as in transformers. Knows what is trained, not what it
-//! computes.
+//! AdamW with decoupled weight decay, <https://arxiv.org/abs/1711.05101>. Norms and biases do not decay,
+//! as in transformers. Knows what is trained, not what it computes.
 
 use crate::layers::Role;
 use crate::shim::{self, AdamWCoefficients, Shared};
@@ -117,23 +116,6 @@ fn step_number(step: u64, device: Device) -> Tensor {
     Tensor::full([] as [i64; 0], step as f64, (Kind::Float, device))
 }
 
-/// √Σ‖g‖² over all gradients, on their device. // []
-pub(crate) fn global_norm(trainable: &Trainable) -> Result<Tensor> {
-    let gradients: Vec<Tensor> = trainable.iter().map(|it| it.tensor.grad()).collect();
-    shim::global_norm(&gradients.iter().collect::<Vec<_>>())
-}
-
-/// Scales the gradients down to a global norm of at most `max_norm`, as torch does it: by
-/// max_norm / (norm + 1e-6).
-pub(crate) fn clip(trainable: &Trainable, norm: f64, max_norm: f64) -> Result<()> {
-    let scale = max_norm / (norm + 1e-6);
-    if scale >= 1.0 {
-        return Ok(());
-    }
-    let gradients: Vec<Tensor> = trainable.iter().map(|it| it.tensor.grad()).collect();
-    shim::scale(&gradients.iter().collect::<Vec<_>>(), scale)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -195,27 +177,5 @@ mod tests {
             let got: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double)).unwrap();
             assert!(got.iter().zip(expected).all(|(got, want)| (got - want).abs() < 2e-6));
         }
-    }
-
-    #[test]
-    fn clipping_scales_to_the_norm_and_leaves_small_gradients() {
-        let parameters = two_parameters();
-        set_gradients(&parameters, 0.0);
-        let exact = |parameters: &Trainable| -> f64 {
-            let squares = parameters.iter().map(|it| {
-                it.tensor.grad().to_kind(Kind::Double).square().sum(Kind::Double).double_value(&[])
-            });
-            squares.sum::<f64>().sqrt()
-        };
-        let norm = global_norm(&parameters).unwrap().double_value(&[]);
-        assert!((norm - exact(&parameters)).abs() < 1e-6 * norm);
-        clip(&parameters, norm, norm * 2.0).unwrap();
-        assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
-        clip(&parameters, norm, f64::INFINITY).unwrap();
-        assert!((exact(&parameters) - norm).abs() < 1e-6 * norm);
-        clip(&parameters, norm, 0.5).unwrap();
-        assert!((exact(&parameters) - 0.5).abs() < 1e-5);
-        parameters.clear_gradients().unwrap();
-        assert!(parameters.iter().all(|it| !it.tensor.grad().defined()));
     }
 }

@@ -1,10 +1,10 @@
 //! How a model is run and trained, as a caller says it.
 
+use crate::gradient::Activations;
 use crate::keeping::Keeping;
 use crate::layers::packed::Packing;
 use crate::optim::AdamWOptions;
 use crate::precision::Precision;
-use crate::train::Activations;
 use iterit_core::config::{DeviceChoice, MicroBatch};
 use std::num::NonZeroUsize;
 use tch::Device;
