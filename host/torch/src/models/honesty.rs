@@ -263,6 +263,48 @@ fn what_is_not_implemented_is_refused_by_name() {
     }
 }
 
+/// Sizes that no model has, alone small enough for a field: what is made of them would overflow, or take
+/// more memory than there is before a single tensor is read.
+#[test]
+fn sizes_that_are_only_together_too_large_are_refused() {
+    let most = i32::MAX;
+    for (model_type, sizes, named) in [
+        (
+            "mixtral",
+            json!({"num_local_experts": most}),
+            "experts together: expected at most 1000000",
+        ),
+        ("granitemoe", json!({"num_local_experts": 600_000}), "experts together"),
+        ("deepseek_v3", json!({"n_routed_experts": most, "n_group": 1}), "experts together"),
+        (
+            "llama",
+            json!({"num_hidden_layers": 10_001}),
+            "`num_hidden_layers` is 10001: expected at most 10000",
+        ),
+        ("llama", json!({"num_attention_heads": most, "head_dim": most}), "features together"),
+        (
+            "qwen3_5_text",
+            json!({"linear_num_value_heads": most, "linear_value_head_dim": most}),
+            "features together",
+        ),
+        (
+            "deepseek_v2",
+            json!({"num_attention_heads": most, "num_key_value_heads": most, "qk_nope_head_dim": most}),
+            "features together",
+        ),
+        (
+            "deepseek_v3",
+            json!({"num_attention_heads": most, "num_key_value_heads": most, "v_head_dim": most}),
+            "features together",
+        ),
+    ] {
+        let mut fields = bases(model_type).remove(0);
+        fields.extend(sizes.as_object().unwrap().clone());
+        let fault = outcome(&fields).unwrap_err();
+        assert!(fault.contains(named), "{model_type} {sizes}: {fault}");
+    }
+}
+
 #[test]
 fn a_field_that_transformers_does_not_know_is_ignored() {
     let mut fields = base("llama", &json!({}));

@@ -132,7 +132,8 @@ impl DecoderShape {
                         .saturating_mul(delta.value_head_dim)
                         .max(delta.num_key_heads.saturating_mul(delta.key_head_dim)),
                 ),
-                MixerShape::Latent(_) | MixerShape::ShortConvolution(_) => ([""; 2], 1, 1, 0),
+                MixerShape::Latent(latent) => ([""; 2], 1, 1, latent.num_features()),
+                MixerShape::ShortConvolution(_) => ([""; 2], 1, 1, 0),
             };
             if features > MOST_FEATURES {
                 faults.push(format!(

@@ -30,6 +30,14 @@ pub(crate) struct LatentShape {
     pub(crate) rope: usize,
 }
 
+impl LatentShape {
+    /// Features that all heads have together, of queries or of keys and values, whichever are more.
+    pub(crate) fn num_features(&self) -> i64 {
+        let others = self.qk_rope_head_dim.max(self.v_head_dim);
+        self.num_attention_heads.saturating_mul(self.qk_nope_head_dim + others)
+    }
+}
+
 /// The matrices, and the norms of the short vectors.
 pub(crate) struct LatentAttention {
     queries: Queries,
