@@ -56,7 +56,10 @@ def check(host, model, data, rows, out):
 
     tokenizer = ifd.tokenizer_of(exported)
     auto = architectures.auto(AutoConfig.from_pretrained(exported))
-    loaded, loading = auto.from_pretrained(exported, dtype=torch.float32, output_loading_info=True)
+    # The other implementations of experts take no rows that are not a multiple of 16 bytes, which tiny ones are not.
+    loaded, loading = auto.from_pretrained(
+        exported, dtype=torch.float32, experts_implementation="eager", output_loading_info=True
+    )
     left = {key: value for key, value in loading.items() if value}
     assert not left, f"{model.name}: {left}"
     worst = 0.0
