@@ -81,7 +81,7 @@ impl<'a> Training<'a> {
             model: lender.models.ask(|learner| learner.facts()),
             plugins: origin.plugins,
             sha256: origin.sha256,
-            texts: lender.corpus.text_record(),
+            texts: lender.text_record(),
             identity: origin.identity,
             environment: origin.environment,
             resumed: Vec::new(),

@@ -31,10 +31,46 @@ fn scores_are_those_of_the_published_definition() {
         let lines = scores_of(&project.read("scores.jsonl"));
         let samples = array(case, "samples");
         assert_eq!(lines.len(), samples.len());
+        assert_eq!(lines[0]["texts"]["proxy_texts"], "raw");
         for (line, expected) in lines.iter().zip(samples) {
             check(line, expected, case);
         }
     }
+}
+
+#[test]
+fn scores_made_under_other_rules_for_the_proxy_are_not_mixed() {
+    let project = Project::new();
+    let golden = golden::committed("superfilter.json");
+    filter(&project, &array(&golden, "cases")[0]);
+    let rows = json!([{"instruction": "Say red.", "output": "Red."}, {"instruction": "Say blue.", "output": "Blue."}]);
+    project.write("rows.json", rows.to_string());
+    let mut score = project.host();
+    score
+        .args(["score", "--plugins", "superfilter", "--device", "cpu", "--out", "scores.jsonl"])
+        .args(["--data", "rows.json", "--set", "model.proxy=filter"])
+        .args(["--set", "model.proxy_texts=raw", "--model"])
+        .arg(data("demo/model"));
+    Outcome::of(&mut score).succeeded();
+    let select = |setting: &[&str]| {
+        let mut host = project.host();
+        host.args([
+            "select",
+            "--scores",
+            "scores.jsonl",
+            "--plugins",
+            "diversity",
+            "--budget",
+            "1",
+        ])
+        .args(["--data", "rows.json", "--set", "data.eos_text=</s>"])
+        .args(setting);
+        Outcome::of(&mut host)
+    };
+    select(&[]).succeeded();
+    select(&["--set", "model.proxy_texts=raw"]).succeeded();
+    let said = ["model.proxy_texts=raw, but", "model.proxy_texts=published"];
+    select(&["--set", "model.proxy_texts=published"]).failed(1, &said);
 }
 
 #[test]

@@ -6,6 +6,7 @@
 use crate::corpus::Corpus;
 use crate::learner::{Learner, Sequence};
 use crate::observer::Observer;
+use crate::record::TextRecord;
 use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Model, ResponseNll,
     Result, SampleId, Service,
@@ -159,6 +160,13 @@ impl Models {
             let news = lock(answers).learner.news();
             news.iter().for_each(|line| observer.say(LogLevel::Warn, "", line));
         }
+    }
+
+    /// The rules by which samples became texts, the proxy's included.
+    pub fn text_record(&self, corpus: &Corpus) -> Option<TextRecord> {
+        let of_proxy = self.proxy.as_ref().and_then(|proxy| proxy.corpus.text_record());
+        let record = corpus.text_record()?;
+        Some(TextRecord { proxy_texts: of_proxy.map(|proxy| proxy.texts), ..record })
     }
 
     /// The services these models can give on this corpus.

@@ -62,6 +62,9 @@ pub struct TextRecord {
     /// `data.prompt`, where it is set.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub prompt: Option<String>,
+    /// The rules by which samples became the proxy's texts, where there is a proxy.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub proxy_texts: Option<String>,
     /// Samples whose response alone stands in what the template puts there.
     pub template_frames: usize,
     /// Samples whose response alone stands behind its own header.
@@ -81,15 +84,25 @@ impl TextRecord {
             texts: name(texts),
             turns: name(turns),
             prompt: prompt.map(name),
+            proxy_texts: None,
             template_frames: 0,
             header_frames: 0,
             no_frames: 0,
         }
     }
 
-    /// Whether scores made under these rules and those mean the same.
+    /// The same beside a proxy whose texts are made by these rules.
+    #[must_use]
+    pub fn with_proxy(self, texts: Option<&impl Serialize>) -> Self {
+        Self { proxy_texts: texts.map(name), ..self }
+    }
+
+    /// Whether scores made under these rules and those mean the same. One that does not speak of a proxy
+    /// agrees with any rules for it.
     pub fn agrees_with(&self, other: &Self) -> bool {
-        (&self.texts, &self.turns, &self.prompt) == (&other.texts, &other.turns, &other.prompt)
+        let own = (&self.texts, &self.turns, &self.prompt);
+        let mut of_proxies = self.proxy_texts.iter().zip(&other.proxy_texts);
+        own == (&other.texts, &other.turns, &other.prompt) && of_proxies.all(|(a, b)| a == b)
     }
 }
 

@@ -97,13 +97,18 @@ fn warn_if_short(candidates: &[Candidate], budget: u64, screen: &Screen) -> Resu
 /// Scores of texts made by other rules are not those of these samples.
 fn check_rules(path: &Path, scores: &[ScoreLine], config: &Config) -> Result<()> {
     let Some(made) = scores.iter().find_map(|line| line.texts.as_ref()) else { return Ok(()) };
-    let now = TextRecord::new(&config.data.texts, &config.data.turns, config.data.prompt.as_ref());
+    let data = &config.data;
+    let now = TextRecord::new(&data.texts, &data.turns, data.prompt.as_ref())
+        .with_proxy(config.model.proxy_texts.as_ref());
     if made.agrees_with(&now) {
         return Ok(());
     }
     let named = |record: &TextRecord| {
         let prompt = record.prompt.as_deref().unwrap_or("unset");
-        format!("data.texts={}, data.turns={}, data.prompt={prompt}", record.texts, record.turns)
+        let proxy = record.proxy_texts.as_ref().map(|it| format!(", model.proxy_texts={it}"));
+        let (texts, turns) = (&record.texts, &record.turns);
+        let proxy = proxy.unwrap_or_default();
+        format!("data.texts={texts}, data.turns={turns}, data.prompt={prompt}{proxy}")
     };
     Err(Error::file(
         path,

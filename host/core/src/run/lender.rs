@@ -3,7 +3,7 @@
 use crate::corpus::Corpus;
 use crate::models::Models;
 use crate::observer::Observer;
-use crate::record::Selection;
+use crate::record::{Selection, TextRecord};
 use crate::score_table::ScoreTable;
 use crate::services::{RunServices, Tally};
 use iterit_sdk::Host;
@@ -33,6 +33,11 @@ pub struct History<'a> {
 }
 
 impl Lender<'_> {
+    /// The rules by which the texts were made that plugins are served with.
+    pub fn text_record(&self) -> Option<TextRecord> {
+        self.models.text_record(self.corpus)
+    }
+
     /// Lends the host for one call about `num_samples` samples.
     pub(super) fn lend<T>(
         self,
