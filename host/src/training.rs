@@ -1,6 +1,8 @@
 //! One run, from a configuration to a trained model and its records: the main job, and every run of
 //! a comparison. It is given its texts and models; where they come from is `wiring`'s.
 
+pub(crate) mod needs;
+
 mod announce;
 mod leave;
 mod resume;

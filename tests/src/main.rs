@@ -35,6 +35,7 @@ mod dataset;
 mod data_files;
 mod on_cuda;
 mod on_cuda_budget;
+mod memory;
 mod spans;
 mod one_text;
 mod adapters;

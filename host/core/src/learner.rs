@@ -3,6 +3,7 @@
 
 pub use crate::sequence::{Scored, Sequence};
 
+use crate::memory::MemoryNeed;
 use crate::{Error, Result};
 use iterit_sdk::{Embedding, LogitStatistics, Matrix};
 use serde::{Deserialize, Serialize};
@@ -129,6 +130,12 @@ impl Watch for Unwatched {
 pub trait Learner: Send {
     /// What it is.
     fn facts(&self) -> ModelFacts;
+
+    /// The memory that a step of these samples needs, and questions about so many tokens; nothing where nobody
+    /// can say.
+    fn memory(&self, _step: &[&[Sequence]], _asked: usize) -> Option<MemoryNeed> {
+        None
+    }
 
     /// What the user should know of the files it came from.
     fn remarks(&self) -> &[String] {

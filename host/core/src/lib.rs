@@ -17,6 +17,7 @@ pub mod statistics;
 pub mod conversation;
 pub mod dataset;
 pub mod sequence;
+pub mod memory;
 pub mod learner;
 pub mod grouped;
 pub mod identity;

@@ -2,13 +2,14 @@
 //! is cut or empty, audits the end of a response, and refuses a training that would do nothing.
 
 use crate::cli::Check;
-use crate::progress::{Screen, bytes, count};
-use crate::training::trained;
+use crate::progress::{Screen, count};
+use crate::training::{needs, trained};
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::corpus::{self, Corpus, Lengths, TextAudit, TextCounts, TextReport};
 use iterit_core::greedy::{Budget, Candidate, Ties};
 use iterit_core::learner::{ModelFacts, Sequence};
+use iterit_core::memory::MemoryNeed;
 use iterit_core::plugin_set::Named;
 use iterit_core::run::{History, Lender, pick};
 use iterit_core::score_table::ScoreTable;
@@ -55,6 +56,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         look_at_texts(lender, diversity, config.selection.ties)?;
     }
     let facts = models.ask(|learner| learner.facts());
+    let memory = needs::of_longest_step(&models, &corpus, config.train.batch);
     refuse_no_op(report)?;
     if args.json {
         let figures = Figures {
@@ -63,20 +65,23 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
             template: corpus.encoder().map_or("", |encoder| encoder.template().name()),
             samples_an_epoch: budget(config.selection.ratio, corpus.num_samples())?,
             model: facts,
+            memory,
         };
         let figures = serde_json::to_string_pretty(&figures).expect("figures are JSON");
         anstream::println!("{figures}");
         return Ok(());
     }
     anstream::println!(
-        "model       {} of {} parameters{}, {} on {}; weights, gradients and optimizer {}",
+        "model       {} of {} parameters{}, {} on {}",
         facts.architecture,
         count(facts.parameters),
         trained(&facts).trim_end_matches(','),
         facts.dtype,
-        facts.device,
-        bytes(facts.resident_bytes)
+        facts.device
     );
+    if let Some(need) = &memory {
+        anstream::println!("memory      {}", needs::told(need));
+    }
     anstream::println!(
         "verdict     {} samples can be trained on by this {}",
         report.samples - report.zero_loss,
@@ -93,6 +98,7 @@ struct Figures<'a> {
     template: &'a str,
     samples_an_epoch: u64,
     model: ModelFacts,
+    memory: Option<MemoryNeed>,
 }
 
 /// Lets a diversity scorer look at the first texts and picks none: it may have something to say of

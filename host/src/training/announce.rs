@@ -1,7 +1,7 @@
 //! What a person should know before a run begins: what the texts lack, what it will cost.
 
-use super::Training;
-use crate::progress::{bytes, count, duration};
+use super::{Training, needs};
+use crate::progress::{count, duration};
 use iterit_core::Result;
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
@@ -80,11 +80,14 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         true => String::new(),
     };
     say(format!(
-        "estimate: {scoring}training {} tokens, about {}; weights, gradients and optimizer {}",
+        "estimate: {scoring}training {} tokens, about {}",
         count(estimate.training_tokens),
         duration(estimate.training_seconds()),
-        bytes(model.resident_bytes),
     ));
+    let batch = run.options.train.batch;
+    if let Some(need) = needs::of_longest_step(lender.models, lender.corpus, batch) {
+        say(format!("memory: {}", needs::told(&need)));
+    }
     Ok(())
 }
 

@@ -120,6 +120,20 @@ impl Trainer<'_> {
         Ok(Unread { losses: part.losses, owners, weights, counts })
     }
 
+    /// How the step would be cut: tokens and scored tokens of the largest micro-batch, how many there are,
+    /// and how many run at the same time.
+    pub(crate) fn cut(&self, samples: &[&[Sequence]]) -> Cut {
+        let (sequences, _) = flat(samples);
+        let micro_batches = self.micro_batches(&sequences);
+        let rows = |it: &MicroBatch| it.members.iter().map(|&it| sequences[it].scored.len()).sum();
+        Cut {
+            tokens: micro_batches.iter().map(|it| it.tokens).max().unwrap_or(0),
+            rows: micro_batches.iter().map(rows).max().unwrap_or(0),
+            count: micro_batches.len(),
+            lanes: self.lanes_for(&micro_batches),
+        }
+    }
+
     /// The loss of every token that carries some; the gradients of micro-batches are added to the leaves of
     /// `model` one after another.
     fn run<'b>(
@@ -211,6 +225,16 @@ impl Trainer<'_> {
         let lanes = self.lanes.min(micro_batches.len());
         if largest * lanes <= MOST_TOKENS_AT_ONCE { lanes } else { 1 }
     }
+}
+
+/// How a step is cut up.
+pub(crate) struct Cut {
+    /// Of the largest micro-batch, padding included.
+    pub(crate) tokens: usize,
+    /// The most that carry loss in one.
+    pub(crate) rows: usize,
+    pub(crate) count: usize,
+    pub(crate) lanes: usize,
 }
 
 /// Losses of some micro-batches' tokens, where they were computed.

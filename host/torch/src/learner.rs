@@ -2,6 +2,7 @@
 
 mod adapting;
 mod fitting;
+mod needs;
 mod next_logits;
 mod replica;
 
@@ -24,6 +25,7 @@ use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
 };
+use iterit_core::memory::MemoryNeed;
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
@@ -331,6 +333,10 @@ impl Learner for TorchLearner {
         });
         self.end_step()?;
         outcome
+    }
+
+    fn memory(&self, step: &[&[Sequence]], asked: usize) -> Option<MemoryNeed> {
+        Some(self.needs(step, asked))
     }
 
     fn remarks(&self) -> &[String] {

@@ -44,6 +44,7 @@ mod optim;
 mod gradient;
 mod update;
 mod options;
+mod memory;
 
 mod checkpoint;
 

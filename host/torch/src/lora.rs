@@ -135,6 +135,11 @@ impl Adapters {
         Trainable::new(self.layers.iter().flat_map(matrices))
     }
 
+    /// The rank that a layer's adapter has; 0 where it has none.
+    pub(crate) fn rank_of(&self, layer: &str) -> u64 {
+        self.by_name.get(layer).map_or(0, |&index| self.layers[index].a.size()[0] as u64)
+    }
+
     /// The share of features that training drops before A.
     pub(crate) fn dropout(&self) -> f64 {
         self.config.dropout

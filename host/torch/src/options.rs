@@ -59,7 +59,7 @@ impl LearnerOptions {
 }
 
 impl Base {
-    fn packing(self) -> Option<Packing> {
+    pub(crate) fn packing(self) -> Option<Packing> {
         match self {
             Self::Trained | Self::Frozen => None,
             Self::Int8 => Some(Packing::Int8),

@@ -186,6 +186,13 @@ impl Corpus {
         }
     }
 
+    /// So many samples with the longest training texts, the longest first.
+    pub fn longest_trained(&self, count: usize) -> Vec<&[Sequence]> {
+        let mut ids: Vec<SampleId> = (0..self.num_samples()).collect();
+        ids.sort_by_key(|&id| (std::cmp::Reverse(self.encoded(id).training_tokens()), id));
+        ids.into_iter().take(count).map(|id| self.encoded(id).training.as_slice()).collect()
+    }
+
     /// The tokens of the responses alone.
     ///
     /// # Errors

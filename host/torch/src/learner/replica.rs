@@ -56,8 +56,14 @@ impl TorchLearner {
         samples: &[&[Sequence]],
         options: &StepOptions,
     ) -> Result<Unread> {
+        let losses = self.trainer().accumulate(samples, options.loss_normalization)?;
+        self.trainable.complete_gradients()?;
+        Ok(losses)
+    }
+
+    pub(super) fn trainer(&self) -> Trainer<'_> {
         let (packed, adapters) = (&self.packed, self.adapters.as_ref());
-        let trainer = Trainer {
+        Trainer {
             model: Model { shape: &self.shape, weights: &self.weights, packed, adapters },
             trainable: &self.trainable,
             compute: self.options.precision.compute(),
@@ -68,10 +74,7 @@ impl TorchLearner {
             lanes: self.lanes,
             activations: self.options.activations,
             dropout: self.dropout(),
-        };
-        let losses = trainer.accumulate(samples, options.loss_normalization)?;
-        self.trainable.complete_gradients()?;
-        Ok(losses)
+        }
     }
 
     /// Waits for the device: the losses, and the gradient's norm.

@@ -1,0 +1,65 @@
+//! What this learner needs of its device's memory: its own numbers in the equations of [`crate::memory`].
+
+use super::TorchLearner;
+use crate::device;
+use crate::memory::{Load, Model, Norms, Trained};
+use crate::models::decoder::AskedLinear;
+use crate::options::Base;
+use iterit_core::learner::Sequence;
+use iterit_core::memory::MemoryNeed;
+
+impl TorchLearner {
+    /// For a step of these samples, and to ask about so many tokens, some at a time.
+    pub(super) fn needs(&self, samples: &[&[Sequence]], asked: usize) -> MemoryNeed {
+        let rank_of =
+            |layer: &AskedLinear| self.adapters.as_ref().map_or(0, |all| all.rank_of(&layer.name));
+        let model = Model {
+            shape: &self.shape,
+            precision: self.options.precision,
+            trained: match self.options.base {
+                Base::Trained => Trained::Weights,
+                base => Trained::Adapters { rank_of: &rank_of, packing: base.packing() },
+            },
+            activations: self.options.activations,
+            norms: if self.device.is_cuda() { Norms::Fused } else { Norms::InSteps },
+        };
+        let cut = self.trainer().cut(samples);
+        let length = samples.iter().copied().flatten().map(|it| it.input().len()).max();
+        let rows_at_once = self.fitting.asking.rows_at_once(self.shape.vocab_size);
+        let step = Load {
+            tokens: cut.tokens as u64,
+            length: length.unwrap_or(0) as u64,
+            rows: cut.rows as u64,
+            rows_at_once: rows_at_once.unsigned_abs(),
+            micro_batches: cut.count as u64,
+            lanes: cut.lanes as u64,
+        };
+        let at_once = self.fitting.asking.tokens.max(length.unwrap_or(0));
+        let asked = at_once.min(asked.div_ceil(self.lanes)) as u64;
+        let question = Load { tokens: asked, rows: asked, lanes: self.lanes as u64, ..step };
+        MemoryNeed {
+            device: device::name(self.device),
+            weights: model.stored() + model.copy(),
+            gradients: model.gradients(),
+            optimizer: model.optimizer(),
+            activations: model.activations(&step),
+            training: model.training(&step),
+            scoring: model.scoring(&question),
+        }
+    }
+}
+
+#[cfg(test)]
+impl TorchLearner {
+    /// What is trained.
+    pub(crate) fn trained_tensors(&self) -> Vec<tch::Tensor> {
+        self.trainable.iter().map(|it| it.tensor.shallow_clone()).collect()
+    }
+
+    /// What the optimizer remembers.
+    pub(crate) fn moments(&self) -> Vec<tch::Tensor> {
+        let optimizer = self.optimizer.as_ref().expect("a step was taken");
+        let all = optimizer.exp_avgs.iter().chain(&optimizer.exp_avg_sqs);
+        all.map(tch::Tensor::shallow_clone).collect()
+    }
+}
