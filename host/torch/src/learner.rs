@@ -6,6 +6,8 @@ mod needs;
 mod next_logits;
 mod replica;
 
+pub use needs::memory_of;
+
 use crate::config::Config;
 use crate::device;
 use crate::gradient::Losses;

@@ -60,7 +60,7 @@ pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
 pub use device::unused_gpu;
 pub use doctor::{diagnose, libtorch_build};
 pub use gradient::Activations;
-pub use learner::{TorchLearner, limits};
+pub use learner::{TorchLearner, limits, memory_of};
 pub use lora::{LoraInit, LoraOptions, Targets};
 pub use optim::AdamWOptions;
 pub use options::{Base, LearnerOptions};

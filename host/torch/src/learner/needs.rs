@@ -1,12 +1,17 @@
 //! What this learner needs of its device's memory: its own numbers in the equations of [`crate::memory`].
 
 use super::TorchLearner;
+use super::fitting::Fitting;
+use crate::config::Config;
 use crate::device;
 use crate::memory::{Load, Model, Norms, Trained};
+use crate::models;
 use crate::models::decoder::AskedLinear;
-use crate::options::Base;
+use crate::options::{Base, LearnerOptions};
 use iterit_core::learner::Sequence;
 use iterit_core::memory::MemoryNeed;
+use iterit_core::{Error, Result};
+use tch::Device;
 
 impl TorchLearner {
     /// For a step of these samples, and to ask about so many tokens, some at a time.
@@ -47,6 +52,50 @@ impl TorchLearner {
             scoring: model.scoring(&question),
         }
     }
+}
+
+/// What a model of this configuration would need on a GPU, in micro-batches of so many tokens, all of which
+/// carry loss; with adapters of one rank on every linear layer where its own weights are frozen. Looks at no
+/// weights.
+///
+/// # Errors
+/// An architecture that is not supported.
+pub fn memory_of(
+    config: &Config,
+    options: &LearnerOptions,
+    rank: u64,
+    tokens: u64,
+) -> Result<MemoryNeed> {
+    let shape = models::shape(config).map_err(Error::Model)?;
+    let rank_of = |_: &AskedLinear| rank;
+    let model = Model {
+        shape: &shape,
+        precision: options.precision,
+        trained: match options.base {
+            Base::Trained => Trained::Weights,
+            base => Trained::Adapters { rank_of: &rank_of, packing: base.packing() },
+        },
+        activations: options.activations,
+        norms: Norms::Fused,
+    };
+    let rows_at_once = Fitting::new(options, Device::Cuda(0)).asking.rows_at_once(shape.vocab_size);
+    let load = Load {
+        tokens,
+        length: tokens,
+        rows: tokens,
+        rows_at_once: rows_at_once.unsigned_abs(),
+        micro_batches: 2,
+        lanes: 1,
+    };
+    Ok(MemoryNeed {
+        device: device::name(Device::Cuda(0)),
+        weights: model.stored() + model.copy(),
+        gradients: model.gradients(),
+        optimizer: model.optimizer(),
+        activations: model.activations(&load),
+        training: model.training(&load),
+        scoring: model.scoring(&load),
+    })
 }
 
 #[cfg(test)]

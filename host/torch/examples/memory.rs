@@ -1,0 +1,39 @@
+//! Prints what training a model needs by the equations, from its `config.json` alone.
+//!
+//!     cargo run -p iterit-torch --example memory -- config.json TOKENS
+//!
+//! TOKENS: of a micro-batch, all of which carry loss.
+
+use iterit_torch::{Activations, Base, Config, LearnerOptions, Precision, memory_of};
+
+#[expect(clippy::print_stdout, reason = "the table is data")]
+fn main() {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let [path, tokens] = &words[..] else {
+        panic!("expected a config.json and a number of tokens")
+    };
+    let config = Config::read(path.as_ref()).expect("a config.json");
+    let tokens = tokens.parse().expect("a number of tokens");
+    println!(
+        "| | weights | gradients | optimizer | activations | a step |\n| --- | --- | --- | --- | --- | --- |"
+    );
+    for (name, base, precision) in [
+        ("full, float32", Base::Trained, Precision::Float32),
+        ("full, bfloat16", Base::Trained, Precision::Bfloat16),
+        ("full, bfloat16-pure", Base::Trained, Precision::PureBfloat16),
+        ("LoRA of rank 16, bfloat16", Base::Frozen, Precision::Bfloat16),
+        ("the same on int8", Base::Int8, Precision::Bfloat16),
+        ("the same on nf4", Base::Nf4, Precision::Bfloat16),
+    ] {
+        for activations in [Activations::Keep, Activations::Recompute] {
+            let options =
+                LearnerOptions { base, precision, activations, ..LearnerOptions::default() };
+            let need = memory_of(&config, &options, 16, tokens).expect("a model");
+            let gib = |bytes: u64| format!("{:.1}", bytes as f64 / (1u64 << 30) as f64);
+            let parts =
+                [need.weights, need.gradients, need.optimizer, need.activations, need.training];
+            let parts = parts.map(gib).join(" | ");
+            println!("| {name}, {activations:?} | {parts} |");
+        }
+    }
+}
