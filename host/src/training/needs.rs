@@ -16,11 +16,11 @@ pub(crate) fn of_longest_step(
     models.ask(|learner| learner.memory(&samples, asked))
 }
 
-/// In words.
+/// In words. Not as a bound: kernels, the C library and the program itself take more, on a CPU much more.
 pub(crate) fn told(need: &MemoryNeed) -> String {
     let MemoryNeed { device, weights, gradients, optimizer, activations, training, scoring } = need;
     format!(
-        "up to {} on {device}: weights {}, optimizer {}, and in a step of the longest samples gradients {} and \
+        "about {} of tensors on {device}: weights {}, optimizer {}, and in a step of the longest samples gradients {} and \
          activations {}, up to {} together; for what is asked {} beside the weights",
         bytes(need.peak()),
         bytes(*weights),
