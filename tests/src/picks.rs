@@ -22,18 +22,21 @@ fn picks_of_a_plain_scikit_learn_greedy() {
     }
 }
 
+/// What the published program picked, by the name of the golden.
+pub(crate) const PUBLISHED: [&str; 8] = [
+    "alpaca1000_k100_d0.0",
+    "alpaca1000_k100_d0.1",
+    "alpaca1000_k100_d0.1_eos_s",
+    "alpaca1000_k100_d0.5",
+    "alpaca5000_k250_d0.0",
+    "alpaca5000_k250_d0.1",
+    "alpaca5000_k250_d0.5",
+    "alpaca20000_k1000_d0.1",
+];
+
 #[test]
 fn picks_of_the_published_program() {
-    for name in [
-        "alpaca1000_k100_d0.0",
-        "alpaca1000_k100_d0.1",
-        "alpaca1000_k100_d0.1_eos_s",
-        "alpaca1000_k100_d0.5",
-        "alpaca5000_k250_d0.0",
-        "alpaca5000_k250_d0.1",
-        "alpaca5000_k250_d0.5",
-        "alpaca20000_k1000_d0.1",
-    ] {
+    for name in PUBLISHED {
         let Some(golden) = golden::shared(&format!("golden/diversity/{name}.json")) else { return };
         let Some(texts) = alpaca_targets(&golden) else { return };
         let scores =

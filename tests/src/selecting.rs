@@ -2,6 +2,7 @@
 //! scores and values are rounded to seven and more digits, so values agree to a relative 1e-6.
 
 use crate::golden::{self, numbers, positions};
+use crate::picks::PUBLISHED;
 use crate::support::{Outcome, Project};
 use serde_json::{Value, json};
 
@@ -39,16 +40,7 @@ fn check(case: &str) {
 
 #[test]
 fn picks_are_the_published_ones() {
-    for case in [
-        "alpaca1000_k100_d0.0",
-        "alpaca1000_k100_d0.1",
-        "alpaca1000_k100_d0.1_eos_s",
-        "alpaca1000_k100_d0.5",
-        "alpaca5000_k250_d0.0",
-        "alpaca5000_k250_d0.1",
-        "alpaca5000_k250_d0.5",
-        "alpaca20000_k1000_d0.1",
-    ] {
+    for case in PUBLISHED {
         check(case);
     }
 }

@@ -7,6 +7,7 @@ use super::scope::Scope;
 use crate::ast::{Filter, Statement, StatementKind, Target};
 use crate::error::{Error, ErrorKind, Result};
 use crate::value::Value;
+use std::ops::ControlFlow;
 use std::rc::Rc;
 
 impl Renderer<'_> {
@@ -48,19 +49,10 @@ impl Renderer<'_> {
             }
             StatementKind::Set(target, value) => self.set(target, value)?,
             StatementKind::SetBlock(target, filters, body) => {
-                let scope = Scope::within(&self.scope);
-                let mut flow = Flow::Next;
-                let text = self.inside(scope.clone(), |this| {
-                    this.captured(|this| {
-                        flow = this.flow(body)?;
-                        Ok(())
-                    })
-                })?;
-                if flow != Flow::Next {
-                    return Ok(flow);
-                }
-                let value = self.as_written(text);
-                let value = self.inside(scope, |this| this.filtered(value, filters))?;
+                let value = match self.captured_block(filters, body)? {
+                    ControlFlow::Continue(value) => value,
+                    ControlFlow::Break(flow) => return Ok(flow),
+                };
                 self.assign(target, value)?;
             }
             StatementKind::With(pairs, body) => {
@@ -90,19 +82,10 @@ impl Renderer<'_> {
                 }
             }
             StatementKind::FilterBlock(filters, body) => {
-                let scope = Scope::within(&self.scope);
-                let mut flow = Flow::Next;
-                let text = self.inside(scope.clone(), |this| {
-                    this.captured(|this| {
-                        flow = this.flow(body)?;
-                        Ok(())
-                    })
-                })?;
-                if flow != Flow::Next {
-                    return Ok(flow);
-                }
-                let value = self.as_written(text);
-                let value = self.inside(scope, |this| this.filtered(value, filters))?;
+                let value = match self.captured_block(filters, body)? {
+                    ControlFlow::Continue(value) => value,
+                    ControlFlow::Break(flow) => return Ok(flow),
+                };
                 self.print(&value)?;
             }
             StatementKind::Block(place) => self.block(*place)?,
@@ -122,6 +105,27 @@ impl Renderer<'_> {
             StatementKind::Continue => return Ok(Flow::Continue),
         }
         Ok(Flow::Next)
+    }
+
+    /// What a body writes, filtered; or how the loop around it goes on, where the body leaves it.
+    fn captured_block(
+        &mut self,
+        filters: &[Filter],
+        body: &[Statement],
+    ) -> Result<ControlFlow<Flow, Value>> {
+        let scope = Scope::within(&self.scope);
+        let mut flow = Flow::Next;
+        let text = self.inside(scope.clone(), |this| {
+            this.captured(|this| {
+                flow = this.flow(body)?;
+                Ok(())
+            })
+        })?;
+        if flow != Flow::Next {
+            return Ok(ControlFlow::Break(flow));
+        }
+        let value = self.as_written(text);
+        self.inside(scope, |this| this.filtered(value, filters)).map(ControlFlow::Continue)
     }
 
     /// A block, which sees the template's variables, and those of the loops around it where it

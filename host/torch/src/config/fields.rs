@@ -25,6 +25,22 @@ pub(crate) enum LayerType {
     Sliding,
 }
 
+impl LayerType {
+    /// The layers' types where the last of every `pattern` layers sees everything.
+    pub(crate) fn full_at_end_of(pattern: usize) -> impl Fn(usize) -> Self {
+        move |layer| Self::full_if((layer + 1).is_multiple_of(pattern))
+    }
+
+    /// The same where the first does.
+    pub(crate) fn full_at_start_of(pattern: usize) -> impl Fn(usize) -> Self {
+        move |layer| Self::full_if(layer.is_multiple_of(pattern))
+    }
+
+    fn full_if(sees_everything: bool) -> Self {
+        if sees_everything { Self::Full } else { Self::Sliding }
+    }
+}
+
 /// The fields of one architecture's configuration.
 pub(crate) struct Fields<'a> {
     model_type: &'a str,

@@ -12,6 +12,7 @@ use crate::layers::head::LogitShape;
 use crate::layers::linear::LinearKind;
 use crate::layers::norm::{NormKind, NormShape};
 use crate::layers::rope::Rope;
+use serde_json::{Map, Value};
 
 /// How many positions there are; some files leave it out, and transformers takes its default.
 fn positions(fields: &Fields<'_>) -> usize {
@@ -102,12 +103,46 @@ pub(super) fn windows(
     types: Vec<LayerType>,
 ) -> Vec<BlockShape> {
     let (feed_forward, norm) = (gated(fields, "hidden_act"), rms_norm(fields));
+    let block = |attention| block(attention, feed_forward.clone(), norm);
+    windowed(fields, types, &sizes.attention()).map(block).collect()
+}
+
+/// An attention for each layer, with a window in those that slide.
+pub(super) fn windowed(
+    fields: &Fields<'_>,
+    types: Vec<LayerType>,
+    attention: &AttentionShape,
+) -> impl Iterator<Item = AttentionShape> {
     let window = fields.size_if_any("sliding_window");
-    let block = |layer_type| {
-        let window = window.filter(|_| layer_type == LayerType::Sliding);
-        block(AttentionShape { window, ..sizes.attention() }, feed_forward.clone(), norm)
-    };
-    types.into_iter().map(block).collect()
+    types.into_iter().map(move |layer_type| AttentionShape {
+        window: window.filter(|_| layer_type == LayerType::Sliding),
+        ..attention.clone()
+    })
+}
+
+/// The same where each of the two kinds has a rotary embedding of its own: the first of the model's is
+/// that of layers that see everything, the second that of those with a window.
+pub(super) fn windowed_and_turned(
+    fields: &Fields<'_>,
+    types: Vec<LayerType>,
+    attention: &AttentionShape,
+) -> impl Iterator<Item = AttentionShape> {
+    let turned = types.clone().into_iter().map(|layer_type| match layer_type {
+        LayerType::Full => 0,
+        LayerType::Sliding => 1,
+    });
+    let attentions = windowed(fields, types, attention).zip(turned);
+    attentions.map(|(attention, rope)| AttentionShape { rope: Some(rope), ..attention })
+}
+
+/// What the file says of those two rotary embeddings. Stretching, as transformers 4 wrote it, is for
+/// layers that see everything.
+pub(super) fn rope_parameters_by_layer_type(fields: &Fields<'_>) -> [Map<String, Value>; 2] {
+    let parameters = fields.object("rope_parameters").unwrap_or_default();
+    let [mut full, sliding] = ["full_attention", "sliding_attention"]
+        .map(|name| parameters.get(name).and_then(Value::as_object).cloned().unwrap_or_default());
+    full.extend(fields.object("rope_scaling").unwrap_or_default());
+    [full, sliding]
 }
 
 /// Llama's block: a norm before attention and one before the feed-forward.

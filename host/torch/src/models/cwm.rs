@@ -22,10 +22,7 @@ const STRETCHED: RopeScaling = RopeScaling::Llama3 {
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
-    let types = fields.layer_types(sizes.layers, |layer| match layer % PATTERN {
-        0 => LayerType::Full,
-        _ => LayerType::Sliding,
-    });
+    let types = fields.layer_types(sizes.layers, LayerType::full_at_start_of(PATTERN));
     let blocks = common::windows(fields, &sizes, types);
     let is_given = fields.has("rope_parameters") || fields.has("rope_scaling");
     let defaults = RopeDefaults { theta: THETA, ..RopeDefaults::default() };

@@ -24,17 +24,10 @@ pub(super) fn whole(fields: &Fields<'_>, sizes: &Sizes) -> DecoderShape {
         softcap: fields.number_if_any("attn_logit_softcapping"),
         ..attention(fields, sizes)
     };
-    let alternating = |layer: usize| match layer.is_multiple_of(2) {
-        true => LayerType::Sliding,
-        false => LayerType::Full,
-    };
-    let types = fields.layer_types(sizes.layers, alternating);
-    let window = fields.size_if_any("sliding_window");
-    let block = |layer_type| {
-        let window = window.filter(|_| layer_type == LayerType::Sliding);
-        block(fields, AttentionShape { window, ..attention.clone() })
-    };
-    let blocks = types.into_iter().map(block).collect();
+    let types = fields.layer_types(sizes.layers, LayerType::full_at_end_of(2));
+    let blocks = common::windowed(fields, types, &attention)
+        .map(|attention| block(fields, attention))
+        .collect();
     let rope = fields.rope(sizes.head_dim, RopeDefaults::default());
     decoder(fields, sizes, blocks, vec![rope])
 }

@@ -25,18 +25,11 @@ fn shape(fields: &Fields<'_>) -> DecoderShape {
         sinks: Some("sinks"),
         ..sizes.attention()
     };
-    let types = fields.layer_types(sizes.layers, |layer| match layer % 2 {
-        0 => LayerType::Sliding,
-        _ => LayerType::Full,
-    });
-    let window = fields.size_if_any("sliding_window");
-    let experts = experts(fields);
-    let block = |layer_type| {
-        let window = window.filter(|_| layer_type == LayerType::Sliding);
-        let attention = AttentionShape { window, ..attention.clone() };
-        common::block(attention, experts.clone(), common::rms_norm(fields))
-    };
-    let blocks = types.into_iter().map(block).collect();
+    let types = fields.layer_types(sizes.layers, LayerType::full_at_end_of(2));
+    let (experts, norm) = (experts(fields), common::rms_norm(fields));
+    let blocks = common::windowed(fields, types, &attention)
+        .map(|attention| common::block(attention, experts.clone(), norm))
+        .collect();
     common::decoder(fields, &sizes, blocks, vec![rope(fields, sizes.head_dim)])
 }
 

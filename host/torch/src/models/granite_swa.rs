@@ -1,7 +1,7 @@
 //! Granite with windows, <https://huggingface.co/ibm-granite>: Granite 3 with a window in three layers of
 //! four, a sink in each head, and a θ for each layer, of which 0 knows no positions.
 
-use super::common::Sizes;
+use super::common::{self, Sizes};
 use super::{Architecture, DecoderShape, granite};
 use crate::config::{Fields, LayerType, RopeDefaults};
 use crate::layers::attention::AttentionShape;
@@ -16,22 +16,13 @@ const PATTERN: usize = 4;
 
 fn shape(fields: &Fields<'_>) -> DecoderShape {
     let sizes = Sizes::read(fields);
-    let types = fields.layer_types(sizes.layers, |layer| match layer % PATTERN {
-        0 => LayerType::Full,
-        _ => LayerType::Sliding,
-    });
-    let window = fields.size_if_any("sliding_window");
+    let types = fields.layer_types(sizes.layers, LayerType::full_at_start_of(PATTERN));
     let (ropes, by_layer) = ropes(fields, &sizes);
-    let block = |(layer_type, rope)| {
-        let attention = AttentionShape {
-            rope,
-            window: window.filter(|_| layer_type == LayerType::Sliding),
-            sinks: Some("sinks"),
-            ..granite::attention(fields, &sizes)
-        };
-        granite::block(fields, attention)
-    };
-    let blocks = types.into_iter().zip(by_layer).map(block).collect();
+    let attention = AttentionShape { sinks: Some("sinks"), ..granite::attention(fields, &sizes) };
+    let blocks = common::windowed(fields, types, &attention)
+        .zip(by_layer)
+        .map(|(attention, rope)| granite::block(fields, AttentionShape { rope, ..attention }))
+        .collect();
     granite::decoder(fields, &sizes, blocks, ropes)
 }
 
