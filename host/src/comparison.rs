@@ -9,6 +9,7 @@ mod inputs;
 mod questions;
 mod leave;
 mod planner;
+mod price;
 mod shared_scores;
 
 mod experiment;

@@ -147,16 +147,52 @@ fn a_comparison_leaves_what_it_says() {
     }
 }
 
+/// What chooses is held against a random draw that may spend on training what it spent on scoring.
+#[test]
+fn a_random_arm_costs_what_choosing_costs() {
+    let project = project();
+    project.write(
+        "exp.toml",
+        "[compare]\nrefuse = ['static-random', 'full']\narms = ['ifd,static', { name = 'as dear', \
+         plugins = 'random', costs_as = 'ifd,static' }]\n",
+    );
+    let mut host = project.host();
+    shared(host.args(["compare", "exp.toml", "--out", "out", "--seeds", "1,2"]));
+    let outcome = Outcome::of(host.args(["--jobs", "2"])).succeeded();
+    assert!(!outcome.stderr.contains("hint: scoring the pool once"), "{outcome}");
+    let found = comparison(&project, "out");
+    let pairs: Vec<(&str, &str)> =
+        found.pairs.iter().map(|pair| (pair.arm.as_str(), pair.baseline.as_str())).collect();
+    let expected = [("ifd,static", "random"), ("as dear", "random"), ("ifd,static", "as dear")];
+    assert_eq!(pairs, expected);
+    let [dear, equal, random] = [0, 1, 2].map(|at| found.arms[at].cost);
+    assert!(dear.tokens_scored > 0.0 && equal.tokens_scored == 0.0, "{dear:?} {equal:?}");
+    // A draw of whole samples, in two epochs by two seeds, has their mean length only about.
+    let times = equal.training_tokens() / dear.training_tokens();
+    assert!(
+        (times - 1.0).abs() < 0.1
+            && times > 1.5 * random.training_tokens() / dear.training_tokens(),
+        "{times}"
+    );
+    audited(&project);
+}
+
 /// Every figure of the comparison, made anew from the raw files by another program.
 #[test]
 fn another_program_finds_the_same_figures() {
+    let count = audited(whole());
+    assert!(count > 400, "{count}");
+}
+
+/// How many figures the other program made anew, all of them the same.
+fn audited(project: &Project) -> u32 {
     let audit = concat!(env!("CARGO_MANIFEST_DIR"), "/golden/statistics/audit.py");
     let mut python = Command::new("python3");
-    python.args(["-B", audit]).arg(whole().path("out"));
+    python.args(["-B", audit]).arg(project.path("out"));
     let outcome = Outcome::of(&mut python).succeeded();
     assert!(outcome.stdout.ends_with(" figures, 0 of them differ\n"), "{outcome}");
-    let count = outcome.stdout.split(' ').next().and_then(|count| count.parse::<u32>().ok());
-    assert!(count.is_some_and(|count| count > 400), "{outcome}");
+    let count = outcome.stdout.split(' ').next().and_then(|count| count.parse().ok());
+    count.unwrap_or_else(|| panic!("{outcome}"))
 }
 
 #[test]

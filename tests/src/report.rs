@@ -122,6 +122,7 @@ fn arm_results() -> Vec<ArmResult> {
     let result = |(number, (arm, seed)): (usize, (&str, u64))| ArmResult {
         arm: arm.into(),
         seed,
+        costs_as: None,
         judged: Judged {
             held_out: (0..30).map(|at| 2.0 + f64::from(at) / 50.0 + number as f64 / 9.0).collect(),
             response_tokens: (1..=30).collect(),

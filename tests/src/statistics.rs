@@ -193,7 +193,15 @@ pub fn result(arm: &str, seed: u64, held_out: Vec<f64>) -> ArmResult {
     let response_tokens = (0..held_out.len() as u32).map(|at| 5 + at % 50).collect();
     let judged = Judged { held_out, response_tokens, spared_seconds: 0.0, spared_tokens: 0 };
     let (arm, held_out_by_epoch) = (arm.into(), Vec::new());
-    ArmResult { arm, seed, judged, held_out_by_epoch, pool: 0, record: empty_record() }
+    ArmResult {
+        arm,
+        seed,
+        costs_as: None,
+        judged,
+        held_out_by_epoch,
+        pool: 0,
+        record: empty_record(),
+    }
 }
 
 fn empty_record() -> RunRecord {

@@ -2,6 +2,7 @@
 
 use super::arms::{self, CheckedArm, Faults, named};
 use super::inputs::inputs;
+use super::price::{self, Predicted};
 use super::questions::Questions;
 use super::shared_scores::SharedScores;
 use crate::observers::Observed;
@@ -46,20 +47,6 @@ pub(crate) struct Experiment<'a> {
     threads: usize,
     /// By arm, what a run is predicted to take.
     predicted: Vec<Predicted>,
-}
-
-/// Seconds of a run.
-#[derive(Clone, Copy, Default)]
-struct Predicted {
-    /// Of scoring the pool once.
-    scoring: f64,
-    training: f64,
-}
-
-impl Predicted {
-    fn seconds(self) -> f64 {
-        self.scoring + self.training
-    }
 }
 
 impl<'a> Experiment<'a> {
@@ -149,9 +136,9 @@ impl<'a> Experiment<'a> {
             let strategy = &plugins.strategy;
             let budgets = strategy.plugin.budgets(&run).map_err(strategy.failed("budgets"))?;
             let estimate = training::estimate(&self.corpus, &budgets, speed);
-            let scoring = match plugins.complexity.is_empty() {
-                true => 0.0,
-                false => share * estimate.scoring_seconds(),
+            let scoring = match checked.choosers.ask_models() {
+                true => share * estimate.scoring_seconds(),
+                false => 0.0,
             };
             Ok(Predicted { scoring, training: estimate.training_seconds() })
         };
@@ -159,8 +146,15 @@ impl<'a> Experiment<'a> {
             let predicted = predict(checked).map_err(|error| named(checked.arm, error));
             faults.take(predicted).unwrap_or_default()
         });
-        let predicted = predicted.collect();
-        faults.told().map(|()| predicted)
+        let mut predicted: Vec<Predicted> = predicted.collect();
+        faults.told()?;
+        for (place, checked) in self.arms.iter().enumerate() {
+            let Some(dear) = &checked.arm.costs_as else { continue };
+            let dear = self.arms.iter().position(|other| other.arm.name == *dear);
+            let training = predicted[dear.expect("the plan was checked")].seconds();
+            predicted[place] = Predicted { scoring: 0.0, training };
+        }
+        Ok(predicted)
     }
 
     fn announce(&self, models: &Models, screen: &Screen) {
@@ -189,7 +183,9 @@ impl<'a> Experiment<'a> {
             self.threads,
             duration(seconds / self.jobs.get() as f64)
         ));
-        self.hint_at_equal_compute(screen);
+        if let Some(hint) = price::hint(&self.arms, &self.predicted) {
+            screen.say(LogLevel::Info, "", &hint);
+        }
         let longest = |it: &&str| *it == "length";
         let names = self.plan.arms.iter().flat_map(|arm| &arm.plugins).map(String::as_str);
         if names.filter(|name| longest(name)).count() == 0 {
@@ -200,33 +196,6 @@ impl<'a> Experiment<'a> {
                  --arm length,static adds it",
             );
         }
-    }
-
-    /// Says which random arm costs what the dearest arm costs, scoring included: without it nobody
-    /// knows whether the choice is worth its price.
-    fn hint_at_equal_compute(&self, screen: &Screen) {
-        let price = |predicted: &Predicted| predicted.scoring / predicted.training;
-        let priced = self.arms.iter().zip(self.predicted.iter().map(price));
-        let Some((arm, price)) = priced.max_by(|(_, a), (_, b)| a.total_cmp(b)) else { return };
-        let ratio = arm.config.selection.ratio * (1.0 + price);
-        let is_raised = |other: &CheckedArm<'_>| {
-            other.arm.plugins == ["random"] && other.config.selection.ratio >= 0.95 * ratio
-        };
-        if price == 0.0 || self.arms.iter().any(is_raised) {
-            return;
-        }
-        screen.say(
-            LogLevel::Info,
-            "",
-            &format!(
-                "hint: scoring the pool once costs `{}` {:.1} times its training (a token read costs a \
-                 third of one trained on); a random draw of equal compute is the arm {{ name = \
-                 \"random, equal compute\", plugins = \"random\", set = [\"selection.ratio={}\"] }}",
-                arm.arm.name,
-                price,
-                if ratio > 1.0 { ratio.round() } else { (1000.0 * ratio).round() / 1000.0 },
-            ),
-        );
     }
 
     fn place(&self, run: Run<'_>) -> usize {
@@ -254,7 +223,7 @@ impl<'a> Experiment<'a> {
         drive(self.plan, ledger, self.jobs, |run| {
             let place = pending.iter().position(|other| *other == run).expect("it is pending");
             let lane = board.begin(place, format!("{}, seed {}", run.arm.name, run.seed));
-            let judged = self.run_one(run, &ledger.run_folder(run), &shared, &lane)?;
+            let judged = self.run_one(run, ledger, &shared, &lane)?;
             lane.end(self.plan.design.measure.figure(), mean(&judged.held_out));
             Ok(judged)
         })
@@ -283,15 +252,20 @@ impl<'a> Experiment<'a> {
     fn run_one(
         &self,
         run: Run<'_>,
-        folder: &Path,
+        ledger: &Ledger,
         shared: &SharedScores,
         observer: &dyn Observer,
     ) -> Result<Judged> {
+        let folder = ledger.run_folder(run);
         let mut config = self.plan.run_config(run)?;
-        config.output.path = Some(folder.to_owned());
-        let directory = open_or_new(folder)?;
+        config.output.path = Some(folder.clone());
+        let directory = open_or_new(&folder)?;
         let drawn = self.drawn(run.seed);
         let corpus = drawn.as_ref().unwrap_or(&self.corpus);
+        if let Some(dear) = self.plan.price_of(run) {
+            let cost = ledger.result(dear)?.cost();
+            config.selection.ratio = price::ratio(&cost, corpus, config.train.epochs);
+        }
         let models = wiring::models_over(&self.base, &config, corpus, self.threads, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
         let parts = wiring::parts(&config, &choosers, &self.sha256)?;

@@ -116,6 +116,12 @@ impl Choosers {
         self.of(PluginKind::Diversity).any(|found| found.scorer.services.is_empty())
     }
 
+    /// Whether scores cost what a model takes to answer.
+    pub(crate) fn ask_models(&self) -> bool {
+        let asks = |service: &String| service != Service::TargetSamples.name();
+        self.of(PluginKind::Complexity).any(|found| found.scorer.services.iter().any(asks))
+    }
+
     /// Whether there is none.
     pub(crate) fn is_empty(&self) -> bool {
         self.found.is_empty()

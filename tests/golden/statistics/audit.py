@@ -144,6 +144,7 @@ class Arm:
         self.name = plan["name"]
         self.static = "static" in plan["plugins"]
         self.once = "static-random" in plan["plugins"]
+        self.costs_as = plan.get("costs_as")
         self.runs = {}
         for seed in plan["seeds"]:
             folder = root / "runs" / folder_name(self.name) / f"seed-{seed}"
@@ -389,6 +390,9 @@ def asked(design, arms):
     once = next((arm.name for arm in arms if arm.once), None)
     if once not in (None, design["baseline"]):
         pairs += [(a.name, once) for a in arms if a.static and a.name != design["baseline"]]
+    for equal in arms:
+        if equal.name != design["baseline"] and equal.costs_as not in (None, design["baseline"]):
+            pairs.append((equal.costs_as, equal.name))
     return pairs
 
 

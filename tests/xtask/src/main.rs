@@ -30,6 +30,7 @@ mod install;
 mod oracle;
 mod pip;
 mod python;
+mod site;
 mod test;
 mod third_party;
 
@@ -80,6 +81,8 @@ enum Verb {
     },
     /// Test the Python package with pandas, the dashboards and the program
     Python,
+    /// Build the site of `.github/site`
+    Site,
     /// Time scoring and picking side by side with transformers and scikit-learn
     Bench {
         #[arg(trailing_var_arg = true, allow_hyphen_values = true)]
@@ -146,6 +149,7 @@ fn run(verb: Verb) -> Result<()> {
         Verb::Install { prefix } => install::run(&prefix).map(|program| print(&program)),
         Verb::Wheel { profile, out } => pip::run(&profile, &out).map(|wheel| print(&wheel)),
         Verb::Python => python::run(),
+        Verb::Site => site::run(),
         Verb::Bench { arguments } => bench::run(&arguments),
         Verb::Boundary { profile } => boundary::run(&profile),
         Verb::ThirdParty { profile } => third_party::run(&profile),

@@ -14,6 +14,10 @@ pub struct Arm {
     /// Further settings, each as `--set` takes it.
     #[serde(default, skip_serializing_if = "Vec::is_empty")]
     pub set: Vec<String>,
+    /// The arm that it may cost as much as, scoring included: each of its runs trains on so many samples
+    /// of mean length as make up what that arm's run with the same seed took.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub costs_as: Option<String>,
     /// The seeds it runs with.
     pub seeds: Vec<u64>,
 }
@@ -40,7 +44,17 @@ impl Arm {
                 "arm `{list}` names no plugin, expected a list such as \"ifd,diversity\""
             )));
         }
-        Ok(Self { name: plugins.join(","), plugins, set: Vec::new(), seeds: seeds.to_vec() })
+        Ok(Self::new(plugins.join(","), plugins, seeds))
+    }
+
+    /// An arm of these plugins and no further settings.
+    pub(super) fn new(name: String, plugins: Vec<String>, seeds: &[u64]) -> Self {
+        Self { name, plugins, set: Vec::new(), costs_as: None, seeds: seeds.to_vec() }
+    }
+
+    /// Whether it is this plugin as it comes.
+    pub(super) fn is_plainly(&self, plugin: &str) -> bool {
+        self.plugins == [plugin] && self.set.is_empty() && self.costs_as.is_none()
     }
 
     /// Whether it picks before the first epoch only.

@@ -59,6 +59,20 @@ pub struct Cost {
     pub tokens_trained: f64,
 }
 
+impl Cost {
+    /// What was scored and trained on, in tokens trained on: a token forward is a third of one.
+    pub fn training_tokens(&self) -> f64 {
+        self.tokens_trained + self.tokens_scored / 3.0
+    }
+}
+
+impl ArmResult {
+    /// What this run cost.
+    pub fn cost(&self) -> Cost {
+        cost(&[self])
+    }
+}
+
 /// An arm's figures over its runs.
 pub(super) fn summary(arm: &Group<'_>, measure: &Reading) -> ArmSummary {
     let (means, runs) = (arm.seed_means(measure), &arm.runs);

@@ -76,6 +76,7 @@ impl Begun {
             let what = |part: &str| format!("{part} of arm `{}`", arm.name);
             check(&what("the plugins"), json(&arm.plugins), json(&other.plugins));
             check(&what("the settings"), json(&arm.set), json(&other.set));
+            check(&what("the price"), json(&arm.costs_as), json(&other.costs_as));
             let mut seeds = other.seeds.clone();
             seeds.retain(|seed| arm.seeds.contains(seed));
             check(&what("seeds"), json(&arm.seeds), json(&seeds));

@@ -6,11 +6,12 @@ use super::plan::Plan;
 use super::result::{ArmResult, Judged};
 use crate::{Error, Result};
 use std::num::NonZeroUsize;
-use std::sync::Mutex;
+use std::sync::{Condvar, Mutex};
 use std::thread;
 
 /// The results of all runs, in the plan's order: those on file, and the others from `run_one`, each
-/// kept as soon as it is there, up to `jobs` of them at a time.
+/// kept as soon as it is there, up to `jobs` of them at a time. A run that may cost as much as another
+/// begins when that one has its result.
 ///
 /// A run that fails keeps no other from its turn; what has finished stays.
 ///
@@ -24,14 +25,15 @@ pub fn drive(
 ) -> Result<Vec<ArmResult>> {
     let pending = ledger.pending(plan);
     let workers = jobs.get().min(pending.len());
-    let (queue, failed) = (Mutex::new(pending.into_iter()), Mutex::new(Vec::new()));
-    let next = || queue.lock().expect("no run panics while it holds the queue").next();
+    let (queue, failed) = (Queue::new(pending), Mutex::new(Vec::new()));
+    let is_ready = |run| plan.price_of(run).is_none_or(|dear| ledger.is_finished(dear));
     let work = || {
-        while let Some(run) = next() {
+        while let Some(run) = queue.next(is_ready) {
             let kept = run_one(run).and_then(|judged| {
                 judged.check().map_err(Error::Run)?;
                 ledger.store(run, &judged)
             });
+            queue.ended();
             if let Err(error) = kept {
                 let stop = matches!(error, Error::Cancelled);
                 failed.lock().expect("no run panics while it holds the list").push((run, error));
@@ -49,6 +51,46 @@ pub fn drive(
     told(failed.into_inner().expect("no run panicked while it held the list"))?;
     plan.runs().into_iter().map(|run| ledger.result(run)).collect()
 }
+
+/// Runs that wait for a worker, and some of them for another run.
+struct Queue<'a> {
+    state: Mutex<Waiting<'a>>,
+    run_ended: Condvar,
+}
+
+struct Waiting<'a> {
+    runs: Vec<Run<'a>>,
+    under_way: usize,
+}
+
+impl<'a> Queue<'a> {
+    fn new(runs: Vec<Run<'a>>) -> Self {
+        Self { state: Mutex::new(Waiting { runs, under_way: 0 }), run_ended: Condvar::new() }
+    }
+
+    /// The first run that is ready, as soon as there is one; none where nothing that is under way
+    /// could make one ready: what is left then waits for a run that failed.
+    fn next(&self, is_ready: impl Fn(Run<'a>) -> bool) -> Option<Run<'a>> {
+        let mut state = self.state.lock().expect(UNHARMED);
+        loop {
+            if let Some(at) = state.runs.iter().position(|&run| is_ready(run)) {
+                state.under_way += 1;
+                return Some(state.runs.remove(at));
+            }
+            if state.runs.is_empty() || state.under_way == 0 {
+                return None;
+            }
+            state = self.run_ended.wait(state).expect(UNHARMED);
+        }
+    }
+
+    fn ended(&self) {
+        self.state.lock().expect(UNHARMED).under_way -= 1;
+        self.run_ended.notify_all();
+    }
+}
+
+const UNHARMED: &str = "no run panics while it holds the queue";
 
 /// One error of all, each named by its run; of equal ones the first stands for all.
 fn told(failed: Vec<(Run<'_>, Error)>) -> Result<()> {
@@ -161,5 +203,26 @@ mod tests {
             run_one(&ledger, run).map(|judged| Judged { held_out: vec![], ..judged })
         });
         assert!(broken.unwrap_err().to_string().contains("expected two or more"));
+    }
+    #[test]
+    fn a_run_that_costs_as_another_waits_for_it() {
+        let text = "[compare]\nseeds = [1, 2]\nrefuse = ['random', 'full']\nbaseline = 'ifd'\narms = [\
+                    { name = 'like', plugins = 'random', costs_as = 'ifd' }, 'ifd']";
+        let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
+        for count in [1, 2, 4] {
+            let folder = tempfile::tempdir().unwrap();
+            let begun = Begun::new(&plan, BTreeMap::new()).unwrap();
+            let ledger = Ledger::begin(folder.path(), &begun).unwrap();
+            let broken = drive(&plan, &ledger, jobs(count), |run| match run.arm.costs_as {
+                None => Err(Error::Run("no luck".into())),
+                Some(_) => panic!("what it costs is not known"),
+            });
+            assert!(broken.unwrap_err().to_string().contains("arm `ifd`, seed 1: no luck"));
+            let found = drive(&plan, &ledger, jobs(count), |run| {
+                assert!(plan.price_of(run).is_none_or(|dear| ledger.is_finished(dear)));
+                run_one(&ledger, run)
+            });
+            assert_eq!(found.unwrap().len(), 4);
+        }
     }
 }

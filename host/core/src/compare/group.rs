@@ -55,6 +55,11 @@ impl Group<'_> {
         self.runs[0].record.manifest.plugins.iter().any(|it| it.name == plugin)
     }
 
+    /// Whether it may cost as much as this arm.
+    pub(super) fn costs_as(&self, arm: &Self) -> bool {
+        self.runs[0].costs_as.as_deref() == Some(arm.name)
+    }
+
     /// By seed, its losses by held-out sample.
     pub(super) fn losses(&self) -> Vec<&[f64]> {
         self.runs.iter().map(|run| run.judged.held_out.as_slice()).collect()

@@ -212,6 +212,7 @@ impl Ledger {
         Ok(ArmResult {
             arm: run.arm.name.clone(),
             seed: run.seed,
+            costs_as: run.arm.costs_as.clone(),
             judged,
             held_out_by_epoch,
             pool,

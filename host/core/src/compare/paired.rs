@@ -77,6 +77,11 @@ fn asked_pairs(design: &Design, arms: &[Group<'_>]) -> Vec<(usize, usize)> {
                 let picks_once = |&at: &usize| arms[at].uses("static") && at != baseline;
                 pairs.extend((0..arms.len()).filter(picks_once).map(|at| (at, once)));
             }
+            // Whoever scores with the model is held against what trains for as much instead.
+            for equal in (0..arms.len()).filter(|&at| at != baseline) {
+                let is_dear = |&at: &usize| arms[equal].costs_as(&arms[at]) && at != baseline;
+                pairs.extend((0..arms.len()).filter(is_dear).map(|at| (at, equal)));
+            }
             pairs
         }
         Pairs::All => (0..arms.len()).flat_map(|b| (0..b).map(move |a| (a, b))).collect(),

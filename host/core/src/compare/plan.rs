@@ -107,16 +107,14 @@ impl Plan {
     pub(super) fn with_added(mut self, seeds: &[u64], refused: &[String]) -> Self {
         let picks_once = self.arms.iter().any(Arm::picks_once);
         for name in ADDED {
-            let there = self.arms.iter().any(|arm| arm.name == name || arm.plugins == [name]);
+            let there = self.arms.iter().any(|arm| arm.name == name || arm.is_plainly(name));
             let idle = name == "static-random" && !picks_once;
             if there || idle || refused.iter().any(|refused| refused == name) {
                 continue;
             }
             // One seed of `full` shows what all the data gives; more cost more than they tell.
             let seeds = if name == "full" { &seeds[..seeds.len().min(1)] } else { seeds };
-            let plugins = vec![name.to_owned()];
-            let name = name.to_owned();
-            self.arms.push(Arm { name, plugins, set: Vec::new(), seeds: seeds.to_vec() });
+            self.arms.push(Arm::new(name.to_owned(), vec![name.to_owned()], seeds));
         }
         self
     }
@@ -188,7 +186,34 @@ impl Plan {
                 names.join("`, `")
             ));
         }
+        faults.extend(self.arms.iter().filter_map(|arm| self.price_fault(arm)));
         faults.extend(self.design.faults());
         faults
+    }
+
+    /// The run whose cost decides how much this one may train on.
+    pub fn price_of<'a>(&'a self, run: Run<'a>) -> Option<Run<'a>> {
+        let name = run.arm.costs_as.as_ref()?;
+        let arm = self.arms.iter().find(|arm| arm.name == *name)?;
+        Some(Run { arm, seed: run.seed })
+    }
+
+    fn price_fault(&self, arm: &Arm) -> Option<String> {
+        let name = arm.costs_as.as_ref()?;
+        let fault = |what: String| Some(format!("compare.arms: arm `{}` {what}", arm.name));
+        let dear = self.arms.iter().find(|other| other.name == *name);
+        let Some(dear) = dear.filter(|dear| dear.costs_as.is_none()) else {
+            let known = self.arms.iter().filter(|other| other.costs_as.is_none());
+            let known: Vec<&str> = known.map(|other| other.name.as_str()).collect();
+            let known = known.join("`, `");
+            return fault(format!("costs as `{name}`, expected one of `{known}`"));
+        };
+        if let Some(seed) = arm.seeds.iter().find(|seed| !dear.seeds.contains(seed)) {
+            return fault(format!(
+                "costs as `{name}` with seed {seed}, which that arm does not have"
+            ));
+        }
+        let budget = arm.set.iter().find(|set| set.starts_with("selection.ratio"))?;
+        fault(format!("costs as `{name}` and sets {budget}: expected one of the two"))
     }
 }

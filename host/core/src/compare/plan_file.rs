@@ -38,7 +38,7 @@ const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 const POOL: f64 = 0.8;
 /// The share of the data that is held out, where no held-out set is named.
 const HELD_OUT: f64 = 0.1;
-const ARM_KEYS: [&str; 4] = ["name", "plugins", "set", "seeds"];
+const ARM_KEYS: [&str; 5] = ["name", "plugins", "set", "costs_as", "seeds"];
 
 /// An arm as it is written.
 #[derive(Deserialize)]
@@ -50,6 +50,7 @@ enum ArmText {
         plugins: ListText,
         #[serde(default)]
         set: Vec<String>,
+        costs_as: Option<String>,
         seeds: Option<Vec<u64>>,
     },
 }
@@ -269,18 +270,18 @@ fn arms(section: &Table, seeds: &[u64], faults: &mut Vec<String>) -> Vec<Arm> {
 }
 
 fn arm(value: &Value, seeds: &[u64]) -> Result<Arm, String> {
-    let expected =
-        "expected \"ifd,diversity\" or { name = …, plugins = […], set = […], seeds = […] }";
+    let expected = "expected \"ifd,diversity\" or { name = …, plugins = […], set = […], \
+                    costs_as = …, seeds = […] }";
     match value.clone().try_into::<ArmText>() {
         Ok(ArmText::List(list)) => Arm::from_list(&list, seeds).map_err(|error| error.to_string()),
-        Ok(ArmText::Table { name, plugins, set, seeds: own }) => {
+        Ok(ArmText::Table { name, plugins, set, costs_as, seeds: own }) => {
             let list = match plugins {
                 ListText::One(list) => list,
                 ListText::Many(items) => items.join(","),
             };
             let seeds = own.unwrap_or_else(|| seeds.to_vec());
             let arm = Arm::from_list(&list, &seeds).map_err(|error| error.to_string())?;
-            Ok(Arm { name: name.unwrap_or(arm.name), set, ..arm })
+            Ok(Arm { name: name.unwrap_or(arm.name), set, costs_as, ..arm })
         }
         Err(_) => Err(expected.to_owned()),
     }
@@ -450,6 +451,15 @@ epochs = 5
         check_fault(
             "[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"random\", \"full\"]\nbaseline = \"a\"",
             "expected two arms or more, found 1",
+        );
+        let priced =
+            |arm: &str| format!("[compare]\narms = ['ifd', {{ {arm}, plugins = 'random' }}]");
+        let dear = "name = 'dear', costs_as =";
+        check_fault(&priced(&format!("{dear} 'dear'")), "`dear`, expected one of `ifd`, `random`");
+        check_fault(&priced(&format!("{dear} 'full'")), "seed 2, which that arm does not have");
+        check_fault(
+            &priced(&format!("{dear} 'ifd', set = ['selection.ratio=0.2']")),
+            "costs as `ifd` and sets selection.ratio=0.2: expected one of the two",
         );
     }
 

@@ -12,6 +12,8 @@ pub struct ArmResult {
     pub arm: String,
     /// The run's seed.
     pub seed: u64,
+    /// The arm that its arm may cost as much as.
+    pub costs_as: Option<String>,
     /// How it was judged.
     pub judged: Judged,
     /// After each epoch, the mean over the held-out samples of the same losses.

@@ -66,8 +66,12 @@ fn described(arm: &Arm) -> String {
         true => String::new(),
         false => format!(" with {}", arm.set.join(", ")),
     };
+    let price = arm.costs_as.as_ref().map_or_else(String::new, |dear| {
+        format!(", trained on as many samples of mean length as make up what “{dear}” cost with the same \
+                 seed, scoring included, a token forward counting a third of one trained on")
+    });
     let seeds: Vec<String> = arm.seeds.iter().map(u64::to_string).collect();
-    format!("“{}”{named}{set}, seeds {}", arm.name, seeds.join(" "))
+    format!("“{}”{named}{set}{price}, seeds {}", arm.name, seeds.join(" "))
 }
 
 fn judged(comparison: &Comparison, made: &Circumstances) -> String {
