@@ -1,26 +1,27 @@
-//! `cargo xtask browser`: opens the pages of a small comparison in Chromium, as wide as a desk and as
+//! `cargo xtask browser`: opens the pages of small comparisons in Chromium, as wide as a desk and as
 //! narrow as a phone, in light and in dark, looks for what a reader would stumble over, and leaves
 //! pictures.
 //!
-//! What it looks for is in `checks`; how it speaks to Chromium in `chromium`.
+//! Which comparisons is in `pages`, what it looks for in `checks`, how it speaks to Chromium in `chromium`.
 
 mod chromium;
+mod pages;
 
 mod checks;
 
 use crate::error::{Error, Result};
-use crate::{artifacts, process, setup, workspace};
+use crate::{process, workspace};
 use chromium::Chromium;
-use std::path::{Path, PathBuf};
-use std::process::{Command, Stdio};
+use std::path::PathBuf;
+use std::process::Command;
 
-/// Opens `pages`, or those of a small comparison made for it; the folder of the pictures.
+/// Opens `pages`, or those of small comparisons made for it; the folder of the pictures.
 pub(crate) fn run(pages: &[PathBuf]) -> Result<PathBuf> {
     let program = program()?;
     let pictures = workspace::root().join("target/browser");
     let home = tempfile::tempdir().map_err(Error::io("create", std::env::temp_dir()))?;
     let pages = match pages {
-        [] => comparison(home.path())?,
+        [] => pages::make(home.path())?,
         pages => pages.to_vec(),
     };
     let mut faults = Vec::new();
@@ -37,25 +38,6 @@ pub(crate) fn run(pages: &[PathBuf]) -> Result<PathBuf> {
         true => Ok(pictures),
         false => Err(Error::Told(faults.join("\n"))),
     }
-}
-
-/// A comparison on the demo's model and data, and a page of one of its runs.
-fn comparison(home: &Path) -> Result<Vec<PathBuf>> {
-    setup::run()?;
-    let host = artifacts::build("dev")?.host;
-    let (demo, out) = (workspace::root().join("tests/data/demo"), home.join("out"));
-    let mut compare = Command::new(host);
-    compare
-        .args(["compare", "--arm", "ifd,diversity", "--arm", "ifd,static", "--seeds", "1,2"])
-        .args(["--ratio", "40", "--device", "cpu", "--set", "data.eval_fraction=0.1"])
-        .args(["--set", "train.learning_rate=1e-3", "--set", "train.batch=8"])
-        .args(["--set", "compare.refuse=[\"full\"]"])
-        .args(["--model".as_ref(), demo.join("model").as_os_str()])
-        .args(["--data".as_ref(), demo.join("instructions.json").as_os_str()])
-        .args(["--out".as_ref(), out.as_os_str()])
-        .stdout(Stdio::from(std::io::stderr()));
-    process::run(&mut compare)?;
-    Ok(vec![out.join("report.html"), out.join("runs/ifd,diversity/seed-1/report.html")])
 }
 
 /// Chromium: the one named by `ITERIT_BROWSER`, else one in the path, else Debian's, installed now.

@@ -105,7 +105,7 @@ enum Verb {
         #[command(subcommand)]
         action: Option<oracle::Action>,
     },
-    /// Open the pages of a small comparison in Chromium, wide and narrow, light and dark
+    /// Open the pages of small comparisons in Chromium, wide and narrow, light and dark
     Browser {
         /// Pages to open instead
         pages: Vec<PathBuf>,
