@@ -1,8 +1,10 @@
 //! The site's pages: every command in them that needs no GPU, no network and no hours is run as it
 //! stands, and every link leads to something.
 //!
-//! A page's blocks of `sh` are one script, run in a folder with the demo's model as `model` and some of its
-//! samples as `data.json`. Blocks of `console` are shown and not run.
+//! A page's blocks of `sh` are scripts, run one after the other in a folder with the demo's model as `model`
+//! and some of its samples as `data.json`. A block of `text` has lines that the script before it printed,
+//! with `…` for what differs from machine to machine; where one is an error, the script must fail. Blocks
+//! of `console` are shown and not run.
 
 use crate::compare::demo_rows;
 use crate::support::{Outcome, Project, built, data};
@@ -57,24 +59,62 @@ fn troubleshooting() {
     check("troubleshooting");
 }
 
-/// Runs the commands of a page.
+/// Runs the commands of a page, and looks for what it says that they print.
 #[track_caller]
 fn check(page: &str) {
-    let script = blocks(&read(&docs().join(format!("{page}.md"))), "sh");
-    assert!(script.contains("iterit-host "), "`{page}` has no command to run");
+    let text = read(&docs().join(format!("{page}.md")));
+    let blocks = blocks(&text);
     let project = Project::new();
     project.write("data.json", Value::from(spread()).to_string());
     std::os::unix::fs::symlink(data("demo/model"), project.path("model")).expect("a link");
+    let scripts = blocks.iter().enumerate().filter(|(_, it)| it.language == "sh");
+    let mut count = 0;
+    for (place, script) in scripts {
+        count += 1;
+        let shown = blocks.get(place + 1).filter(|it| it.language == "text");
+        let shown: Vec<&str> = shown.iter().flat_map(|it| it.text.lines()).collect();
+        let outcome = Outcome::of(&mut bash(&project, &script.text));
+        let fails = shown.iter().any(|it| it.starts_with("error: "));
+        let code = Some(i32::from(fails));
+        assert_eq!(outcome.code, code, "`{page}`: {}{outcome}", script.text);
+        let printed = format!("{}\n{}", outcome.stdout, outcome.stderr);
+        let missing: Vec<&&str> = shown.iter().filter(|it| !has_line(&printed, it)).collect();
+        assert!(missing.is_empty(), "`{page}` shows {missing:#?}, printed was\n{printed}");
+    }
+    assert!(count > 0, "`{page}` has no command to run");
+}
+
+/// A shell that finds the program, about to run a script in the project's folder.
+fn bash(project: &Project, script: &str) -> Command {
     let host = built().host.parent().expect("a folder");
     let path = std::env::var("PATH").unwrap_or_default();
     let mut bash = Command::new("bash");
-    bash.args(["-euxo", "pipefail", "-c", &script])
+    bash.args(["-euo", "pipefail", "-c", script])
         .current_dir(project.path("."))
         .env("PATH", format!("{}:{path}", host.display()))
         .env("ITERIT_PLUGIN_PATH", &built().plugins)
         .env("OMP_NUM_THREADS", "1")
         .stdin(Stdio::null());
-    Outcome::of(&mut bash).succeeded();
+    bash
+}
+
+/// Whether a line of what was printed has the parts of this one, between its `…`, in this order.
+fn has_line(printed: &str, shown: &str) -> bool {
+    printed.lines().any(|line| {
+        let parts = shown.split('…').map(str::trim).filter(|it| !it.is_empty());
+        let behind =
+            |rest: &str, part: &str| rest.split_once(part).map(|(_, rest)| rest.to_owned());
+        parts.fold(Some(line.to_owned()), |rest, part| behind(&rest?, part)).is_some()
+    })
+}
+
+#[test]
+fn a_shown_line_is_found_among_what_was_printed() {
+    for (shown, is_there) in
+        [("two … four", true), ("four … two", false), ("one … four", false), ("three", true)]
+    {
+        assert_eq!(has_line("one\ntwo three four", shown), is_there, "{shown}");
+    }
 }
 
 /// Samples of every kind that the demo has.
@@ -94,21 +134,26 @@ fn every_page_is_run_and_in_the_table_of_contents() {
             contents.contains(&format!(": {name}.md\n")),
             "`{name}` is in no table of contents"
         );
-        let has_commands = !blocks(&read(&page), "sh").is_empty();
+        let has_commands = blocks(&read(&page)).iter().any(|it| it.language == "sh");
         assert_eq!(own.contains(&format!("check(\"{name}\");")), has_commands, "{name}");
     }
 }
 
 #[test]
 fn every_link_leads_somewhere() {
-    let pages = pages();
+    let mut pages = pages();
     assert!(pages.len() > 7, "{pages:?}");
+    let site = pages.len();
+    gather_readmes(&docs().join("../../.."), &mut pages);
+    assert!(pages.len() > site + 25, "{pages:?}");
     let mut faults = Vec::new();
     let mut count = 0;
-    for page in &pages {
+    for (place, page) in pages.iter().enumerate() {
         for link in links(&read(page)) {
             count += 1;
-            let fault = fault_of(&link, page);
+            // READMEs cite whom they will.
+            let is_cited = place >= site && link.contains("://");
+            let fault = if is_cited { None } else { fault_of(&link, page) };
             faults.extend(fault.map(|what| format!("{}: `{link}` {what}", page.display())));
         }
     }
@@ -133,10 +178,9 @@ fn a_link_that_leads_nowhere_is_found() {
     }
     assert_eq!(links("[a](b.md) ![c](d.svg)\n```sh\n[e](f)\n```\n`[g](h)`"), ["b.md", "d.svg"]);
     assert_eq!(slug("What an 8B Llama needs"), "what-an-8b-llama-needs");
-    assert_eq!(
-        blocks("x\n```sh\na\nb\n```\n```console\nc\n```\n```sh\nd\n```\n", "sh"),
-        "a\nb\nd\n"
-    );
+    let blocks = blocks("x\n```sh\na\nb\n```\n```console\nc\n```\n```sh\nd\n```\n");
+    let blocks: Vec<(&str, &str)> = blocks.iter().map(|it| (it.language, &*it.text)).collect();
+    assert_eq!(blocks, [("sh", "a\nb\n"), ("console", "c\n"), ("sh", "d\n")]);
 }
 
 /// What is wrong with a link on this page. Whether another site is there is not looked at.
@@ -196,21 +240,35 @@ fn prose(text: &str) -> Vec<&str> {
     text.lines().filter(is_prose).collect()
 }
 
-/// What stands in blocks of this language, one behind the other.
-fn blocks(text: &str, language: &str) -> String {
-    let (mut inside, mut found) = (None, String::new());
-    for line in text.lines() {
-        match (line.strip_prefix("```"), inside) {
-            (Some(_), Some(_)) => inside = None,
-            (Some(named), None) => inside = Some(named),
-            (None, Some(named)) if named == language => {
-                found.push_str(line);
-                found.push('\n');
-            }
-            _ => {}
+/// A fenced block of a page.
+struct Block<'a> {
+    language: &'a str,
+    text: String,
+}
+
+fn blocks(page: &str) -> Vec<Block<'_>> {
+    let mut blocks = Vec::new();
+    let mut lines = page.lines();
+    while let Some(line) = lines.next() {
+        let Some(language) = line.strip_prefix("```") else { continue };
+        let text = lines.by_ref().take_while(|it| *it != "```").map(|it| format!("{it}\n"));
+        blocks.push(Block { language, text: text.collect() });
+    }
+    blocks
+}
+
+/// Every other Markdown file of the repository, but those that are frozen with what they describe.
+fn gather_readmes(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in std::fs::read_dir(folder).expect("a folder of the repository") {
+        let path = entry.expect("an entry").path();
+        let name = path.file_name().and_then(|it| it.to_str()).unwrap_or_default();
+        let is_ours = (!name.starts_with('.') || name == ".github") && name != "golden";
+        if path.is_dir() && is_ours && name != "site" && !path.join("CACHEDIR.TAG").exists() {
+            gather_readmes(&path, files);
+        } else if name.ends_with(".md") {
+            files.push(path);
         }
     }
-    found
 }
 
 fn pages() -> Vec<PathBuf> {
