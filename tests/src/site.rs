@@ -101,10 +101,8 @@ fn bash(project: &Project, script: &str) -> Command {
 /// Whether a line of what was printed has the parts of this one, between its `…`, in this order.
 fn has_line(printed: &str, shown: &str) -> bool {
     printed.lines().any(|line| {
-        let parts = shown.split('…').map(str::trim).filter(|it| !it.is_empty());
-        let behind =
-            |rest: &str, part: &str| rest.split_once(part).map(|(_, rest)| rest.to_owned());
-        parts.fold(Some(line.to_owned()), |rest, part| behind(&rest?, part)).is_some()
+        let mut parts = shown.split('…').map(str::trim).filter(|it| !it.is_empty());
+        parts.try_fold(line, |rest, part| Some(rest.split_once(part)?.1)).is_some()
     })
 }
 
