@@ -1,10 +1,10 @@
-//! Compiles the C++ shim, links it with libtorch, and tells dependents where libtorch lies.
+//! Compiles the C++ shim and the kernels, links them with libtorch, and tells dependents where libtorch lies.
 
 use std::env;
 use std::path::{Path, PathBuf};
 
 fn main() {
-    println!("cargo::rerun-if-changed=csrc/shim.cpp");
+    println!("cargo::rerun-if-changed=csrc");
     println!("cargo::rerun-if-env-changed=LIBTORCH_INCLUDE");
 
     // torch-sys has already found libtorch; this is where it looked.
@@ -19,6 +19,17 @@ fn main() {
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("csrc/shim.cpp")
         .compile("iterit_shim");
+    // Loops that are useless unless they become vector instructions, in a debug build too. Without
+    // floating-point traps and errno, which nobody looks at, a choice between two values is one instruction.
+    cc::Build::new()
+        .cpp(true)
+        .std("c++17")
+        .opt_level(3)
+        .flag_if_supported("-fopenmp-simd")
+        .flag_if_supported("-fno-trapping-math")
+        .flag_if_supported("-fno-math-errno")
+        .file("csrc/kernels.cpp")
+        .compile("iterit_kernels");
 
     println!("cargo::rustc-link-search=native={}", libraries.display());
     println!("cargo::rustc-link-lib=torch_cpu");

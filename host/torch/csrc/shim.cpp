@@ -107,6 +107,9 @@ char* iterit_backward(Tensor* const* roots, Tensor* const* gradients, size_t cou
   });
 }
 
+// Whether operators called on this thread are kept for a way back.
+bool iterit_keeps_graph() { return c10::GradMode::is_enabled(); }
+
 // Drops a leaf's gradient, and its memory.
 char* iterit_clear_gradient(Tensor* leaf) {
   return guarded([&] { leaf->mutable_grad() = Tensor(); });

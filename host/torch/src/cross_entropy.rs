@@ -6,11 +6,15 @@
 //!
 //! N rows, D features, V tokens in the vocabulary.
 
+use crate::kernels;
 use crate::layers::head::Head;
 use tch::{Kind, Tensor};
 
 /// −log p(target), nats. // [N, V], [N] -> [N]
 pub(crate) fn token_nll(logits: &Tensor, targets: &Tensor) -> Tensor {
+    if let Some(losses) = kernels::token_nll(logits, targets) {
+        return losses;
+    }
     let chosen = logits.gather(1, &targets.unsqueeze(1), false).squeeze_dim(1);
     logits.logsumexp([1], false) - chosen
 }
@@ -63,16 +67,16 @@ pub(crate) fn gradients(
     for start in (0..num_rows).step_by(rows_at_once as usize) {
         let length = rows_at_once.min(num_rows - start);
         let chunk = |x: &Tensor| x.narrow(0, start, length);
-        let (hidden, targets) = (chunk(hidden), chunk(targets).unsqueeze(1));
-
+        let hidden = chunk(hidden);
         let logits = head.logits(&hidden); // [n, V]
-        let mut log_p = logits.log_softmax(1, Kind::Float);
-        losses.push(-log_p.gather(1, &targets, false).squeeze_dim(1));
-
-        let mut gradient = log_p.exp_();
-        let minus_one = Tensor::full([length, 1], -1.0, (Kind::Float, hidden.device()));
-        let _ = gradient.scatter_add_(1, &targets, &minus_one);
-        gradient *= chunk(weights).unsqueeze(1);
+        let (targets, weights) = (chunk(targets), chunk(weights));
+        // In bfloat16 a training has the same bits on every device, so losses have one form there.
+        let at_once = (hidden.kind() == Kind::Float)
+            .then(|| kernels::token_nll_gradient(&logits, &targets, &weights))
+            .flatten();
+        let (loss, gradient) =
+            at_once.unwrap_or_else(|| loss_and_gradient(&logits, &targets, &weights));
+        losses.push(loss);
         let gradient = head.back(gradient, &logits).to_kind(hidden.kind()); // [n, V]
         hidden_gradients.push(gradient.matmul(&head.weight)); // [n, D]
         if let Some(head_gradient) = &mut head_gradient {
@@ -88,6 +92,19 @@ pub(crate) fn gradients(
         head: head_gradient,
         bias: bias_gradient,
     }
+}
+
+/// Losses, and the gradient of Σ weight · loss by the logits. // [n, V], [n], [n] -> [n], [n, V]
+fn loss_and_gradient(logits: &Tensor, targets: &Tensor, weights: &Tensor) -> (Tensor, Tensor) {
+    let targets = targets.unsqueeze(1);
+    let mut log_p = logits.log_softmax(1, Kind::Float);
+    let losses = -log_p.gather(1, &targets, false).squeeze_dim(1);
+
+    let mut gradient = log_p.exp_();
+    let minus_one = Tensor::full([targets.size()[0], 1], -1.0, (Kind::Float, logits.device()));
+    let _ = gradient.scatter_add_(1, &targets, &minus_one);
+    gradient *= weights.unsqueeze(1);
+    (losses, gradient)
 }
 
 #[cfg(test)]

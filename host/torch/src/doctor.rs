@@ -1,7 +1,7 @@
 //! What libtorch this process has and what it can use, for a person who looks for a fault.
 
 use crate::cuda_library::{self, Candidate};
-use crate::{device, driver, shim};
+use crate::{device, driver, processor, shim};
 
 /// The version and build of the libtorch that this process runs on, such as `2.11.0+cpu`; where its
 /// folder does not say, the version it was built against.
@@ -22,6 +22,7 @@ pub fn diagnose() -> Vec<(&'static str, String)> {
     findings.extend(candidates.iter().filter(|it| it.is_worth_telling()).map(library));
     findings.extend(devices());
     findings.push(("cpu threads", tch::get_num_threads().to_string()));
+    findings.push(("bfloat16", bfloat16().to_owned()));
     findings
 }
 
@@ -30,6 +31,13 @@ fn driver() -> String {
         true => "there, of no known version".into(),
         false => "none found".into(),
     })
+}
+
+fn bfloat16() -> &'static str {
+    match processor::has_bfloat16() {
+        true => "the processor has it in hardware",
+        false => "not in the processor's hardware, where float32 is many times faster",
+    }
 }
 
 fn library(candidate: &Candidate) -> (&'static str, String) {

@@ -22,7 +22,7 @@ use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::trainable::Trainable;
-use crate::{checkpoint, models, parameters, shim, side_by_side, weights};
+use crate::{checkpoint, models, parameters, processor, shim, side_by_side, weights};
 use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
@@ -118,6 +118,7 @@ impl TorchLearner {
         let (mut weights, packed) = taking.done();
         let constants: Vec<&str> = shape.constants.iter().map(|(end, _)| *end).collect();
         remarks.extend(beyond(&extra, &constants));
+        remarks.extend(processor::remark(options.precision, device));
         remarks.extend(no_dropout(&shape.dropout));
         guarded(|| {
             grow(&mut weights, &mut shape, &mut config, options.vocabulary);

@@ -6,12 +6,14 @@
 
 mod guard;
 mod shim;
+mod kernels;
 mod side_by_side;
 
 mod cuda_library;
 mod driver;
 mod device;
 mod precision;
+mod processor;
 mod parcel;
 mod tensor_file;
 mod stored;

@@ -1,5 +1,5 @@
-//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. The crate's only
-//! `unsafe`; it knows tensors, not models.
+//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. With [`kernels`](crate::kernels)
+//! the crate's only `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
 use crate::guard;
@@ -16,6 +16,7 @@ type Handle = *const torch_sys::C_tensor;
 unsafe extern "C" {
     fn iterit_backward(roots: *const Handle, gradients: *const Handle, count: usize)
     -> *mut c_char;
+    fn iterit_keeps_graph() -> bool;
     fn iterit_clear_gradient(leaf: Handle) -> *mut c_char;
     fn iterit_fused_adamw(
         parameters: *const Handle,
@@ -68,6 +69,12 @@ pub(crate) fn backward(roots: &[&Tensor], gradients: &[&Tensor]) -> Result<()> {
     let (roots, gradients) = (handles(roots), handles(gradients));
     // SAFETY: both arrays hold `roots.len()` live tensors, which the call only borrows.
     check(unsafe { iterit_backward(roots.as_ptr(), gradients.as_ptr(), roots.len()) })
+}
+
+/// Whether operators called on this thread are kept for a way back.
+pub(crate) fn keeps_graph() -> bool {
+    // SAFETY: reads a flag that libtorch keeps by thread.
+    unsafe { iterit_keeps_graph() }
 }
 
 /// Forgets a leaf's gradient and frees its memory.

@@ -6,6 +6,7 @@
 use super::Source;
 use super::activation::Activation;
 use super::linear::{Linear, LinearKind};
+use crate::kernels;
 use tch::Tensor;
 
 /// Three matrices, or two where gate and up are one.
@@ -76,12 +77,23 @@ impl Gated {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         let gated = match &self.inputs {
-            Inputs::Separate([gate, up]) => self.activation.apply(&gate.forward(x)) * up.forward(x),
+            Inputs::Separate([gate, up]) => self.gate(gate.forward(x), &up.forward(x)),
             Inputs::Stacked(both) => {
                 let halves = both.forward(x).chunk(2, -1); // [.., I] each
-                self.activation.apply(&halves[0]) * &halves[1]
+                self.gate(halves[0].shallow_clone(), &halves[1])
             }
         };
         self.output.forward(&gated) // [.., D] -> [.., D]
+    }
+
+    /// a(gate) ⊙ up. // [.., I], [.., I] -> [.., I]
+    fn gate(&self, gate: Tensor, up: &Tensor) -> Tensor {
+        let is_silu = self.activation == Activation::Silu;
+        if let Some(gated) = is_silu.then(|| kernels::silu_times(&gate, up)).flatten() {
+            return gated;
+        }
+        let bent = self.activation.apply(&gate);
+        drop(gate); // Where no graph keeps it, it is not needed beside the product.
+        bent * up
     }
 }

@@ -3,6 +3,7 @@
 //! y = w · (x − mean(x)) / √(var(x) + ε) + b. Some keep w − 1 instead of w, some learn nothing.
 
 use super::{Role, Source};
+use crate::kernels;
 use tch::{Kind, Tensor};
 
 /// Which norm, and what it learns.
@@ -84,11 +85,11 @@ impl Norm {
             return x.layer_norm(size, None::<&Tensor>, None::<&Tensor>, eps, false) * by_head;
         }
         match self.shape.kind {
-            NormKind::Rms => x.rms_norm(size, weight, eps),
+            NormKind::Rms => rms_norm(x, size, weight, eps),
             // 1 + w has more digits than bfloat16; so has the product before it is rounded.
             NormKind::RmsOnePlus => {
                 let gain = self.one_plus(wide(x.kind()));
-                x.to_kind(wide(x.kind())).rms_norm(size, gain.as_ref(), eps).to_kind(x.kind())
+                rms_norm(&x.to_kind(wide(x.kind())), size, gain.as_ref(), eps).to_kind(x.kind())
             }
             NormKind::Layer | NormKind::LayerWithoutBias | NormKind::LayerAlone => {
                 x.layer_norm(size, weight, bias, eps, false)
@@ -105,6 +106,11 @@ impl Norm {
     fn one_plus(&self, kind: Kind) -> Option<Tensor> {
         self.weight.as_ref().map(|weight| weight.to_kind(kind) + 1.0)
     }
+}
+
+fn rms_norm(x: &Tensor, size: [i64; 1], gain: Option<&Tensor>, eps: f64) -> Tensor {
+    let at_once = gain.and_then(|gain| kernels::rms_norm(x, gain, eps));
+    at_once.unwrap_or_else(|| x.rms_norm(size, gain, eps))
 }
 
 /// f32, or f64 where that is what there is.

@@ -6,6 +6,7 @@ mod scaling;
 
 pub(crate) use scaling::{LongRope, RopeScaling, Yarn};
 
+use crate::kernels;
 use tch::{Device, Kind, Tensor};
 
 /// Which features of a head turn, and how fast.
@@ -163,6 +164,12 @@ impl Rotations {
     }
 
     fn turn(&self, x: &Tensor) -> Tensor {
+        let is_halves = self.layout == RopeLayout::Halves;
+        let at_once = is_halves.then(|| kernels::turn_halves(x, &self.cos, &self.sin)).flatten();
+        at_once.unwrap_or_else(|| self.turn_in_steps(x))
+    }
+
+    fn turn_in_steps(&self, x: &Tensor) -> Tensor {
         let partner = match self.layout {
             RopeLayout::Halves => x.roll([x.size()[3] / 2], [-1]),
             RopeLayout::Pairs => x.unflatten(3, [-1, 2]).flip([-1]).flatten(3, 4),

@@ -1,0 +1,150 @@
+// What is done to float32 rows between two matrix products, in one pass where libtorch takes several. Plain loops that the compiler turns into the vector instructions of the processor it finds;
+// they know pointers and sizes, not tensors, and keep no graph. `kernels.rs` says where they are used.
+//
+// Every row is computed alone and by one thread, so an answer depends neither on its neighbours nor on how
+// many threads there are.
+
+#include <cmath>
+#include <cstdint>
+#include <cstring>
+
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
+#define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
+#else
+#define FOR_EACH_PROCESSOR
+#endif
+
+namespace {
+
+// Of a float32 sum, before it is carried on in float64.
+constexpr int64_t BLOCK = 1024;
+
+// eˣ for x ≤ 0, and for what lies below -87, e⁻⁸⁷: 2ⁿ · eʳ with n = round(x / ln 2), so that |r| ≤ ln 2 / 2 and
+// Taylor's first eight terms differ from eʳ by less than a float32 can tell.
+inline __attribute__((always_inline)) float exponential(float x) {
+  x = x < -87.0f ? -87.0f : x;
+  // Numbers near 1.5 · 2²³ are whole; their low bits are n.
+  const float whole = 12582912.0f;
+  const float shifted = x * 1.44269504f + whole;
+  const float n = shifted - whole;
+  // ln 2 in two parts, the first of few bits, so that n times it is exact.
+  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
+  float power = 1.0f / 5040.0f;
+  power = power * r + 1.0f / 720.0f;
+  power = power * r + 1.0f / 120.0f;
+  power = power * r + 1.0f / 24.0f;
+  power = power * r + 1.0f / 6.0f;
+  power = power * r + 0.5f;
+  power = power * r + 1.0f;
+  power = power * r + 1.0f;
+  uint32_t bits;
+  memcpy(&bits, &shifted, sizeof bits);
+  bits = (bits << 23) + 0x3f800000u;
+  float scale;
+  memcpy(&scale, &bits, sizeof scale);
+  return power * scale;
+}
+
+}  // namespace
+
+extern "C" {
+
+// y = w · x / √(mean(x²) + ε) of each row. // [N, D], [D] -> [N, D]
+FOR_EACH_PROCESSOR
+void iterit_rms_norm(const float* __restrict x, const float* __restrict gain, float* __restrict y,
+                     int64_t rows, int64_t size, double eps) {
+  for (int64_t row = 0; row < rows; row++, x += size, y += size) {
+    float squares = 0;
+#pragma omp simd reduction(+ : squares)
+    for (int64_t i = 0; i < size; i++) squares += x[i] * x[i];
+    const float factor = 1.0f / std::sqrt(squares / static_cast<float>(size) + static_cast<float>(eps));
+#pragma omp simd
+    for (int64_t i = 0; i < size; i++) y[i] = x[i] * factor * gain[i];
+  }
+}
+
+// y = g · σ(g) · u, where σ(g) = 1 / (1 + e⁻ᵍ), or eᵍ / (1 + eᵍ) where that stays small. // [N] each
+FOR_EACH_PROCESSOR
+void iterit_silu_times(const float* __restrict gate, const float* __restrict up, float* __restrict y,
+                       int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    const float power = exponential(-std::fabs(gate[i]));
+    y[i] = (gate[i] < 0.0f ? power : 1.0f) / (1.0f + power) * gate[i] * up[i];
+  }
+}
+
+// Turns feature i and feature i + R/2 of every head by the angle of its position, R being all features of
+// a head: y = x ⊙ cos + partner(x) ⊙ sin, sin being negative for the first half.
+// // [B, T, H, R], [T, R] twice -> [B, T, H, R]
+FOR_EACH_PROCESSOR
+void iterit_turn_halves(const float* __restrict x, const float* __restrict cos, const float* __restrict sin,
+                        float* __restrict y, int64_t batch, int64_t length, int64_t heads, int64_t dim) {
+  const int64_t half = dim / 2;
+  for (int64_t token = 0; token < batch * length; token++) {
+    const float* c = cos + token % length * dim;
+    const float* s = sin + token % length * dim;
+    for (int64_t head = 0; head < heads; head++, x += dim, y += dim) {
+#pragma omp simd
+      for (int64_t i = 0; i < half; i++) {
+        y[i] = x[i] * c[i] + x[i + half] * s[i];
+        y[i + half] = x[i + half] * c[i + half] + x[i] * s[i + half];
+      }
+    }
+  }
+}
+
+// log Σ exp z − z[target] of each row; false where a target is no token. // [N, V], [N] -> [N]
+FOR_EACH_PROCESSOR
+bool iterit_token_nll(const float* __restrict logits, const int64_t* __restrict targets,
+                      float* __restrict losses, int64_t rows, int64_t vocabulary) {
+  for (int64_t row = 0; row < rows; row++, logits += vocabulary) {
+    if (targets[row] < 0 || targets[row] >= vocabulary) return false;
+    float highest = -INFINITY;
+#pragma omp simd reduction(max : highest)
+    for (int64_t i = 0; i < vocabulary; i++) highest = logits[i] > highest ? logits[i] : highest;
+    double total = 0;
+    for (int64_t start = 0; start < vocabulary; start += BLOCK) {
+      const int64_t end = start + BLOCK < vocabulary ? start + BLOCK : vocabulary;
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = start; i < end; i++) sum += exponential(logits[i] - highest);
+      total += sum;
+    }
+    losses[row] = static_cast<float>(std::log(total) + (highest - logits[targets[row]]));
+  }
+  return true;
+}
+
+// Of each row the same loss, and the gradient of weight · loss, weight · (softmax z − onehot(target)).
+// // [N, V], [N], [N] -> [N], [N, V]
+FOR_EACH_PROCESSOR
+bool iterit_token_nll_gradient(const float* __restrict logits, const int64_t* __restrict targets,
+                               const float* __restrict weights, float* __restrict losses,
+                               float* __restrict gradient, int64_t rows, int64_t vocabulary) {
+  for (int64_t row = 0; row < rows; row++, logits += vocabulary, gradient += vocabulary) {
+    if (targets[row] < 0 || targets[row] >= vocabulary) return false;
+    float highest = -INFINITY;
+#pragma omp simd reduction(max : highest)
+    for (int64_t i = 0; i < vocabulary; i++) highest = logits[i] > highest ? logits[i] : highest;
+    double total = 0;
+    for (int64_t start = 0; start < vocabulary; start += BLOCK) {
+      const int64_t end = start + BLOCK < vocabulary ? start + BLOCK : vocabulary;
+      float sum = 0;
+#pragma omp simd reduction(+ : sum)
+      for (int64_t i = start; i < end; i++) {
+        gradient[i] = exponential(logits[i] - highest);
+        sum += gradient[i];
+      }
+      total += sum;
+    }
+    losses[row] = static_cast<float>(std::log(total) + (highest - logits[targets[row]]));
+    const float factor = static_cast<float>(weights[row] / total);
+#pragma omp simd
+    for (int64_t i = 0; i < vocabulary; i++) gradient[i] *= factor;
+    gradient[targets[row]] -= weights[row];
+  }
+  return true;
+}
+
+}  // extern "C"
