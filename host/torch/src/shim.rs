@@ -1,5 +1,5 @@
-//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. With [`kernels`](crate::kernels)
-//! the crate's only `unsafe`; it knows tensors, not models.
+//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. With `kernels.rs` the
+//! crate's only `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
 use crate::guard;
