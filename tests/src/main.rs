@@ -36,6 +36,7 @@ mod data_files;
 mod on_cuda;
 mod on_cuda_budget;
 mod memory;
+mod out_of_memory;
 mod spans;
 mod one_text;
 mod adapters;
