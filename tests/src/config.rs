@@ -141,6 +141,7 @@ fn each_key_refuses_what_makes_no_sense() {
         "train.adam_beta1=1",
         "train.adam_beta2=-0.1",
         "train.adam_epsilon=0",
+        "train.adam_moments=4-bit",
         "train.patience=0",
         "train.eval_every=0.5",
         "train.weight_decay=-0.1",

@@ -19,11 +19,13 @@ const VOCABULARY: usize = 8192;
 const LENGTH: usize = 256;
 
 /// Ways to train that differ in what they hold.
-const CASES: [(&str, &[&str]); 7] = [
+const CASES: [(&str, &[&str]); 9] = [
     ("full", &["model.dtype=float32"]),
     ("full, several micro-batches", &["model.dtype=float32", "train.micro_batch=2"]),
     ("checkpointing", &["model.dtype=float32", "train.activation_checkpointing=true"]),
     ("bfloat16", &["model.dtype=bfloat16"]),
+    ("moments in 8 bits", &["model.dtype=bfloat16", "train.adam_moments=8-bit"]),
+    ("pure, moments in 8 bits", &["model.dtype=bfloat16-pure", "train.adam_moments=8-bit"]),
     ("lora", &["model.dtype=float32", "train.lora.rank=8"]),
     ("lora, bfloat16", &["model.dtype=bfloat16", "train.lora.rank=8"]),
     ("lora, nf4", &["model.dtype=bfloat16", "train.lora.rank=8", "model.base=nf4"]),

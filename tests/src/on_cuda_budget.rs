@@ -13,9 +13,10 @@ use std::path::{Path, PathBuf};
 const BATCH: usize = 4;
 
 /// Launches of one Llama layer, forward and backward: two norms, seven products (each three times: once forward, twice
-/// back), attention, rotations, gate, and sums; and of all the rest of a step.
+/// back), attention, rotations, gate, and sums; and of all the rest of a step. In `bfloat16-pure` each parameter is
+/// updated by itself, through float32 and rounded by chance.
 const LAUNCHES: [(&str, u64, u64); 3] =
-    [("float32", 61, 33), ("bfloat16", 73, 39), ("bfloat16-pure", 55, 35)];
+    [("float32", 61, 33), ("bfloat16", 73, 39), ("bfloat16-pure", 649, 165)];
 
 #[test]
 fn a_step_waits_once_and_launches_no_more_than_before() {

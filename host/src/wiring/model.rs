@@ -1,7 +1,7 @@
 //! The configuration's model becomes a learner.
 
 use super::{PROXY, adapters};
-use iterit_core::config::{AddedTokens, Config, DeviceChoice, Dtype};
+use iterit_core::config::{AdamMoments, AddedTokens, Config, DeviceChoice, Dtype};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
@@ -10,7 +10,7 @@ use iterit_core::sdk::LogLevel;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Result, model_folder};
 use iterit_torch::{Activations, AdamWOptions, Base, LearnerOptions};
-use iterit_torch::{Precision, TorchLearner};
+use iterit_torch::{Moments, Precision, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Mutex, Once, PoisonError};
@@ -147,6 +147,12 @@ fn options(config: &Config, threads: usize) -> LearnerOptions {
             betas: [config.train.adam_beta1, config.train.adam_beta2],
             eps: config.train.adam_epsilon,
             weight_decay: config.train.weight_decay,
+            moments: match config.train.adam_moments {
+                None => Moments::AsTrained,
+                Some(AdamMoments::Bfloat16) => Moments::Bfloat16,
+                Some(AdamMoments::EightBits) => Moments::EightBits,
+            },
+            seed: config.seed,
         },
         base: Base::Trained,
         vocabulary: None,

@@ -4,7 +4,9 @@
 //!
 //! TOKENS: of a micro-batch, all of which carry loss.
 
-use iterit_torch::{Activations, Base, Config, LearnerOptions, Precision, memory_of};
+use iterit_torch::{
+    Activations, AdamWOptions, Base, Config, LearnerOptions, Moments, Precision, memory_of,
+};
 
 #[expect(clippy::print_stdout, reason = "the table is data")]
 fn main() {
@@ -17,17 +19,21 @@ fn main() {
     println!(
         "| | weights | gradients | optimizer | activations | a step |\n| --- | --- | --- | --- | --- | --- |"
     );
-    for (name, base, precision) in [
-        ("full, float32", Base::Trained, Precision::Float32),
-        ("full, bfloat16", Base::Trained, Precision::Bfloat16),
-        ("full, bfloat16-pure", Base::Trained, Precision::PureBfloat16),
-        ("LoRA of rank 16, bfloat16", Base::Frozen, Precision::Bfloat16),
-        ("the same on int8", Base::Int8, Precision::Bfloat16),
-        ("the same on nf4", Base::Nf4, Precision::Bfloat16),
+    let (as_trained, in_8_bits) = (Moments::AsTrained, Moments::EightBits);
+    for (name, base, precision, moments) in [
+        ("full, float32", Base::Trained, Precision::Float32, as_trained),
+        ("full, bfloat16", Base::Trained, Precision::Bfloat16, as_trained),
+        ("the same, moments in 8 bits", Base::Trained, Precision::Bfloat16, in_8_bits),
+        ("full, bfloat16-pure", Base::Trained, Precision::PureBfloat16, as_trained),
+        ("the same, moments in 8 bits", Base::Trained, Precision::PureBfloat16, in_8_bits),
+        ("LoRA of rank 16, bfloat16", Base::Frozen, Precision::Bfloat16, as_trained),
+        ("the same on int8", Base::Int8, Precision::Bfloat16, as_trained),
+        ("the same on nf4", Base::Nf4, Precision::Bfloat16, as_trained),
     ] {
+        let adamw = AdamWOptions { moments, ..AdamWOptions::default() };
         for activations in [Activations::Keep, Activations::Recompute] {
             let options =
-                LearnerOptions { base, precision, activations, ..LearnerOptions::default() };
+                LearnerOptions { base, precision, activations, adamw, ..LearnerOptions::default() };
             let need = memory_of(&config, &options, 16, tokens).expect("a model");
             let gib = |bytes: u64| format!("{:.1}", bytes as f64 / (1u64 << 30) as f64);
             let parts =

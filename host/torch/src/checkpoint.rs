@@ -93,16 +93,17 @@ fn read_state(folder: &Path, precision: Precision) -> Result<State> {
     Ok(state)
 }
 
-/// Moments under names as torch gives them.
+/// Moments under names as torch gives them; scales of those in codes beside them.
 fn moments<'a>(trainable: &Trainable, optimizer: &'a AdamW) -> Vec<(String, &'a Tensor)> {
-    let named = |moment: &'static str, tensors: &'a [Tensor]| {
-        let names: Vec<String> =
-            trainable.iter().map(|it| format!("{moment}.{}", it.name)).collect();
-        names.into_iter().zip(tensors)
-    };
-    named("exp_avg", &optimizer.exp_avgs)
-        .chain(named("exp_avg_sq", &optimizer.exp_avg_sqs))
-        .collect()
+    let mut named = Vec::new();
+    for (moment, all) in [("exp_avg", &optimizer.exp_avgs), ("exp_avg_sq", &optimizer.exp_avg_sqs)]
+    {
+        for (parameter, kept) in trainable.iter().zip(all) {
+            let name = |end| format!("{moment}{end}.{}", parameter.name);
+            named.extend(kept.tensors().map(|(end, tensor)| (name(end), tensor)));
+        }
+    }
+    named
 }
 
 /// Every tensor of a file, which must be exactly those that are expected.

@@ -18,6 +18,13 @@ pub(crate) struct Keeping {
     pub(crate) packing: Option<Packing>,
 }
 
+impl Keeping {
+    /// The type in which a stored tensor is kept as it is, so that it can stay in its file.
+    pub(crate) fn mapped(&self) -> Option<Kind> {
+        (self.device == Device::Cpu).then_some(self.kind)
+    }
+}
+
 /// The matrices that are kept in few bits.
 #[derive(Default)]
 pub(crate) struct PackedMatrices {

@@ -112,9 +112,11 @@ impl TorchLearner {
         stored.check_constants(&shape.constants)?;
         let twins = (shape.embeddings == Embeddings::Tied).then_some((&**embedding, &**head));
         let wanted = Wanted { tensors: &shape.parameters(), twins };
-        let mut taking = Taking::new(&shape, options.keeping(device));
+        let keeping = options.keeping(device);
+        let mapped = keeping.mapped();
+        let mut taking = Taking::new(&shape, keeping);
         let take = &mut |name: &str, tensor: Tensor| taking.take(name, &tensor);
-        let extra = guarded(|| weights::load(stored, &wanted, take))?;
+        let extra = guarded(|| weights::load(stored, &wanted, mapped, take))?;
         let (mut weights, packed) = taking.done();
         let constants: Vec<&str> = shape.constants.iter().map(|(end, _)| *end).collect();
         remarks.extend(beyond(&extra, &constants));

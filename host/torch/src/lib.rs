@@ -15,6 +15,7 @@ mod device;
 mod precision;
 mod processor;
 mod parcel;
+mod counted;
 mod tensor_file;
 mod stored;
 
@@ -42,6 +43,9 @@ mod nll;
 mod sampling;
 mod generation;
 
+mod rounding;
+mod dynamic_code;
+mod moments;
 mod optim;
 mod gradient;
 mod update;
@@ -64,6 +68,7 @@ pub use doctor::{diagnose, libtorch_build};
 pub use gradient::Activations;
 pub use learner::{TorchLearner, limits, memory_of};
 pub use lora::{LoraInit, LoraOptions, Targets};
+pub use moments::Moments;
 pub use optim::AdamWOptions;
 pub use options::{Base, LearnerOptions};
 pub use precision::Precision;

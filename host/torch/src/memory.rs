@@ -12,8 +12,11 @@ use crate::gradient::Activations;
 use crate::layers::packed::Packing;
 use crate::models::decoder::AskedLinear;
 use crate::models::shape::{DecoderShape, Embeddings};
+use crate::moments::Moments;
+use crate::optim;
 use crate::precision::Precision;
 use layer::Layer;
+use tch::{Device, Kind};
 
 /// Of a number in 32 bits.
 const FLOAT: u64 = 4;
@@ -25,6 +28,8 @@ pub(crate) struct Model<'a> {
     pub(crate) trained: Trained<'a>,
     pub(crate) activations: Activations,
     pub(crate) norms: Norms,
+    pub(crate) moments: Moments,
+    pub(crate) device: Device,
 }
 
 /// What a step changes.
@@ -99,9 +104,42 @@ impl Model<'_> {
         } // bytes
     }
 
-    /// Two moments, each like the gradient.
+    /// Two moments of everything trained.
     pub(crate) fn optimizer(&self) -> u64 {
-        2 * self.gradients() // bytes
+        let kind = self.trained_kind();
+        self.trained_sizes().map(|count| self.moments.num_bytes(count, kind)).sum() // bytes
+    }
+
+    /// What a step of the optimizer takes beside all that stands.
+    fn updating(&self) -> u64 {
+        let kind = self.trained_kind();
+        let is_in_place = kind == Kind::Float && self.moments == Moments::AsTrained;
+        let largest = if is_in_place { 0 } else { self.trained_sizes().max().unwrap_or(0) };
+        optim::beside_a_piece(largest, self.device) // bytes
+    }
+
+    /// The numbers of each tensor that is trained.
+    fn trained_sizes(&self) -> Box<dyn Iterator<Item = u64> + '_> {
+        match &self.trained {
+            Trained::Weights => {
+                let parameters = self.shape.parameters().into_iter();
+                Box::new(parameters.map(|(_, shape)| shape.iter().product::<i64>() as u64))
+            }
+            Trained::Adapters { rank_of, .. } => {
+                let linears = self.shape.walk().linears.into_iter();
+                Box::new(linears.flat_map(move |layer| {
+                    layer.size.map(|width| rank_of(&layer) * width.unsigned_abs())
+                }))
+            }
+        }
+    }
+
+    /// In which type it is kept.
+    fn trained_kind(&self) -> Kind {
+        match self.trained {
+            Trained::Weights => self.precision.storage(),
+            Trained::Adapters { .. } => Kind::Float,
+        }
     }
 
     /// What a micro-batch keeps for its way back, and the most that passes by on that way.
@@ -133,6 +171,7 @@ impl Model<'_> {
             Load { micro_batches: 2.., .. } => copy + gradients + activations + head,
             _ => copy + (activations + head).max(gradients + self.embedding_gradient()),
         };
+        let passing = passing.max(gradients + self.updating());
         stored + self.optimizer() + passing + self.unpacked() // bytes
     }
 

@@ -1,7 +1,10 @@
 //! AdamW with decoupled weight decay, <https://arxiv.org/abs/1711.05101>. Norms and biases do not decay,
 //! as in transformers. Knows what is trained, not what it computes.
 
+use crate::counted::{self, hash};
 use crate::layers::Role;
+use crate::moments::{self, Codes, Moment, Moments, Piece};
+use crate::rounding;
 use crate::shim::{self, AdamWCoefficients, Shared};
 use crate::side_by_side;
 use crate::trainable::{Parameter, Trainable};
@@ -17,29 +20,60 @@ pub struct AdamWOptions {
     pub eps: f64,
     /// The part of a weight that goes at rate 1, each step.
     pub weight_decay: f64,
+    /// How the two moments are kept.
+    pub moments: Moments,
+    /// Where what is rounded by chance takes its bits from.
+    pub seed: u64,
 }
 
 impl Default for AdamWOptions {
     fn default() -> Self {
-        Self { betas: [0.9, 0.999], eps: 1e-8, weight_decay: 0.0 }
+        Self {
+            betas: [0.9, 0.999],
+            eps: 1e-8,
+            weight_decay: 0.0,
+            moments: Moments::AsTrained,
+            seed: 0,
+        }
     }
 }
 
 /// The moments of every parameter, in the parameters' order.
 pub(crate) struct AdamW {
     pub(crate) options: AdamWOptions,
-    pub(crate) exp_avgs: Vec<Tensor>,
-    pub(crate) exp_avg_sqs: Vec<Tensor>,
+    pub(crate) exp_avgs: Vec<Moment>,
+    pub(crate) exp_avg_sqs: Vec<Moment>,
+    codes: Codes,
     /// Steps done.
     pub(crate) steps: u64,
+}
+
+/// Numbers whose random bits have one key; a multiple of a block of 8 bits.
+const ROW: i64 = 1 << 16;
+
+/// Rows at a time of what is not computed on as it is kept: on a CPU few enough to stay near the caches.
+fn rows_at_once(device: Device) -> i64 {
+    if device.is_cuda() { 64 } else { 1 }
+}
+
+/// The most bytes that are there beside a parameter of so many numbers, while it is updated in pieces: what
+/// it is computed in, and what is made of that on its way.
+pub(crate) fn beside_a_piece(count: u64, device: Device) -> u64 {
+    const AT_ONCE: u64 = 8 * 4;
+    count.min((ROW * rows_at_once(device)).unsigned_abs()) * AT_ONCE // bytes
 }
 
 impl AdamW {
     /// Moments of zero.
     pub(crate) fn new(trainable: &Trainable, options: AdamWOptions) -> Self {
-        let zero = |parameter: &Parameter| parameter.tensor.detach().zeros_like();
-        let zeros = || trainable.iter().map(zero).collect();
-        Self { options, exp_avgs: zeros(), exp_avg_sqs: zeros(), steps: 0 }
+        let device = trainable.iter().next().map_or(Device::Cpu, |it| it.tensor.device());
+        let codes = Codes::new(device);
+        let zeros = |code| {
+            let zero = |it: &Parameter| Moment::zeros(&it.tensor, options.moments, code);
+            trainable.iter().map(zero).collect()
+        };
+        let [exp_avgs, exp_avg_sqs] = [&codes.of_means, &codes.of_squares].map(zeros);
+        Self { options, exp_avgs, exp_avg_sqs, codes, steps: 0 }
     }
 
     /// One step along the gradients that the parameters hold, on so many threads.
@@ -57,45 +91,93 @@ impl AdamW {
             let group = all.filter(|(_, it)| (it.role == Role::Weight) == decays);
             let group: Vec<usize> = group.map(|(index, _)| index).collect();
             let weight_decay = if decays { self.options.weight_decay } else { 0.0 };
-            groups.extend(shares(&tensors, &group, lanes).into_iter().map(|it| (it, weight_decay)));
+            let with = self.coefficients(learning_rate, weight_decay);
+            groups.extend(shares(&tensors, &group, lanes).into_iter().map(|it| (it, with)));
         }
         let model = (&*self, &tensors);
         let shared = Shared::new(&model);
         let step = |group: usize| {
             let (adamw, tensors) = shared.get();
-            let (group, weight_decay) = &groups[group];
-            adamw.step_group(tensors, group, learning_rate, *weight_decay)
+            let (group, with) = &groups[group];
+            adamw.step_group(tensors, group, *with)
         };
         side_by_side::run(groups.len(), lanes, step, |_, ()| Ok(()))
     }
 
+    fn coefficients(&self, learning_rate: f64, weight_decay: f64) -> AdamWCoefficients {
+        let AdamWOptions { betas: [beta1, beta2], eps, .. } = self.options;
+        AdamWCoefficients { learning_rate, beta1, beta2, eps, weight_decay }
+    }
+
+    /// What is kept in float32 all at once, everything else in pieces.
     fn step_group(
         &self,
         tensors: &[&Tensor],
         group: &[usize],
-        learning_rate: f64,
-        weight_decay: f64,
+        with: AdamWCoefficients,
     ) -> Result<()> {
-        if group.is_empty() {
+        let Some(&first) = group.first() else { return Ok(()) };
+        let step = step_number(self.steps, tensors[first].device());
+        let (mut weights, mut exp_avgs, mut exp_avg_sqs) = (Vec::new(), Vec::new(), Vec::new());
+        for &index in group {
+            let moments = (self.exp_avgs[index].in_place(), self.exp_avg_sqs[index].in_place());
+            match (tensors[index].kind(), moments) {
+                (Kind::Float, (Some(exp_avg), Some(exp_avg_sq))) => {
+                    weights.push(tensors[index]);
+                    exp_avgs.push(exp_avg);
+                    exp_avg_sqs.push(exp_avg_sq);
+                }
+                _ => self.step_in_pieces(index, tensors[index], &step, with)?,
+            }
+        }
+        if weights.is_empty() {
             return Ok(());
         }
-        let gradients: Vec<Tensor> = group.iter().map(|&index| tensors[index].grad()).collect();
-        let pick = |from: &[Tensor]| -> Vec<Tensor> {
-            group.iter().map(|&index| from[index].shallow_clone()).collect()
-        };
-        let (exp_avgs, exp_avg_sqs) = (pick(&self.exp_avgs), pick(&self.exp_avg_sqs));
-        let weights: Vec<&Tensor> = group.iter().map(|&index| tensors[index]).collect();
-        let [beta1, beta2] = self.options.betas;
-        let eps = self.options.eps;
-        shim::fused_adamw(
-            &weights,
-            &gradients.iter().collect::<Vec<_>>(),
-            &exp_avgs.iter().collect::<Vec<_>>(),
-            &exp_avg_sqs.iter().collect::<Vec<_>>(),
-            &step_number(self.steps, tensors[0].device()),
-            AdamWCoefficients { learning_rate, beta1, beta2, eps, weight_decay },
-        )
+        let gradients: Vec<Tensor> = weights.iter().map(|weight| weight.grad()).collect();
+        let gradients: Vec<&Tensor> = gradients.iter().collect();
+        shim::fused_adamw(&weights, &gradients, &exp_avgs, &exp_avg_sqs, &step, with)
     }
+
+    /// The same arithmetic in float32 on pieces of a parameter; what is kept in bfloat16 goes back by chance.
+    fn step_in_pieces(
+        &self,
+        index: usize,
+        weight: &Tensor,
+        step: &Tensor,
+        with: AdamWCoefficients,
+    ) -> Result<()> {
+        let device = weight.device();
+        let (exp_avg, exp_avg_sq) = (&self.exp_avgs[index], &self.exp_avg_sqs[index]);
+        let Codes { of_means, of_squares } = &self.codes;
+        let is_rounded = weight.kind() != Kind::Float || exp_avg_sq.is_rounded();
+        let key = hash(hash(self.options.seed) ^ self.steps) ^ index as u64;
+        let gradient = weight.grad().reshape([-1]);
+        let (count, most) = (weight.numel() as i64, ROW * rows_at_once(device));
+        for start in (0..count).step_by(most as usize) {
+            let piece = Piece { start, length: most.min(count - start) };
+            let kept = piece.of(weight);
+            let (new, slope) =
+                (kept.to_kind(Kind::Float), piece.of(&gradient).to_kind(Kind::Float));
+            let (mean, square) =
+                (exp_avg.read(piece, of_means), exp_avg_sq.read(piece, of_squares));
+            shim::fused_adamw(&[&new], &[&slope], &[&mean], &[&square], step, with)?;
+            let bits = is_rounded.then(|| random_bits(key, piece, device));
+            let other = bits.as_ref().map(rounding::upper_half);
+            exp_avg.write(piece, &mean, of_means, bits.as_ref());
+            exp_avg_sq.write(piece, &square, of_squares, other.as_ref());
+            if kept.kind() != Kind::Float {
+                moments::put(&kept, &new, bits.map(counted::mixed).as_ref());
+            }
+        }
+        Ok(())
+    }
+}
+
+/// Of each number of a piece, the same whatever the pieces are. // [length], i32
+fn random_bits(key: u64, piece: Piece, device: Device) -> Tensor {
+    let rows = (piece.length + ROW - 1) / ROW;
+    let keys = counted::row_keys(key, piece.start / ROW, rows, device);
+    counted::bits(&keys, ROW.min(piece.length)).view([-1]).narrow(0, 0, piece.length)
 }
 
 /// A group of tensors in up to so many shares of about the same size; never an empty one.
@@ -119,6 +201,7 @@ fn step_number(step: u64, device: Device) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde::Deserialize;
 
     fn wave(count: i64, step: f64) -> Tensor {
         (Tensor::arange(count, (Kind::Double, Device::Cpu)) * step).sin()
@@ -144,7 +227,12 @@ mod tests {
     #[test]
     fn agrees_with_the_formula_in_f64() {
         let parameters = two_parameters();
-        let options = AdamWOptions { betas: [0.8, 0.95], eps: 1e-7, weight_decay: 0.1 };
+        let options = AdamWOptions {
+            betas: [0.8, 0.95],
+            eps: 1e-7,
+            weight_decay: 0.1,
+            ..AdamWOptions::default()
+        };
         let mut adamw = AdamW::new(&parameters, options);
         let start: Vec<Vec<f64>> = parameters
             .iter()
@@ -177,5 +265,118 @@ mod tests {
             let got: Vec<f64> = Vec::try_from(tensor.to_kind(Kind::Double)).unwrap();
             assert!(got.iter().zip(expected).all(|(got, want)| (got - want).abs() < 2e-6));
         }
+    }
+
+    #[derive(Deserialize)]
+    struct Golden {
+        count: u64,
+        steps: u64,
+        rate: f64,
+        betas: [f64; 2],
+        eps: f64,
+        weight_decay: f64,
+        means: String,
+        squares: String,
+        mean_scales: Vec<f64>,
+        square_scales: Vec<f64>,
+        weights: Vec<f64>,
+    }
+
+    /// `numbers` of `tests/golden/moments.py`.
+    fn numbers(count: u64, round: u64) -> Tensor {
+        let number = |index: u64| {
+            let noise = (index * 2_654_435_761 + round * 3_266_489_917) % (1 << 32);
+            let noise = (noise * 2_246_822_519 % (1 << 32)) >> 8;
+            (noise as f64 / f64::from(1 << 24) - 0.5) as f32 * 2f32.powi(-((index % 13) as i32))
+        };
+        Tensor::from_slice(&(0..count).map(number).collect::<Vec<f32>>())
+    }
+
+    /// Codes are equal but for those whose number lies between two to the last bit of float32.
+    #[track_caller]
+    fn check_codes(moment: &Moment, codes: &str, scales: &[f64]) {
+        let Moment::Codes(found, found_scales) = moment else { panic!("no codes") };
+        let byte = |at: usize| i32::from_str_radix(&codes[2 * at..2 * at + 2], 16).unwrap();
+        let found = Vec::<i32>::try_from(found.to_kind(Kind::Int)).unwrap();
+        assert_eq!(found.len() * 2, codes.len());
+        let off = found.iter().enumerate().map(|(at, code)| (code - byte(at)).abs());
+        let off: Vec<i32> = off.filter(|&off| off > 0).collect();
+        assert!(off.len() < 5 && off.iter().all(|&off| off == 1), "{off:?}");
+        let found = Vec::<f64>::try_from(found_scales.to_kind(Kind::Double).view([-1])).unwrap();
+        assert_eq!(found.len(), scales.len());
+        for (found, scale) in found.iter().zip(scales) {
+            assert!((found - scale).abs() <= 1e-2 * scale, "{found} {scale}");
+        }
+    }
+
+    /// `tests/golden/moments.json`: the arithmetic of 8 bits in numpy.
+    #[test]
+    fn eight_bits_are_those_of_numpy() {
+        let golden: Golden =
+            serde_json::from_str(include_str!("../../../tests/golden/moments.json")).unwrap();
+        let Golden { count, rate, betas, eps, weight_decay, .. } = golden;
+        let weight = ("up_proj.weight".to_owned(), numbers(count, 0), Role::Weight);
+        let parameters = Trainable::new([weight]);
+        let moments = Moments::EightBits;
+        let options = AdamWOptions { betas, eps, weight_decay, moments, ..AdamWOptions::default() };
+        let mut adamw = AdamW::new(&parameters, options);
+        let tensor = &parameters.iter().next().unwrap().tensor;
+        for step in 1..=golden.steps {
+            parameters.clear_gradients().unwrap();
+            shim::backward(&[tensor], &[&numbers(count, step)]).unwrap();
+            adamw.step(&parameters, rate, 1).unwrap();
+        }
+        check_codes(&adamw.exp_avgs[0], &golden.means, &golden.mean_scales);
+        check_codes(&adamw.exp_avg_sqs[0], &golden.squares, &golden.square_scales);
+        let found = Vec::<f64>::try_from(tensor.to_kind(Kind::Double).detach()).unwrap();
+        let off: Vec<f64> =
+            found.iter().zip(&golden.weights).map(|(a, b)| (a - b).abs() / rate).collect();
+        let largest = off.iter().copied().fold(0.0, f64::max);
+        // A code that is one off moves a weight by some hundredths of a step; all others by rounding alone.
+        let far = off.iter().filter(|&&off| off > 1e-4).count();
+        assert!(largest < 0.1 && far < 5, "{largest}, {far}");
+    }
+
+    /// Steps of a twentieth of what bfloat16 tells apart at 1, and moments of squares that fall by as little.
+    #[test]
+    fn small_updates_are_kept_in_bfloat16() {
+        const STEPS: u32 = 200;
+        const RATE: f64 = 2e-4;
+        let ones = || Tensor::ones([4096], (Kind::BFloat16, Device::Cpu));
+        let weight = ("up_proj.weight".to_owned(), ones() * 1.5, Role::Weight);
+        let run = |seed: u64| {
+            let (name, weight, role) = (weight.0.clone(), weight.1.copy(), weight.2);
+            let parameters = Trainable::new([(name, weight, role)]);
+            let options = AdamWOptions { seed, ..AdamWOptions::default() };
+            let mut adamw = AdamW::new(&parameters, options);
+            let tensor = &parameters.iter().next().unwrap().tensor;
+            for step in 0..STEPS {
+                parameters.clear_gradients().unwrap();
+                let gradient = if step == 0 { ones() } else { ones() * 0.5 };
+                shim::backward(&[tensor], &[&gradient]).unwrap();
+                adamw.step(&parameters, RATE, 1).unwrap();
+            }
+            let Moment::Numbers(squares) = &adamw.exp_avg_sqs[0] else { panic!("codes") };
+            (tensor.detach().copy(), squares.copy())
+        };
+        // The same in numbers that lose nothing.
+        let (mut weight64, mut mean, mut square) = (1.5, 0.0, 0.0);
+        for step in 0..STEPS {
+            let gradient = if step == 0 { 1.0f64 } else { 0.5 };
+            mean = 0.9 * mean + 0.1 * gradient;
+            square = 0.999 * square + 0.001 * gradient * gradient;
+            let [mean_hat, square_hat] = [(mean, 0.9f64), (square, 0.999)]
+                .map(|(moment, beta)| moment / (1.0 - beta.powi(step as i32 + 1)));
+            weight64 -= RATE * mean_hat / (square_hat.sqrt() + 1e-8);
+        }
+        let (weights, squares) = run(3);
+        let mean_of = |x: &Tensor| x.to_kind(Kind::Double).mean(Kind::Double).double_value(&[]);
+        let moved = (1.5 - mean_of(&weights)) / (1.5 - weight64);
+        assert!((moved - 1.0).abs() < 0.02, "{moved} of the way");
+        let share = mean_of(&squares) / square;
+        assert!((share - 1.0).abs() < 0.02, "{share} of the squares");
+        // The same seed says the same, another one another.
+        assert_eq!(run(3).0, weights);
+        assert_ne!(run(4).0, weights);
     }
 }

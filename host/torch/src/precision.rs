@@ -18,8 +18,8 @@ pub enum Precision {
     Float32,
     /// Computes in bfloat16 on a copy of the weights; weights, gradients and moments stay in 32 bits.
     Bfloat16,
-    /// Weights, gradients and moments all in bfloat16, as the published runs had them. Small updates are
-    /// rounded away.
+    /// Weights, gradients and moments all in bfloat16; a step is computed in 32 bits and rounded stochastically, so
+    /// that small updates are not lost.
     PureBfloat16,
 }
 
@@ -58,9 +58,9 @@ impl Precision {
         }
     }
 
-    /// Bytes a parameter takes in training: weight, gradient, two moments, and the copy computed on.
+    /// Bytes a parameter takes in training beside its moments: weight, gradient, and the copy computed on.
     pub(crate) fn bytes_per_parameter(self) -> u64 {
-        let stored = 4 * self.storage().elt_size_in_bytes() as u64;
+        let stored = 2 * self.storage().elt_size_in_bytes() as u64;
         let copied = if self.storage() == self.compute() { 0 } else { 2 };
         stored + copied
     }
@@ -90,6 +90,6 @@ mod tests {
     #[test]
     fn memory_per_parameter() {
         let bytes = Precision::ALL.map(Precision::bytes_per_parameter);
-        assert_eq!(bytes, [16, 18, 8]);
+        assert_eq!(bytes, [8, 10, 4]);
     }
 }

@@ -7,7 +7,8 @@ use iterit_core::{Error, Result};
 use std::ffi::{CStr, CString, c_char, c_int, c_void};
 use std::path::{Path, PathBuf};
 use std::ptr;
-use tch::{Kind, TchError, Tensor};
+use std::slice;
+use tch::{Device, Kind, TchError, Tensor};
 
 /// `at::Tensor*`, which is what a tch tensor holds.
 type Handle = *const torch_sys::C_tensor;
@@ -187,7 +188,19 @@ pub(crate) fn scale(tensors: &[&Tensor], factor: f64) -> Result<()> {
     check(unsafe { iterit_scale(handles.as_ptr(), handles.len(), factor) })
 }
 
-/// Has the allocator keep what operators free, for the next ones.
+/// The memory of a tensor on the CPU that lies in one piece and that nobody else holds.
+pub(crate) fn bytes_mut(tensor: &mut Tensor) -> &mut [u8] {
+    assert!(tensor.device() == Device::Cpu && tensor.is_contiguous(), "in one piece on the host");
+    let length = tensor.numel() * tensor.kind().elt_size_in_bytes();
+    if length == 0 {
+        return &mut [];
+    }
+    // SAFETY: so many bytes lie there for as long as the tensor is borrowed, by the assertion; every pattern
+    // of bits is a number of the types that tensors here have.
+    unsafe { slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), length) }
+}
+
+/// Has the allocator keep small blocks that operators free, for the next ones, and give large ones back.
 pub(crate) fn keep_freed_memory() {
     // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock.
     unsafe { iterit_keep_freed_memory() };
@@ -285,7 +298,6 @@ fn said(message: *mut c_char) -> Option<String> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     #[test]
     fn a_leaf_can_be_a_root_beside_what_hangs_on_it() {

@@ -5,7 +5,7 @@
 use crate::tensor_file::{Content, TensorFile};
 use iterit_core::{Error, Result};
 use serde_json::Value;
-use std::collections::BTreeSet;
+use std::collections::{BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use tch::{Kind, Tensor};
@@ -34,6 +34,9 @@ pub(crate) struct Stored {
     folder: PathBuf,
     shards: Vec<TensorFile>,
 }
+
+/// A folder's files as memory.
+pub(crate) struct Maps(HashMap<PathBuf, Tensor>);
 
 impl Stored {
     /// Opens all files of a folder, having checked that the index, if any, agrees with them.
@@ -111,6 +114,24 @@ impl Stored {
     pub(crate) fn read(&self, name: &str, wanted: &Wanted<'_>) -> Result<Tensor> {
         let (shard, stored) = self.find_either(name, wanted).expect("faults were asked for before");
         shard.read(&stored)
+    }
+
+    /// All files as memory, each by its path.
+    pub(crate) fn map(&self) -> Maps {
+        let map = |shard: &TensorFile| Some((shard.path().to_owned(), shard.map()?));
+        Maps(self.shards.iter().filter_map(map).collect())
+    }
+
+    /// The same tensor in that memory, where it is stored in this type.
+    pub(crate) fn mapped(
+        &self,
+        maps: &Maps,
+        name: &str,
+        wanted: &Wanted<'_>,
+        kind: Kind,
+    ) -> Option<Tensor> {
+        let (shard, stored) = self.find_either(name, wanted)?;
+        shard.mapped(maps.0.get(shard.path())?, &stored, kind)
     }
 
     /// Refuses a folder that lacks something, or has it in another shape or type.

@@ -3,6 +3,7 @@
 //!
 //! Format: <https://github.com/huggingface/safetensors#format>.
 
+use crate::shim;
 use iterit_core::{Error, Result, whole_file};
 use safetensors::Dtype;
 use safetensors::tensor::{Metadata, TensorInfo};
@@ -11,7 +12,7 @@ use std::fs::File;
 use std::io::{self, Write};
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
-use tch::{Kind, Tensor};
+use tch::{Device, Kind, Tensor};
 
 /// Bytes that say how long the header is.
 const PREAMBLE: u64 = 8;
@@ -89,7 +90,8 @@ impl TensorFile {
 
     /// Whether a tensor is stored in a type that weights come in.
     pub(crate) fn is_readable(&self, name: &str) -> bool {
-        self.info(name).is_some_and(|info| kind_of(info.dtype).is_some())
+        let kind = self.info(name).and_then(|info| kind_of(info.dtype));
+        kind.is_some_and(|kind| kind != Kind::Uint8)
     }
 
     /// Whether two stored tensors are the same: type, shape and every byte.
@@ -129,7 +131,7 @@ impl TensorFile {
         Ok(())
     }
 
-    /// One tensor as it is stored.
+    /// One tensor as it is stored, in memory of its own.
     pub(crate) fn read(&self, name: &str) -> Result<Tensor> {
         let info = self
             .metadata
@@ -142,15 +144,35 @@ impl TensorFile {
                 format!("tensor `{name}` is stored as {found}; expected F32, BF16, F16 or F64"),
             )
         })?;
-        let (start, end) = info.data_offsets;
-        let mut bytes = vec![0; end - start];
-        self.file
-            .read_exact_at(&mut bytes, self.data_start + start as u64)
-            .map_err(Error::io("read", &self.path))?;
-        let shape: Vec<i64> = info.shape.iter().map(|&size| size as i64).collect();
-        Tensor::f_from_data_size(&bytes, &shape, kind)
-            .map_err(|error| Error::Model(format!("tensor `{name}`: {error}")))
+        let fault = |error| Error::Model(format!("tensor `{name}`: {error}"));
+        let mut tensor = Tensor::f_empty(shape_of(info), (kind, Device::Cpu)).map_err(fault)?;
+        let start = self.data_start + info.data_offsets.0 as u64;
+        let bytes = shim::bytes_mut(&mut tensor);
+        self.file.read_exact_at(bytes, start).map_err(Error::io("read", &self.path))?;
+        Ok(tensor)
     }
+
+    /// The file as memory that is read when it is looked at, and copied where it is written to; the file
+    /// stays as it is. Nothing where the system does not do that. // [bytes], u8
+    pub(crate) fn map(&self) -> Option<Tensor> {
+        let length = self.data_start as i64 + self.metadata.data_len() as i64;
+        Tensor::f_from_file(self.path.to_str()?, false, length, (Kind::Uint8, Device::Cpu)).ok()
+    }
+
+    /// One tensor in a [`map`](Self::map), if it is there in this type and lies as that needs it.
+    pub(crate) fn mapped(&self, map: &Tensor, name: &str, kind: Kind) -> Option<Tensor> {
+        let info = self.info(name).filter(|info| kind_of(info.dtype) == Some(kind))?;
+        let start = self.data_start as usize + info.data_offsets.0;
+        let length = self.num_bytes(name) as i64;
+        let is_even = start.is_multiple_of(kind.elt_size_in_bytes());
+        let view =
+            || map.narrow(0, start as i64, length).view_dtype(kind).view(&shape_of(info)[..]);
+        (is_even && length > 0).then(|| view().detach())
+    }
+}
+
+fn shape_of(info: &TensorInfo) -> Vec<i64> {
+    info.shape.iter().map(|&size| size as i64).collect()
 }
 
 /// What is written under a name.
@@ -206,19 +228,20 @@ fn header(tensors: &[(&str, Content<'_>)]) -> Vec<u8> {
 }
 
 fn bytes(tensor: &Tensor) -> io::Result<Vec<u8>> {
-    let tensor = tensor.detach().to_device(tch::Device::Cpu).contiguous();
+    let tensor = tensor.detach().to_device(Device::Cpu).contiguous();
     let mut bytes = vec![0; tensor.numel() * tensor.kind().elt_size_in_bytes()];
     tensor.f_copy_data_u8(&mut bytes, tensor.numel()).map_err(io::Error::other)?;
     Ok(bytes)
 }
 
-/// The types that weights come in.
+/// The types that weights come in, and that of codes in a checkpoint.
 fn kind_of(dtype: Dtype) -> Option<Kind> {
     match dtype {
         Dtype::F32 => Some(Kind::Float),
         Dtype::BF16 => Some(Kind::BFloat16),
         Dtype::F16 => Some(Kind::Half),
         Dtype::F64 => Some(Kind::Double),
+        Dtype::U8 => Some(Kind::Uint8),
         _ => None,
     }
 }
@@ -229,6 +252,7 @@ fn dtype_of(kind: Kind) -> Dtype {
         Kind::BFloat16 => Dtype::BF16,
         Kind::Half => Dtype::F16,
         Kind::Double => Dtype::F64,
+        Kind::Uint8 => Dtype::U8,
         other => unreachable!("weights and moments are never {other:?}"),
     }
 }
@@ -236,7 +260,6 @@ fn dtype_of(kind: Kind) -> Dtype {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
 
     fn two_tensors() -> (tempfile::TempDir, PathBuf, Tensor, Tensor) {
         let folder = tempfile::tempdir().unwrap();
@@ -262,6 +285,22 @@ mod tests {
         let whole = std::fs::read(&path).unwrap();
         let reference = safetensors::SafeTensors::deserialize(&whole).unwrap();
         assert_eq!(reference.tensor("a").unwrap().shape(), [3, 2]);
+    }
+
+    #[test]
+    fn what_is_mapped_is_what_is_read_and_the_file_stays() {
+        let (_folder, path, a, b) = two_tensors();
+        let before = std::fs::read(&path).unwrap();
+        let file = TensorFile::open(&path).unwrap();
+        let map = file.map().unwrap();
+        let mapped = file.mapped(&map, "a", Kind::Float).unwrap();
+        assert_eq!((&mapped, file.mapped(&map, "b", Kind::BFloat16)), (&a.tr(), Some(b)));
+        assert_eq!(file.mapped(&map, "a", Kind::BFloat16), None, "another type is converted");
+        assert_eq!(file.mapped(&map, "c", Kind::Float), None);
+        drop(map);
+        let _ = mapped.shallow_clone().g_add_scalar_(1.0);
+        assert_eq!(mapped, a.tr() + 1.0);
+        assert_eq!((std::fs::read(&path).unwrap(), file.read("a").unwrap()), (before, a.tr()));
     }
 
     #[test]

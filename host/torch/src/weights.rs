@@ -11,18 +11,25 @@ use tch::{Kind, Tensor};
 pub(crate) const SHARD_BYTES: u64 = 5_000_000_000;
 
 /// Reads the weights that a model wants, gives one tensor after another to `take`, and keeps hold of what
-/// else is there.
+/// else is there. Those that are stored in the type `mapped` stay in their files, mapped into memory; of the
+/// others one is in memory at a time besides what `take` keeps.
 ///
 /// # Errors
 /// Every tensor that is missing, or of another shape or type.
 pub(crate) fn load(
     stored: Stored,
     wanted: &Wanted<'_>,
+    mapped: Option<Kind>,
     take: &mut dyn FnMut(&str, Tensor),
 ) -> Result<Extra> {
     stored.check(wanted)?;
+    let maps = mapped.map(|kind| (stored.map(), kind));
     for (name, _) in wanted.tensors {
-        take(name, stored.read(name, wanted)?);
+        let mapped = |(maps, kind): &(_, _)| stored.mapped(maps, name, wanted, *kind);
+        match maps.as_ref().and_then(mapped) {
+            Some(tensor) => take(name, tensor),
+            None => take(name, stored.read(name, wanted)?),
+        }
     }
     Ok(stored.into_extra(wanted))
 }
@@ -141,10 +148,15 @@ mod tests {
         tensors: &Shapes,
         twins: Option<(&str, &str)>,
     ) -> Result<(Weights, Extra)> {
-        let mut named = Vec::new();
-        let mut take = |name: &str, tensor: Tensor| named.push((name.to_owned(), tensor));
-        let extra = load(Stored::open(folder)?, &Wanted { tensors, twins }, &mut take)?;
-        Ok((Weights::new(named), extra))
+        let of = |mapped| -> Result<(Weights, Extra)> {
+            let mut named = Vec::new();
+            let mut take = |name: &str, tensor: Tensor| named.push((name.to_owned(), tensor));
+            let extra = load(Stored::open(folder)?, &Wanted { tensors, twins }, mapped, &mut take)?;
+            Ok((Weights::new(named), extra))
+        };
+        let (read, mapped) = (of(None)?, of(Some(Kind::Float))?);
+        assert!(read.0.iter().eq(mapped.0.iter()), "mapped and read are the same");
+        Ok(mapped)
     }
 
     fn fails(folder: &Path, tensors: &Shapes, faults: &[&str]) {

@@ -38,7 +38,7 @@ pub enum Dtype {
     Float32,
     /// Arithmetic in bfloat16 over float32 weights and optimizer.
     Bfloat16,
-    /// Everything in bfloat16: half the memory, and small updates are lost to rounding.
+    /// Everything in bfloat16: half the memory; steps are rounded stochastically.
     Bfloat16Pure,
 }
 

@@ -36,6 +36,8 @@ const ELSEWHERE: &[(&str, &str)] = &[
     ("beta2", "train.adam_beta2"),
     ("eps", "train.adam_epsilon"),
     ("adam_eps", "train.adam_epsilon"),
+    ("optim", "train.adam_moments"),
+    ("optim_bits", "train.adam_moments"),
     ("max_train_steps", "train.max_steps"),
     ("eval_steps", "train.eval_every"),
     ("early_stopping_patience", "train.patience"),

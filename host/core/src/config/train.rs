@@ -38,6 +38,8 @@ pub struct TrainConfig {
     pub adam_beta2: f64,
     /// AdamW's ε.
     pub adam_epsilon: f64,
+    /// How AdamW's two moments are kept, in place of as what is trained.
+    pub adam_moments: Option<AdamMoments>,
     /// AdamW's decoupled weight decay.
     pub weight_decay: f64,
     /// Gradients are scaled down to this global norm; infinite for no clipping.
@@ -79,6 +81,7 @@ impl Default for TrainConfig {
             adam_beta1: 0.9,
             adam_beta2: 0.999,
             adam_epsilon: 1e-8,
+            adam_moments: None,
             weight_decay: 0.0,
             max_grad_norm: 1.0,
             batch: 32,
@@ -170,6 +173,17 @@ impl TrainConfig {
         }
         idle
     }
+}
+
+/// How AdamW's moments are kept.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+pub enum AdamMoments {
+    /// In 16 bits each.
+    #[serde(rename = "bfloat16")]
+    Bfloat16,
+    /// In 8, with a scale for each block.
+    #[serde(rename = "8-bit")]
+    EightBits,
 }
 
 /// How an optimizer step is cut into forward passes.

@@ -5,8 +5,9 @@
 //!
 //! B rows, T tokens a row, N tokens that are asked about, D features.
 
+use crate::counted::{self, hash, mixed};
 use crate::parcel;
-use tch::{Kind, Tensor};
+use tch::Tensor;
 
 /// What a step drops out.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -75,39 +76,14 @@ impl Dropout {
 
 /// Which features stay. // [.., 1] -> [.., D]
 fn kept(keys: &Tensor, features: i64, rate: f64) -> Tensor {
-    let features = mixed(Tensor::arange_start(1, features + 1, (Kind::Int, keys.device()))); // [D]
-    let bits = mixed(keys.bitwise_xor_tensor(&features)).bitwise_and_(i64::from(i32::MAX));
+    let bits = counted::bits(keys, features).bitwise_and_(i64::from(i32::MAX));
     bits.ge((rate * 2f64.powi(31)) as i64)
-}
-
-/// A bijection of 32 bits under which near numbers become far apart: xor with itself shifted, times an odd
-/// number, twice (<https://github.com/skeeto/hash-prospector>).
-fn mixed(mut x: Tensor) -> Tensor {
-    for (shift, factor) in [(16, 0x21f0_aaad_u32), (15, 0xd35a_2d97)] {
-        x = xor_shifted(x, shift).g_mul_scalar_(i64::from(factor as i32));
-    }
-    xor_shifted(x, 15)
-}
-
-/// x ⊕ (x ≫ shift), zeros coming in from the left.
-fn xor_shifted(mut x: Tensor, shift: i64) -> Tensor {
-    let mut shifted = x.bitwise_right_shift_tensor_scalar(shift);
-    let shifted = shifted.bitwise_and_((1 << (32 - shift)) - 1);
-    x.bitwise_xor_tensor_(&shifted)
-}
-
-/// The finalizer of SplitMix64 (Steele, Lea and Flood 2014).
-fn hash(x: u64) -> u64 {
-    let x = x.wrapping_add(0x9e37_79b9_7f4a_7c15);
-    let x = (x ^ (x >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-    let x = (x ^ (x >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-    x ^ (x >> 31)
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
+    use tch::{Device, Kind};
 
     const SEED: StepSeed = StepSeed { rate: 0.3, seed: 5, step: 2 };
 
@@ -116,18 +92,6 @@ mod tests {
         let dropout = TokenKeys::new(seed, members, length, &asked).of_layer(layer);
         let size = [members.len() as i64, length as i64, 64];
         dropout.forward(&Tensor::ones(size, (Kind::Double, Device::Cpu)))
-    }
-
-    #[test]
-    fn mixing_is_that_of_unsigned_numbers() {
-        let formula = |mut x: u32| {
-            x = (x ^ (x >> 16)).wrapping_mul(0x21f0_aaad);
-            x = (x ^ (x >> 15)).wrapping_mul(0xd35a_2d97);
-            (x ^ (x >> 15)) as i32
-        };
-        let numbers: Vec<i32> = (0..1000i32).map(|i| i.wrapping_mul(0x1234_5679)).collect();
-        let expected: Vec<i32> = numbers.iter().map(|&x| formula(x as u32)).collect();
-        assert_eq!(Vec::<i32>::try_from(mixed(Tensor::from_slice(&numbers))).unwrap(), expected);
     }
 
     #[test]

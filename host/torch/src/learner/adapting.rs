@@ -86,14 +86,17 @@ impl TorchLearner {
     /// All weights, and bytes of them and of what is trained with its gradients and moments.
     pub(super) fn size(&self) -> (u64, u64) {
         let (precision, trained) = (self.options.precision, self.trainable.num_elements());
+        let kept = self.options.adamw.moments;
+        let sizes = self.trainable.iter().map(|it| (it.tensor.numel() as u64, it.tensor.kind()));
+        let moments: u64 = sizes.map(|(count, kind)| kept.num_bytes(count, kind)).sum();
         if self.options.base == Base::Trained {
-            return (trained, trained * precision.bytes_per_parameter());
+            return (trained, trained * precision.bytes_per_parameter() + moments);
         }
         let (packed, packed_bytes) = self.packed.size();
         let frozen = self.weights.num_elements();
         let frozen_bytes = frozen * precision.compute().elt_size_in_bytes() as u64 + packed_bytes;
         // Adapters are float32 whatever the base is.
-        let trained_bytes = trained * Precision::Float32.bytes_per_parameter();
+        let trained_bytes = trained * Precision::Float32.bytes_per_parameter() + moments;
         (frozen + packed + trained, frozen_bytes + trained_bytes)
     }
 }

@@ -27,6 +27,8 @@ impl TorchLearner {
             },
             activations: self.options.activations,
             norms: if self.device.is_cuda() { Norms::Fused } else { Norms::InSteps },
+            moments: self.options.adamw.moments,
+            device: self.device,
         };
         let cut = self.trainer().cut(samples);
         let length = samples.iter().copied().flatten().map(|it| it.input().len()).max();
@@ -77,6 +79,8 @@ pub fn memory_of(
         },
         activations: options.activations,
         norms: Norms::Fused,
+        moments: options.adamw.moments,
+        device: Device::Cuda(0),
     };
     let rows_at_once = Fitting::new(options, Device::Cuda(0)).asking.rows_at_once(shape.vocab_size);
     let load = Load {
@@ -109,6 +113,6 @@ impl TorchLearner {
     pub(crate) fn moments(&self) -> Vec<tch::Tensor> {
         let optimizer = self.optimizer.as_ref().expect("a step was taken");
         let all = optimizer.exp_avgs.iter().chain(&optimizer.exp_avg_sqs);
-        all.map(tch::Tensor::shallow_clone).collect()
+        all.flat_map(|it| it.tensors().map(|(_, tensor)| tensor.shallow_clone())).collect()
     }
 }

@@ -3,9 +3,9 @@
 
 use super::*;
 use crate::Activations;
-use crate::Precision;
 use crate::models::reference::Reference;
 use crate::testing::{VOCABULARY, learner, sequences, variants};
+use crate::{AdamWOptions, Moments, Precision};
 use iterit_core::config::MicroBatch;
 use iterit_core::learner::{LossNormalization, Scored, Unwatched};
 use iterit_core::sdk::Pooling;
@@ -273,9 +273,14 @@ fn training_in_every_precision_lowers_the_loss() {
 #[test]
 fn a_checkpoint_continues_to_the_same_bits() {
     let samples = sequences(6);
-    for precision in [Precision::Float32, Precision::Bfloat16, Precision::PureBfloat16] {
-        let options = LearnerOptions { precision, ..LearnerOptions::default() };
-        let mut straight = learner(&json!({}), options);
+    let precisions = [Precision::Float32, Precision::Bfloat16, Precision::PureBfloat16];
+    // Matrices of more than 4096 numbers.
+    let wide = json!({"hidden_size": 96});
+    let kept = [Moments::AsTrained, Moments::Bfloat16, Moments::EightBits];
+    for (precision, moments) in precisions.into_iter().flat_map(|it| kept.map(|kept| (it, kept))) {
+        let adamw = AdamWOptions { moments, seed: 5, ..AdamWOptions::default() };
+        let options = LearnerOptions { precision, adamw, ..LearnerOptions::default() };
+        let mut straight = learner(&wide, options);
         let folders = [tempfile::tempdir().unwrap(), tempfile::tempdir().unwrap()];
         straight.save(folders[0].path()).unwrap();
         straight.step(&alone(&samples), &STEP).unwrap();

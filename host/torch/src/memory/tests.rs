@@ -2,7 +2,8 @@
 //! `tests/src/memory.rs`.
 
 use crate::testing::{learner, sequences, variants};
-use crate::{Base, LearnerOptions, LoraInit, LoraOptions, Precision, Targets, TorchLearner};
+use crate::{AdamWOptions, Base, LearnerOptions, LoraInit, LoraOptions, Moments};
+use crate::{Precision, Targets, TorchLearner};
 use iterit_core::learner::{Learner, LossNormalization, Sequence, StepOptions};
 use tch::Tensor;
 
@@ -34,7 +35,14 @@ fn what_stands_is_what_the_tensors_take() {
     for changes in variants() {
         for precision in [Precision::Float32, Precision::Bfloat16, Precision::PureBfloat16] {
             let options = LearnerOptions { precision, ..LearnerOptions::default() };
-            check(learner(&changes, options), &format!("{changes} {precision}"));
+            for moments in [Moments::AsTrained, Moments::Bfloat16, Moments::EightBits] {
+                let adamw = AdamWOptions { moments, ..AdamWOptions::default() };
+                let options = LearnerOptions { adamw, ..options };
+                // Matrices of more than 4096 numbers.
+                let mut changes = changes.clone();
+                changes["hidden_size"] = 96.into();
+                check(learner(&changes, options), &format!("{changes} {precision} {moments:?}"));
+            }
             let lora = LoraOptions {
                 rank: 3,
                 alpha: 6.0,

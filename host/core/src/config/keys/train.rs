@@ -48,6 +48,9 @@ pub(super) const KEYS: &[Key] = &[
     key("train.adam_epsilon", "a finite number above 0", |c, v| {
         put(&mut c.train.adam_epsilon, v, |&e| e > 0.0 && e.is_finite())
     }),
+    key("train.adam_moments", "\"bfloat16\" or \"8-bit\"", |c, v| {
+        put(&mut c.train.adam_moments, v, |_| true)
+    }),
     key("train.weight_decay", "a finite number, 0 or more", |c, v| {
         put(&mut c.train.weight_decay, v, |&w| w >= 0.0 && w.is_finite())
     }),
