@@ -1,7 +1,8 @@
 //! `cargo xtask fuzz`: everything that reads strangers' bytes, fed by libFuzzer for a while.
 //!
 //! What the targets do stands in `tests/fuzz`; here is how they are run. Nothing is installed: cargo-fuzz and
-//! nightly have more to them than this project should bring along.
+//! nightly have more to them than this project should bring along. Where nightly is not there, the stable compiler
+//! is asked to take nightly's flags, which for instruments is enough.
 
 use crate::error::{Error, Result};
 use crate::{process, setup, workspace};
@@ -10,8 +11,13 @@ use std::fs;
 use std::path::Path;
 use std::process::Command;
 
-/// The compiler that knows libFuzzer's instruments.
-const TOOLCHAIN: &str = "+nightly";
+/// The compiler that puts libFuzzer's instruments in.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Compiler {
+    Nightly,
+    /// The one this project is built with, told to take the same flags.
+    Stable,
+}
 
 /// Seconds after which an input counts as one that hangs.
 const SECONDS_AN_INPUT: u32 = 20;
@@ -70,14 +76,15 @@ const fn target(
 /// not keep the others from running.
 pub(crate) fn run(names: &[String], minutes: u32) -> Result<()> {
     let targets = chosen(names)?;
-    look_for_tools()?;
+    let compiler = Compiler::found();
+    look_for_cargo_fuzz(compiler)?;
     if targets.iter().any(|it| it.runs == Runs::WithLibtorch) {
         setup::run()?;
     }
     let mut faults = Vec::new();
     for target in targets {
         eprintln!("{}: {minutes} minutes", target.name);
-        if let Err(error) = target.run(minutes) {
+        if let Err(error) = target.run(compiler, minutes) {
             faults.push(format!("{}: {error}", target.name));
         }
     }
@@ -105,23 +112,45 @@ fn named(name: &str) -> Result<&'static Target> {
     })
 }
 
-fn look_for_tools() -> Result<()> {
-    for (what, arguments, hint) in [
-        ("nightly", &["--version"][..], "rustup toolchain install nightly"),
-        ("cargo-fuzz", &["fuzz", "--version"], "cargo install --locked cargo-fuzz"),
-    ] {
-        process::output(&mut cargo(arguments))
-            .map_err(|_| Error::Told(format!("{what} is not there\nhint: {hint}")))?;
+fn look_for_cargo_fuzz(compiler: Compiler) -> Result<()> {
+    process::output(&mut compiler.cargo(["fuzz", "--version"])).map(drop).map_err(|_| {
+        let hint = "hint: cargo install --locked cargo-fuzz";
+        Error::Told(format!("cargo-fuzz is not there\n{hint}"))
+    })
+}
+
+impl Compiler {
+    /// Nightly where it is installed; asking installs nothing.
+    fn found() -> Self {
+        let mut asked = Self::Nightly.cargo(["--version"]);
+        match asked.env("RUSTUP_AUTO_INSTALL", "0").output() {
+            Ok(answer) if answer.status.success() => Self::Nightly,
+            _ => {
+                eprintln!("no nightly: the stable compiler is told to take nightly's flags");
+                Self::Stable
+            }
+        }
     }
-    Ok(())
+
+    /// A cargo command of this compiler: by the proxy, since the cargo that runs us is another's.
+    fn cargo<S: AsRef<OsStr>>(self, arguments: impl IntoIterator<Item = S>) -> Command {
+        let mut command = Command::new("cargo");
+        command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
+        match self {
+            Self::Nightly => command.arg("+nightly"),
+            Self::Stable => command.env("RUSTC_BOOTSTRAP", "1"),
+        };
+        command.args(arguments).current_dir(workspace::root());
+        command
+    }
 }
 
 impl Target {
-    fn run(&self, minutes: u32) -> Result<()> {
+    fn run(&self, compiler: Compiler, minutes: u32) -> Result<()> {
         let tests = workspace::root().join("tests");
         let own = tests.join("fuzz/corpus").join(self.name);
         fs::create_dir_all(&own).map_err(Error::io("create", &own))?;
-        let mut command = cargo(["fuzz", "run", "--fuzz-dir", "tests/fuzz"]);
+        let mut command = compiler.cargo(["fuzz", "run", "--fuzz-dir", "tests/fuzz"]);
         if self.runs == Runs::WithLibtorch {
             command.args(["--sanitizer", "none", "--features", "torch"]);
             command.env("LD_LIBRARY_PATH", libraries());
@@ -149,12 +178,4 @@ fn libraries() -> std::ffi::OsString {
     let others: Vec<_> = std::env::split_paths(&others).collect();
     let all = std::iter::once(libtorch.as_path()).chain(others.iter().map(Path::new));
     std::env::join_paths(all).unwrap_or_else(|_| libtorch.clone().into())
-}
-
-/// A cargo command of that compiler: by the proxy, since the cargo that runs us is another's.
-fn cargo<S: AsRef<OsStr>>(arguments: impl IntoIterator<Item = S>) -> Command {
-    let mut command = Command::new("cargo");
-    command.arg(TOOLCHAIN).args(arguments).current_dir(workspace::root());
-    command.env_remove("CARGO").env_remove("RUSTC").env_remove("RUSTUP_TOOLCHAIN");
-    command
 }
