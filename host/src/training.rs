@@ -12,7 +12,7 @@ pub(crate) use leave::{Exported, export_model};
 
 use crate::observers::Beginning;
 use iterit_core::config::{BudgetUnit, Config, FinalModel, budget};
-use iterit_core::corpus::Corpus;
+use iterit_core::corpus::{Corpus, TextReport};
 use iterit_core::identity::{Environment, Identity};
 use iterit_core::plugin_set::PluginSet;
 use iterit_core::record::{PluginRecord, RunManifest};
@@ -47,7 +47,8 @@ impl<'a> Training<'a> {
     /// Nothing is written yet.
     ///
     /// # Errors
-    /// A budget of nothing or of more than there is; a strategy that plans no training.
+    /// Texts of which none carries loss; a budget of nothing or of more than there is; a strategy that plans no
+    /// training.
     pub(crate) fn prepare(
         config: &'a Config,
         inputs: Inputs<'a>,
@@ -59,6 +60,7 @@ impl<'a> Training<'a> {
         if inputs.held_out.is_none() {
             refuse_without_held_out(config)?;
         }
+        lender.corpus.report().map_or(Ok(()), TextReport::refuse_no_op)?;
         let budget = budget(config.selection.ratio, num_samples)?;
         let options = RunOptions {
             budget,

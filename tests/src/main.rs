@@ -11,6 +11,7 @@ mod phantom;
 
 mod ifd_scores;
 mod bad_input;
+mod refused;
 mod loop_goldens;
 mod scoring;
 mod scorers;

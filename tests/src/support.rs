@@ -61,8 +61,17 @@ impl Project {
     pub(crate) fn files(&self) -> Vec<String> {
         let mut files = Vec::new();
         gather(self.folder.path(), self.folder.path(), &mut files);
+        files.retain(|file| !file.ends_with('/'));
         files.sort();
         files
+    }
+
+    /// Every file and, with a slash behind it, every folder below the folder, sorted.
+    pub(crate) fn entries(&self) -> Vec<String> {
+        let mut entries = Vec::new();
+        gather(self.folder.path(), self.folder.path(), &mut entries);
+        entries.sort();
+        entries
     }
 
     /// The host, about to run in this folder, with our plugins and one thread of libtorch's.
@@ -175,10 +184,12 @@ fn build() -> Built {
 fn gather(root: &Path, folder: &Path, files: &mut Vec<String>) {
     for entry in std::fs::read_dir(folder).expect("a folder") {
         let path = entry.expect("an entry").path();
+        let name = path.strip_prefix(root).unwrap_or(&path).display().to_string();
         if path.is_dir() {
             gather(root, &path, files);
+            files.push(name + "/");
         } else {
-            files.push(path.strip_prefix(root).unwrap_or(&path).display().to_string());
+            files.push(name);
         }
     }
 }

@@ -8,6 +8,8 @@
 //! model/
 //! ```
 
+mod taken_back;
+
 use crate::dataset::Drawn;
 use crate::record::{
     EpochRecord, Evaluation, HeldOutLine, LossLine, RunManifest, RunRecord, ScoreLine, Selection,

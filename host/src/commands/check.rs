@@ -57,7 +57,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     }
     let facts = models.ask(|learner| learner.facts());
     let memory = needs::of_longest_step(&models, &corpus, config.train.batch);
-    refuse_no_op(report)?;
+    report.refuse_no_op()?;
     if args.json {
         let figures = Figures {
             texts: report,
@@ -257,15 +257,4 @@ fn show_audit(audit: &TextAudit, report: &TextReport) {
              a next turn and is scored as if the model said it"
         );
     }
-}
-
-fn refuse_no_op(report: &TextReport) -> Result<()> {
-    if report.zero_loss < report.samples {
-        return Ok(());
-    }
-    Err(Error::Run(
-        "no sample carries loss, so training would change nothing\nhint: raise model.max_length, or \
-         look at the template"
-            .into(),
-    ))
 }

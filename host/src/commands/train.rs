@@ -14,16 +14,23 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
     let root = config.output_path()?.to_owned();
+    let was_there = root.exists();
     let directory = match args.resume {
         true => RunDirectory::open(&root)?,
         false => RunDirectory::new(&root)?,
     };
     let trained = train(&config, &directory, &screen);
-    if matches!(trained, Err(Error::Cancelled)) {
-        screen.line(&format!(
+    match trained {
+        Err(Error::Cancelled) => screen.line(&format!(
             "interrupted; what is done lies in `{}`\nhint: go on with the same command and --resume",
             root.display()
-        ));
+        )),
+        Err(_) if !args.resume => {
+            if let Err(fault) = directory.take_back(was_there) {
+                screen.line(&format!("warning: {fault}"));
+            }
+        }
+        _ => {}
     }
     trained?;
     screen.repeat_warnings();

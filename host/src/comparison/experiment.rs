@@ -11,7 +11,7 @@ use crate::training::{self, Origin, Training};
 use crate::wiring::{self, SharedBase, Texts};
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
 use iterit_core::config::{Config, FinalModel, budget};
-use iterit_core::corpus::Corpus;
+use iterit_core::corpus::{Corpus, TextReport};
 use iterit_core::dataset::Drawn;
 use iterit_core::evaluation::Chosen;
 use iterit_core::identity::{Content, Environment};
@@ -70,6 +70,7 @@ impl<'a> Experiment<'a> {
         let held_out = held_out.expect("held-out data were asked for");
         let threads = wiring::threads_of(jobs);
         let models = wiring::models(&config, &corpus, threads, screen)?;
+        corpus.report().map_or(Ok(()), TextReport::refuse_no_op)?;
         let parts = inputs(plan, &config, &arms, &read)?;
         let sha256 = wiring::hashes(&parts, &read)?;
         let device = models.ask(|learner| learner.facts()).device;

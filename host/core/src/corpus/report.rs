@@ -3,6 +3,7 @@
 use crate::dataset::Row;
 use crate::learner::Sequence;
 use crate::span::{EncodedSample, Encoder, Findings, FrameKind};
+use crate::{Error, Result};
 use iterit_sdk::SampleId;
 use serde::Serialize;
 use std::collections::BTreeMap;
@@ -95,6 +96,21 @@ pub struct EndAudit {
 }
 
 impl TextReport {
+    /// Whether training on these texts can change anything.
+    ///
+    /// # Errors
+    /// No sample that carries loss.
+    pub fn refuse_no_op(&self) -> Result<()> {
+        if self.zero_loss < self.samples {
+            return Ok(());
+        }
+        Err(Error::Run(
+            "no sample carries loss, so training would change nothing\nhint: raise model.max_length, \
+             or look at the template"
+                .into(),
+        ))
+    }
+
     pub(super) fn new(encoder: &Encoder, rows: &[Row], encoded: &[EncodedSample]) -> Self {
         let scores_nothing = |sample: &&EncodedSample| sample.scored_tokens() == 0;
         let lengths = |length: &dyn Fn(&EncodedSample) -> Option<(usize, usize)>| {
