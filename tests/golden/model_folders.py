@@ -151,6 +151,7 @@ def folder_list():
         ("float16 and float32", {}, {"dtype": {EMBEDDING: "float16"}}),
         ("remote code", {"auto_map": {"AutoModelForCausalLM": "modeling_x.XForCausalLM"}}, {}),
         ("rope_scaling", {"rope_scaling": LLAMA3}, {}),
+        ("rope_scaling, the wrong way round", {"rope_scaling": {**LLAMA3, "low_freq_factor": 4.0, "high_freq_factor": 1.0}}, {}),
         ("rope_scaling of type linear", {"rope_scaling": {"type": "linear", "factor": 4.0}}, {}),
         ("rope_scaling with both names of its type", {"rope_scaling": {"type": "linear", "rope_type": "default", "factor": 4.0}}, {}),
         ("rope_scaling with theta", {"rope_scaling": {**LLAMA3, "rope_theta": 90.0}}, {}),

@@ -281,6 +281,22 @@ fn what_a_template_does_not_show_is_counted() {
 }
 
 #[test]
+fn a_response_that_is_nowhere_or_in_two_places_is_refused() {
+    let folder = characters();
+    for (template, said) in [
+        ("{{ messages[0].content }}", "does not show what the assistant says last"),
+        (
+            "{{ messages[-1].content }}{% for m in messages %}[{{ m.role }}]{{ m.content }}{% endfor %}",
+            "shows what the assistant says last in more than one place",
+        ),
+    ] {
+        let encoder = encoder(folder.path(), template, EncoderOptions::default());
+        let fault = encoder.texts(&asked("Hi", "Yes.")).expect_err("a fault").to_string();
+        assert!(fault.contains(said), "{fault}");
+    }
+}
+
+#[test]
 fn generation_marks_are_a_second_opinion() {
     let folder = characters();
     let marked = |before: &str| {

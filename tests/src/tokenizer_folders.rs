@@ -91,3 +91,27 @@ fn what_is_unusual_is_told_once() {
         assert!(warning.contains(told), "{warning}");
     }
 }
+
+/// Merges that are left out by chance would give a text other tokens each time.
+#[test]
+fn dropout_is_told_and_not_applied() {
+    let golden = golden::committed("tokenizer_folders.json");
+    let texts = golden::texts(&golden, "texts");
+    let project = Project::new();
+    let path = assemble(&project, &golden, &golden["folders"][0]);
+    let ids = |tokenizer: &Tokenizer| -> Vec<Vec<u32>> {
+        texts.iter().map(|text| tokenizer.encode(text).expect("tokens")).collect()
+    };
+    let plain = Tokenizer::open(&path).expect("a tokenizer");
+    let mut file: Value = serde_json::from_str(&project.read("tokenizer.json")).expect("JSON");
+    file["model"]["dropout"] = 0.5.into();
+    project.write("tokenizer.json", file.to_string());
+    let dropping = Tokenizer::open(&path).expect("a tokenizer");
+    assert_eq!(ids(&dropping), ids(&plain));
+    let [told] = dropping.warnings() else { panic!("{:?}", dropping.warnings()) };
+    assert!(
+        told.contains("`dropout` in tokenizer.json") && told.contains("is not applied"),
+        "{told}"
+    );
+    assert!(plain.warnings().is_empty());
+}

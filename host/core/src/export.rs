@@ -2,6 +2,7 @@
 //! templates with the one the model was trained under as the default, a generation configuration that
 //! stops where it should, and whatever else loading the origin may need.
 
+use crate::not_a_number::as_null;
 use crate::span::Encoder;
 use crate::{Error, Result, whole_file};
 use serde_json::{Map, Value, json};
@@ -141,5 +142,6 @@ fn object(path: &Path) -> Result<Map<String, Value>> {
     if !path.is_file() {
         return Ok(Map::new());
     }
-    crate::run_directory::read_json(path)
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    serde_json::from_slice(&as_null(&text)).map_err(|error| Error::file(path, error.to_string()))
 }

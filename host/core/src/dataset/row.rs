@@ -244,6 +244,8 @@ impl Parts {
             other => other,
         };
         match &tools {
+            // `null` as JSON, which is what Python's `json.dumps` makes of no tools.
+            Value::Null => None,
             Value::Array(list) if list.is_empty() => None,
             Value::Array(_) => Some(tools),
             other => {

@@ -106,16 +106,20 @@ impl Renderer<'_> {
     pub(super) fn frame(&self, conversation: &Conversation) -> Result<Frame> {
         let last = conversation.messages.len() - 1;
         let (stand_in, marker) = with_stand_in(conversation, last)?;
-        self.closed(&stand_in)?.split_once(marker).map_or_else(
-            || {
-                Err(Error::Text(format!(
-                    "template `{}` does not show what the assistant says last, so there is nothing \
-                     to train on",
-                    self.template.name()
-                )))
-            },
-            |(prefix, suffix)| Ok(Frame { prefix: prefix.to_owned(), suffix: suffix.to_owned() }),
-        )
+        let refused =
+            |fault: &str| Error::Text(format!("template `{}` {fault}", self.template.name()));
+        match self.closed(&stand_in)?.split_once(marker) {
+            None => Err(refused(
+                "does not show what the assistant says last, so there is nothing to train on",
+            )),
+            Some((_, suffix)) if suffix.contains(marker) => Err(refused(
+                "shows what the assistant says last in more than one place, so it cannot be told where \
+                 loss begins",
+            )),
+            Some((prefix, suffix)) => {
+                Ok(Frame { prefix: prefix.to_owned(), suffix: suffix.to_owned() })
+            }
+        }
     }
 
     fn render(

@@ -1,6 +1,7 @@
 //! The chat templates of a model folder: one, or several with names, wherever Hugging Face's
 //! formats keep them.
 
+use crate::not_a_number::as_null;
 use crate::{Error, Result};
 use serde_json::Value;
 use std::collections::BTreeMap;
@@ -59,8 +60,8 @@ fn of_tokenizer_config(path: &Path) -> Result<BTreeMap<String, Source>> {
     if !path.is_file() {
         return Ok(BTreeMap::new());
     }
-    let text = fs::read_to_string(path).map_err(Error::io("read", path))?;
-    let config: Value = serde_json::from_str(&text)
+    let text = fs::read(path).map_err(Error::io("read", path))?;
+    let config: Value = serde_json::from_slice(&as_null(&text))
         .map_err(|error| Error::file(path, format!("not JSON: {error}")))?;
     let named = |name: &str, source: &str| {
         let place = match name {

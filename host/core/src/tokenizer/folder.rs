@@ -1,6 +1,7 @@
 //! The files of a model folder that say something about its tokenizer, read and not yet interpreted.
 
 use crate::error::shown;
+use crate::not_a_number::as_null;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde_json::Value;
@@ -108,7 +109,7 @@ fn read_object(path: &Path) -> Result<Value> {
         return Ok(Value::Null);
     }
     let text = std::fs::read(path).map_err(Error::io("read", path))?;
-    let value: Value = serde_json::from_slice(&text)
+    let value: Value = serde_json::from_slice(&as_null(&text))
         .map_err(|error| Error::file(path, format!("not JSON: {error}")))?;
     match value {
         Value::Object(_) => Ok(value),

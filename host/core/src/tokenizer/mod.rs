@@ -21,7 +21,7 @@ use folder::Folder;
 use rebuilt::Difference;
 use serde_json::Value;
 use std::path::Path;
-use tokenizers::AddedToken;
+use tokenizers::{AddedToken, ModelWrapper};
 
 /// Text to tokens and back.
 pub struct Tokenizer {
@@ -55,6 +55,7 @@ impl Tokenizer {
         // What it would add is not wanted, and it takes blanks out of the offsets of their tokens.
         inner.with_post_processor(None::<tokenizers::PostProcessorWrapper>);
         inner.with_truncation(None).map_err(|error| Error::file(&file, error.to_string()))?;
+        let had_dropout = take_dropout(&mut inner);
 
         let folder = Folder::read(path)?;
         let class = Class::of(&folder);
@@ -65,6 +66,7 @@ impl Tokenizer {
             warnings.extend(difference.map(|difference| other_tokens(class, &difference)));
         }
         warnings.extend(unusual(&folder.tokenizer_config));
+        warnings.extend(had_dropout.then(|| NO_DROPOUT.to_owned()));
         // Last, since telling texts hold special tokens.
         inner.set_encode_special_tokens(folder.tokenizer_config["split_special_tokens"] == true);
 
@@ -167,6 +169,21 @@ impl Tokenizer {
 
 const NO_TOKENIZER: &str = "no `tokenizer.json`, expected the folder of a Hugging Face model\nhint: an \
     older tokenizer becomes one with transformers' AutoTokenizer.from_pretrained(…).save_pretrained(…)";
+
+const NO_DROPOUT: &str = "`dropout` in tokenizer.json, by which a text has other tokens each time it is \
+    read, is not applied: a response has to have the same ones wherever it is asked";
+
+/// Lets every merge of a BPE happen; whether some were left out by chance.
+fn take_dropout(tokenizer: &mut tokenizers::Tokenizer) -> bool {
+    let ModelWrapper::BPE(model) = tokenizer.get_model() else { return false };
+    if model.dropout.is_none_or(|part| part == 0.0) {
+        return false;
+    }
+    let mut model = model.clone();
+    model.dropout = None;
+    tokenizer.with_model(model);
+    true
+}
 
 /// What stands before the tokens of a letter.
 fn opening(tokenizer: &tokenizers::Tokenizer) -> Vec<u32> {

@@ -271,7 +271,23 @@ impl<'a> Fields<'a> {
                 _ => {}
             }
         }
+        self.refuse_other_layers();
         self.faults.into_inner()
+    }
+
+    /// Layers of another kind, where the architecture has one kind alone: no field of its class, but one that
+    /// transformers makes masks by wherever it finds it.
+    fn refuse_other_layers(&self) {
+        const NAME: &str = "layer_types";
+        let is_asked = self.asked.borrow().contains(NAME) || self.is_known(NAME);
+        let found = self.object.get(NAME).filter(|_| !is_asked);
+        let is_plain = |value: &Value| value == "full_attention";
+        match found.and_then(Value::as_array) {
+            Some(values) if !values.iter().all(is_plain) => {
+                self.unsupported(NAME, &Value::from(values.as_slice()), "`full_attention` alone");
+            }
+            _ => {}
+        }
     }
 
     /// Whether transformers' class has such a field.

@@ -15,6 +15,7 @@ pub(crate) use fields::{Absent, Fields, LayerType};
 pub(crate) use known::{canonical, is_inert, known_fields};
 pub(crate) use rope::RopeDefaults;
 
+use iterit_core::not_a_number::as_tagged;
 use iterit_core::{Error, Result};
 use serde_json::{Map, Value, json};
 use std::path::Path;
@@ -34,8 +35,8 @@ impl Config {
 
     /// Takes the text of a `config.json`; the error says what is wrong with it.
     pub fn parse(text: &str) -> Result<Self, String> {
-        let original: Map<String, Value> =
-            serde_json::from_str(text).map_err(|error| error.to_string())?;
+        let original: Map<String, Value> = serde_json::from_slice(&as_tagged(text.as_bytes()))
+            .map_err(|error| error.to_string())?;
         let config = Self { original };
         let mut faults = Vec::new();
         if config.model_type().is_empty() {

@@ -44,9 +44,19 @@ impl Fields<'_> {
         let parameters = Parameters { object, fields: self };
         let beside = self.given_number("rope_theta");
         let theta = parameters.number("rope_theta").or(beside).unwrap_or(defaults.theta);
+        let theta = self.above_zero("rope_theta", theta);
         let rotary_dim = (head_dim as f64 * self.rotary_part(&parameters, defaults)) as usize;
         let scaling = parameters.scaling(rotary_dim);
         Rope { rotary_dim, scaling, ..Rope::plain(head_dim, theta) }
+    }
+
+    /// The number, if angles can be made of it.
+    fn above_zero(&self, name: &str, number: f64) -> f64 {
+        if number > 0.0 {
+            return number;
+        }
+        self.fault(format!("`{name}` is {number}: expected a number above 0"));
+        1.0
     }
 
     fn rotary_part(&self, parameters: &Parameters<'_>, defaults: RopeDefaults) -> f64 {
@@ -70,12 +80,7 @@ impl Parameters<'_> {
         match self.rope_type() {
             "default" => RopeScaling::Default,
             "linear" => RopeScaling::Linear { factor: self.need("factor") },
-            "llama3" => RopeScaling::Llama3 {
-                factor: self.need("factor"),
-                low_freq_factor: self.need("low_freq_factor"),
-                high_freq_factor: self.need("high_freq_factor"),
-                original_max_position_embeddings: self.context(),
-            },
+            "llama3" => self.llama3(),
             "yarn" => RopeScaling::Yarn(self.yarn()),
             "longrope" | "su" => RopeScaling::LongRope(self.longrope(rotary_dim / 2)),
             other => {
@@ -93,6 +98,24 @@ impl Parameters<'_> {
     fn rope_type(&self) -> &str {
         let named = |name: &str| self.object.get(name).and_then(Value::as_str);
         named("rope_type").or_else(|| named("type")).unwrap_or("default")
+    }
+
+    fn llama3(&self) -> RopeScaling {
+        let [low_freq_factor, high_freq_factor] =
+            ["low_freq_factor", "high_freq_factor"].map(|name| self.need(name));
+        // Between them a frequency is blended; the wrong way round transformers warns and computes something.
+        if high_freq_factor <= low_freq_factor && self.object.contains_key("high_freq_factor") {
+            self.fields.fault(format!(
+                "`high_freq_factor` is {high_freq_factor}: expected more than `low_freq_factor`, which is \
+                 {low_freq_factor}"
+            ));
+        }
+        RopeScaling::Llama3 {
+            factor: self.need("factor"),
+            low_freq_factor,
+            high_freq_factor,
+            original_max_position_embeddings: self.context(),
+        }
     }
 
     fn yarn(&self) -> Yarn {
@@ -129,7 +152,8 @@ impl Parameters<'_> {
     /// How many times the context was stretched.
     fn factor(&self, context: f64) -> f64 {
         let positions = || self.fields.size("max_position_embeddings") as f64;
-        self.number("factor").unwrap_or_else(|| positions() / context)
+        let factor = self.number("factor").unwrap_or_else(|| positions() / context);
+        self.fields.above_zero("factor", factor)
     }
 
     /// Positions the model was first trained on. A field beside the parameters counts before one among
@@ -170,11 +194,13 @@ impl Parameters<'_> {
         }
     }
 
+    /// A number above 0 that has to be there.
     fn need(&self, name: &str) -> f64 {
-        self.number(name).unwrap_or_else(|| {
+        let Some(number) = self.number(name) else {
             self.fields.fault(format!("the rotary embedding lacks `{name}`"));
-            1.0
-        })
+            return 1.0;
+        };
+        self.fields.above_zero(name, number)
     }
 
     fn number(&self, name: &str) -> Option<f64> {

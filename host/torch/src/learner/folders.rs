@@ -13,9 +13,11 @@ use tch::{Kind, Tensor};
 const TOLERANCE: f64 = 1e-5;
 
 /// Folders that transformers loads and we refuse, and what we say.
-const REFUSED: [(&str, &str); 2] = [
+const REFUSED: [(&str, &str); 3] = [
     ("a tied classifier", "has no head"),
     // Its versions do not agree on which of the two counts.
+    // It warns, and computes something.
+    ("rope_scaling, the wrong way round", "`high_freq_factor` is 1: expected more than"),
     ("first context beside rope_scaling", "`original_max_position_embeddings`"),
 ];
 

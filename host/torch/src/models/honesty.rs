@@ -155,6 +155,7 @@ fn what_is_not_implemented_is_refused_by_name() {
         ("llama", "attention_dropout", json!(0.1)),
         ("llama", "hidden_act", json!("mish")),
         ("llama", "partial_rotary_factor", json!(0.5)),
+        ("llama", "layer_types", json!(["sliding_attention", "full_attention"])),
         ("mistral", "attention_dropout", json!(0.1)),
         ("mistral", "hidden_act", json!("laplace")),
         ("mistral", "partial_rotary_factor", json!(0.25)),

@@ -3,8 +3,8 @@
 //!
 //! One row at a time is in memory, but for an object that holds all, which is parsed whole.
 
-use super::not_a_number::{AsNull, as_null};
 use super::{Failure, LONGEST_ROW, Visit, wrapped};
+use crate::not_a_number::{AsNull, as_null};
 use serde::Deserializer as _;
 use serde::de::{IgnoredAny, SeqAccess, Visitor};
 use serde_json::error::Category;

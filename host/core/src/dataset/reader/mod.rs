@@ -10,7 +10,6 @@ mod bytes;
 mod swell;
 mod kind;
 
-mod not_a_number;
 mod wrapped;
 mod json;
 

@@ -1,17 +1,28 @@
-//! `NaN`, `Infinity` and `-Infinity` read as null. JSON knows none of them, yet Python's `json.dumps`
-//! writes them unless told not to, and a score nobody reads must not cost a file.
+//! `NaN`, `Infinity` and `-Infinity` in JSON, which knows none of them, yet Python's `json.dumps` writes them
+//! unless told not to. In data and in a tokenizer's files they read as null: a score nobody reads must not cost a
+//! file. In a model's `config.json` they become what transformers 5 writes for them, so that an export says them
+//! again.
 
 use std::borrow::Cow;
 use std::io::{self, Read};
 
 /// A text of JSON in which every such word outside a string is `null`.
-pub(super) fn as_null(text: &[u8]) -> Cow<'_, [u8]> {
+pub(crate) fn as_null(text: &[u8]) -> Cow<'_, [u8]> {
+    replaced(text, Instead::Null)
+}
+
+/// A text of JSON in which every such word outside a string is an object that names it: `{"__float__": "NaN"}`.
+pub fn as_tagged(text: &[u8]) -> Cow<'_, [u8]> {
+    replaced(text, Instead::Tag)
+}
+
+fn replaced(text: &[u8], instead: Instead) -> Cow<'_, [u8]> {
     // None of the words can be told from a string's content without looking at all of it, but where
     // neither letter is there, neither is a word.
     if !text.windows(2).any(|pair| pair == b"Na" || pair == b"In") {
         return Cow::Borrowed(text);
     }
-    let mut words = Words::default();
+    let mut words = Words { instead, ..Words::default() };
     let mut out = Vec::with_capacity(text.len() + 16);
     words.take(text, &mut out);
     words.end(&mut out);
@@ -19,7 +30,7 @@ pub(super) fn as_null(text: &[u8]) -> Cow<'_, [u8]> {
 }
 
 /// A source of JSON in which every such word outside a string is `null`.
-pub(super) struct AsNull<R> {
+pub(crate) struct AsNull<R> {
     source: R,
     words: Words,
     /// What has been read of the source and not yet been handed on, from `place` on.
@@ -28,7 +39,7 @@ pub(super) struct AsNull<R> {
 }
 
 impl<R: Read> AsNull<R> {
-    pub(super) fn new(source: R) -> Self {
+    pub(crate) fn new(source: R) -> Self {
         Self { source, words: Words::default(), ready: Vec::new(), place: 0 }
     }
 }
@@ -54,9 +65,18 @@ impl<R: Read> Read for AsNull<R> {
     }
 }
 
+/// What stands in such a word's place.
+#[derive(Debug, Clone, Copy, Default)]
+enum Instead {
+    #[default]
+    Null,
+    Tag,
+}
+
 /// Cuts JSON into strings, words and the rest.
 #[derive(Default)]
 struct Words {
+    instead: Instead,
     inside: Inside,
     /// The word begun last, of letters and signs.
     word: Vec<u8>,
@@ -94,7 +114,14 @@ impl Words {
     fn end(&mut self, out: &mut Vec<u8>) {
         match self.word.as_slice() {
             [] => return,
-            b"NaN" | b"Infinity" | b"-Infinity" => out.extend(b"null"),
+            b"NaN" | b"Infinity" | b"-Infinity" => match self.instead {
+                Instead::Null => out.extend(b"null"),
+                Instead::Tag => {
+                    out.extend(br#"{"__float__": ""#);
+                    out.extend(&self.word);
+                    out.extend(br#""}"#);
+                }
+            },
             word => out.extend(word),
         }
         self.word.clear();
@@ -125,6 +152,14 @@ mod tests {
             let length = self.grain.min(buffer.len());
             self.text.read(&mut buffer[..length])
         }
+    }
+
+    #[test]
+    fn a_model_says_them_as_transformers_5_does() {
+        let text = br#"{"time_step_limit": [0.0, Infinity], "NaN": "Infinity"}"#;
+        let expected =
+            r#"{"time_step_limit": [0.0, {"__float__": "Infinity"}], "NaN": "Infinity"}"#;
+        assert_eq!(as_tagged(text), expected.as_bytes());
     }
 
     #[test]
