@@ -1,18 +1,18 @@
 """A large instruction file, and how long `datasets` and a tokenizer take to load and encode it.
 
     python tests/golden/million_rows.py make ROWS FILE.jsonl
-    python tests/golden/million_rows.py encode FILE.jsonl MODEL        seconds and peak memory of Python
-    /usr/bin/time -v iterit-host check --show 0 --model MODEL --data FILE.jsonl --template chatml
+    python tests/golden/million_rows.py beside FILE.jsonl MODEL HOST
 
 Rows are made of words drawn at random, as long as Alpaca's are. Python encodes one text a row, the conversation in
 ChatML, on all cores; `check` encodes three (conversation, response alone, training text) and knows which tokens carry
-loss. The figures in host/BENCHMARKS.md come from these three commands.
+loss. `beside` runs one after the other and prints wall time, processor time and the largest memory of one process; it
+printed the figures in host/BENCHMARKS.md.
 """
 
 import json
 import os
 import random
-import resource
+import subprocess
 import sys
 import time
 
@@ -56,9 +56,26 @@ def encode(path, model):
         ]
         return {"input_ids": tokenizer(texts, truncation=True, max_length=512)["input_ids"]}
 
-    rows.map(batch, batched=True, remove_columns=rows.column_names, num_proc=os.cpu_count())
-    peak = max(resource.getrusage(who).ru_maxrss for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-    print(f"load {loaded - start:.1f} s, encode {time.monotonic() - loaded:.1f} s, peak {peak / 2**20:.2f} GiB a process")
+    encoded = rows.map(batch, batched=True, remove_columns=rows.column_names, num_proc=os.cpu_count())
+    print(f"of that load {loaded - start:.0f} s, encode {time.monotonic() - loaded:.0f} s; {len(encoded)} rows", flush=True)
 
 
-{"make": make, "encode": encode}[sys.argv[1]](*sys.argv[2:])
+def beside(path, model, host):
+    command = [host, "check", "--show", "0", "--device", "cpu", "--model", model, "--data", path, "--template", "chatml"]
+    measure("iterit-host check", command)
+    measure("datasets and tokenizer", [sys.executable, __file__, "encode", path, model])
+
+
+def measure(name, command):
+    start = time.monotonic()
+    _, status, used = os.wait4(subprocess.Popen(command).pid, 0)
+    wall, processor = time.monotonic() - start, used.ru_utime + used.ru_stime
+    print(
+        f"{name}: wall {wall:.0f} s, processor {processor:.0f} s, at most {used.ru_maxrss / 2**20:.2f} GiB in a process"
+        f"; exit {os.waitstatus_to_exitcode(status)}",
+        flush=True,
+    )
+
+
+if __name__ == "__main__":
+    {"make": make, "encode": encode, "beside": beside}[sys.argv[1]](*sys.argv[2:])

@@ -105,9 +105,12 @@ fn values(committed: &Value, fresh: &Value, room: Room) -> Option<String> {
             let mut pairs = one.iter().zip(two).enumerate();
             pairs.find_map(|(at, (one, two))| Some(format!("[{at}]{}", values(one, two, room)?)))
         }
-        (Value::Object(one), Value::Object(two)) if one.keys().eq(two.keys()) => {
-            let mut pairs = one.iter().zip(two.values());
-            pairs.find_map(|((key, one), two)| Some(format!(".{key}{}", values(one, two, room)?)))
+        // In whatever order: that is nothing JSON says.
+        (Value::Object(one), Value::Object(two)) if one.len() == two.len() => {
+            one.iter().find_map(|(key, one)| match two.get(key) {
+                Some(two) => Some(format!(".{key}{}", values(one, two, room)?)),
+                None => Some(format!(" has `{key}`, which the fresh one lacks")),
+            })
         }
         _ => {
             (committed != fresh).then(|| format!(": {}, fresh {}", short(committed), short(fresh)))
@@ -143,6 +146,9 @@ mod tests {
         check(json!({"a": [1.0, "y"], "b": null}), r#".a[1]: "x", fresh "y""#);
         check(json!({"a": [1.0], "b": null}), r#".a: [1.0,"x"], fresh [1.0]"#);
         check(json!({"a": [1.0, "x"]}), ": {");
+        check(json!({"a": [1.0, "x"], "c": null}), " has `b`, which the fresh one lacks");
+        let turned = json!({"b": null, "a": [1.0, "x"]});
+        assert_eq!(values(&same, &turned, Room::LAST_DIGITS), None);
     }
 
     #[test]

@@ -2,7 +2,7 @@
 //!
 //! What the targets do stands in `tests/fuzz`; here is how they are run. Nothing is installed: cargo-fuzz and
 //! nightly have more to them than this project should bring along. Where nightly is not there, the stable compiler
-//! is asked to take nightly's flags, which for instruments is enough.
+//! is told to take nightly's flags.
 
 use crate::error::{Error, Result};
 use crate::{process, setup, workspace};
