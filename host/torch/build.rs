@@ -16,8 +16,12 @@ fn main() {
         .warnings(false)
         .include(&headers)
         .include(headers.join("torch/csrc/api/include"))
+        .include("csrc")
+        .define("USE_DISTRIBUTED", None)
+        .define("USE_C10D_GLOO", None)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
         .file("csrc/shim.cpp")
+        .file("csrc/process_group.cpp")
         .compile("iterit_shim");
     // Loops that are useless unless they become vector instructions, in a debug build too. Without
     // floating-point traps and errno, which nobody looks at, a choice between two values is one instruction.

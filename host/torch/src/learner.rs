@@ -20,6 +20,7 @@ use crate::nll::Scorer;
 use crate::optim::AdamW;
 use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
+use crate::share::Share;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, processor, shim, side_by_side, weights};
@@ -54,6 +55,8 @@ pub struct TorchLearner {
     device: Device,
     /// Batches at the same time.
     lanes: usize,
+    /// Its part of every question, where several ranks answer together.
+    share: Share,
     weights: Weights,
     packed: PackedMatrices,
     adapters: Option<Adapters>,
@@ -165,6 +168,7 @@ impl TorchLearner {
             options,
             device,
             lanes: side_by_side::lanes(device),
+            share: Share::WHOLE,
             weights,
             packed,
             adapters: None,
@@ -182,6 +186,11 @@ impl TorchLearner {
         }
     }
 
+    /// The same model, which answers a part of every question; what is not of it is −0, or no tokens.
+    pub(crate) fn with_share(self, share: Share) -> Self {
+        Self { share, ..self }
+    }
+
     /// Runs `ask` on the model as it is now, in the type it computes in.
     fn ask<T>(
         &mut self,
@@ -193,7 +202,10 @@ impl TorchLearner {
         side_by_side::keep_to_this_thread();
         loop {
             let answer = self.ask_once(&mut ask);
-            if !matches!(answer, Err(Error::OutOfMemory(_))) || !self.fitting.ask_less() {
+            // Ranks that formed other batches than the rest would answer some twice and others never.
+            let is_told =
+                self.share != Share::WHOLE || !matches!(answer, Err(Error::OutOfMemory(_)));
+            if is_told || !self.fitting.ask_less() {
                 return answer;
             }
         }
@@ -209,7 +221,7 @@ impl TorchLearner {
             let model = Model { shape: &self.shape, weights: cast, packed, adapters };
             let decoder = model.decoder(None);
             let (budget, positions, lanes) = (self.fitting.asking, &self.positions, self.lanes);
-            ask(&Scorer { decoder: &decoder, positions, budget, lanes })
+            ask(&Scorer { decoder: &decoder, positions, budget, lanes, share: self.share })
         })
     }
 

@@ -36,6 +36,7 @@ mod batches;
 mod cross_entropy;
 mod padded;
 mod prefix;
+mod share;
 mod plan;
 
 mod nll;
@@ -55,6 +56,7 @@ mod memory;
 mod checkpoint;
 
 mod learner;
+mod fleet;
 
 mod doctor;
 
@@ -65,6 +67,7 @@ pub use config::Config;
 pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
 pub use device::unused_gpu;
 pub use doctor::{diagnose, libtorch_build};
+pub use fleet::{Fleet, Rendezvous, serve};
 pub use gradient::Activations;
 pub use learner::{TorchLearner, limits, memory_of};
 pub use lora::{LoraInit, LoraOptions, Targets};

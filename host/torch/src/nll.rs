@@ -12,6 +12,7 @@ use crate::models::place::{Place, Positions, Prefix};
 use crate::padded::{self, Padded};
 use crate::parcel;
 use crate::plan::{self, Batch, Beginning, Plan};
+use crate::share::Share;
 use crate::shim::Shared;
 use crate::side_by_side;
 use iterit_core::learner::{Sequence, Watch};
@@ -45,6 +46,8 @@ pub(crate) struct Scorer<'a> {
     pub(crate) budget: Budget,
     /// Batches at the same time.
     pub(crate) lanes: usize,
+    /// Which of the batches are run; the others' answers are −0, or of no tokens.
+    pub(crate) share: Share,
 }
 
 /// Logits at some scored tokens.
@@ -61,7 +64,7 @@ impl Scorer<'_> {
         watch: &dyn Watch,
     ) -> Result<Vec<Vec<f32>>> {
         let mut rows: Vec<Vec<f32>> =
-            sequences.iter().map(|sequence| vec![0.0; sequence.scored.len()]).collect();
+            sequences.iter().map(|sequence| vec![-0.0; sequence.scored.len()]).collect();
         let look =
             |chunk: &Chunk<'_>| to_vec(&cross_entropy::token_nll(chunk.logits, chunk.targets));
         self.visit_logits(sequences, watch, look, |sequence, place, loss| {
@@ -115,10 +118,13 @@ impl Scorer<'_> {
         }
         let lengths: Vec<usize> = sequences.iter().map(|sequence| sequence.tokens.len()).collect();
         let columns = self.decoder.head().hidden_size() as usize;
-        let mut values = vec![0.0; sequences.len() * columns];
-        let mut progress = Progress::new(lengths.iter().sum(), watch);
-        let batches = plan::whole(&lengths, self.positions, self.most());
+        let mut values = vec![-0.0; sequences.len() * columns];
         let own = |batch: &[usize]| -> Vec<usize> { batch.iter().map(|&it| lengths[it]).collect() };
+        let cost = |batch: &[usize]| own(batch).iter().sum::<usize>();
+        let batches = plan::whole(&lengths, self.positions, self.most());
+        let batches = self.share.of(batches, |(_, batch)| cost(batch));
+        let all = batches.iter().map(|(_, batch)| cost(batch)).sum();
+        let mut progress = Progress::new(all, watch);
         let read = Shared::new(self);
         let answer = |piece: usize| {
             let _no_grad = tch::no_grad_guard();
@@ -134,7 +140,7 @@ impl Scorer<'_> {
             for (&member, row) in batch.iter().zip(pooled.chunks(columns)) {
                 values[member * columns..(member + 1) * columns].copy_from_slice(row);
             }
-            progress.add(own(batch).iter().sum())
+            progress.add(cost(batch))
         })?;
         Matrix::new(values, columns).map_err(|error| Error::Model(error.to_string()))
     }
@@ -151,9 +157,10 @@ impl Scorer<'_> {
         let asked: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let input = |&index: &usize| sequences[index].input().len();
-        let mut progress = Progress::new(asked.iter().map(input).sum(), watch);
-        let Plan { batches, beginnings } =
-            Plan::new(sequences, &asked, self.positions, self.most());
+        let cost = |batch: &Batch| batch.members.iter().map(input).sum::<usize>();
+        let plan = Plan::new(sequences, &asked, self.positions, self.most());
+        let Plan { batches, beginnings } = plan.of(self.share, cost);
+        let mut progress = Progress::new(batches.iter().map(cost).sum(), watch);
         let model = (self, beginnings);
         let read = Shared::new(&model);
         let answer = |piece: usize| {
@@ -168,7 +175,7 @@ impl Scorer<'_> {
             for ((sequence, place), seen) in seen {
                 keep(sequence, place, seen)?;
             }
-            progress.add(batches[piece].members.iter().map(input).sum())
+            progress.add(cost(&batches[piece]))
         })
     }
 

@@ -5,6 +5,7 @@ use crate::batches::{self, Limit};
 use crate::layers::rope::Reach;
 use crate::models::place::{Positions, Prefix};
 use crate::prefix::{self, Group};
+use crate::share::Share;
 use iterit_core::learner::Sequence;
 use std::sync::{Arc, Mutex, PoisonError};
 
@@ -61,6 +62,19 @@ impl Plan {
             }
         }
         plan
+    }
+
+    /// The batches of one rank, and for each beginning how many of these wait for it.
+    pub(crate) fn of(self, share: Share, cost: impl Fn(&Batch) -> usize) -> Self {
+        let Self { batches, mut beginnings } = self;
+        let batches = share.of(batches, cost);
+        let mut waiting = vec![0; beginnings.len()];
+        batches.iter().for_each(|batch| waiting[batch.beginning] += 1);
+        for (beginning, waiting) in beginnings.iter_mut().zip(waiting) {
+            let kept = beginning.kept.get_mut().unwrap_or_else(PoisonError::into_inner);
+            kept.waiting = waiting;
+        }
+        Self { batches, beginnings }
     }
 
     fn add(&mut self, length: usize, reach: Reach, group: &[usize], cut: Vec<Vec<usize>>) {

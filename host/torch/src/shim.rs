@@ -1,6 +1,10 @@
-//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/shim.cpp`. With `kernels.rs` the
-//! crate's only `unsafe`; it knows tensors, not models.
+//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/`. With `kernels.rs` the crate's only
+//! `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
+
+mod process_group;
+
+pub(crate) use process_group::{ProcessGroup, Store};
 
 use crate::guard;
 use iterit_core::{Error, Result};

@@ -1,0 +1,94 @@
+// torch.distributed's own parts without Python, behind a C interface: the TCPStore for rendezvous, Gloo for
+// what ranks tell one another. As in shim.cpp, a function that can fail returns null, or a message that the
+// caller frees.
+
+#include <ATen/ATen.h>
+#include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
+#include <torch/csrc/distributed/c10d/TCPStore.hpp>
+
+#include <chrono>
+#include <cstring>
+#include <exception>
+#include <memory>
+#include <string>
+#include <vector>
+
+using at::Tensor;
+using Milliseconds = std::chrono::milliseconds;
+
+namespace {
+
+template <typename Body>
+char* guarded(Body body) {
+  try {
+    body();
+    return nullptr;
+  } catch (const c10::Error& error) {
+    return strdup(error.what_without_backtrace());
+  } catch (const std::exception& error) {
+    return strdup(error.what());
+  } catch (...) {
+    return strdup("unknown C++ exception");
+  }
+}
+
+}  // namespace
+
+struct IteritStore {
+  c10::intrusive_ptr<c10d::TCPStore> store;
+};
+
+struct IteritGroup {
+  c10::intrusive_ptr<c10d::ProcessGroupGloo> gloo;
+};
+
+extern "C" {
+
+// Hosts a store at this port, 0 for any that is free, or looks for one.
+char* iterit_store_open(const char* host, uint16_t port, bool hosts, int64_t limit_ms, IteritStore** result) {
+  return guarded([&] {
+    c10d::TCPStoreOptions options;
+    options.port = port;
+    options.isServer = hosts;
+    options.waitWorkers = false;
+    options.timeout = Milliseconds(limit_ms);
+    auto store = c10::make_intrusive<c10d::TCPStore>(host, options);
+    store->setTimeout(Milliseconds(limit_ms));
+    *result = new IteritStore{std::move(store)};
+  });
+}
+
+uint16_t iterit_store_port(const IteritStore* store) { return store->store->getPort(); }
+
+void iterit_store_close(IteritStore* store) { delete store; }
+
+// Waits for all `size` ranks. `host` is the address by which the others reach this one.
+char* iterit_group_join(const IteritStore* store, const char* host, int rank, int size, int64_t limit_ms,
+                        IteritGroup** result) {
+  return guarded([&] {
+    auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(limit_ms));
+    options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(host, false));
+    auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store->store, rank, size, options);
+    *result = new IteritGroup{std::move(gloo)};
+  });
+}
+
+char* iterit_group_broadcast(const IteritGroup* group, const Tensor* tensor, int root) {
+  return guarded([&] {
+    std::vector<Tensor> tensors{tensor->detach()};
+    c10d::BroadcastOptions options;
+    options.rootRank = root;
+    group->gloo->broadcast(tensors, options)->wait();
+  });
+}
+
+char* iterit_group_sum(const IteritGroup* group, const Tensor* tensor) {
+  return guarded([&] {
+    std::vector<Tensor> tensors{tensor->detach()};
+    group->gloo->allreduce(tensors, c10d::AllreduceOptions())->wait();
+  });
+}
+
+void iterit_group_leave(IteritGroup* group) { delete group; }
+
+}  // extern "C"
