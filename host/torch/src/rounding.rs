@@ -33,7 +33,7 @@ mod tests {
 
     #[test]
     fn numbers_go_to_their_neighbours_and_are_right_in_the_mean() {
-        for x in [1.001f32, -1.003, 0.1, -3.141_592_7, 1e-30, 6.55e4] {
+        for x in [1.001f32, -1.003, 0.1, -3.3, 1e-30, 6.55e4] {
             let many = Tensor::full([PLACES], f64::from(x), (Kind::Float, Device::Cpu));
             for bits in [bits(3), upper_half(&bits(3))] {
                 let rounded = stochastic(&many, &bits);
