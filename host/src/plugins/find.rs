@@ -3,7 +3,6 @@
 
 use super::error::{Error, Result, all_or_faults};
 use super::stale;
-use iterit_core::nearest::nearest;
 use iterit_sdk::{Manifest, PluginKind, ScorerManifest};
 use std::{
     env, fs,
@@ -212,7 +211,7 @@ fn unknown(name: &str, search_path: &SearchPath) -> String {
     }
     let list: Vec<_> = offered.iter().map(|name| format!("`{name}`")).collect();
     let message = format!("unknown plugin `{name}`; there are {} in {searched}", list.join(", "));
-    match nearest(name, offered.iter().map(String::as_str)) {
+    match nearest(name, &offered) {
         Some(near) => format!("{message}\nhint: did you mean `{near}`?"),
         None => format!("{message}\nhint: a plugin elsewhere is named by its path"),
     }
@@ -229,6 +228,17 @@ fn passed_over(name: &str, search_path: &SearchPath) -> Option<String> {
         let reason = iterit_manifest::read(&path).err().filter(|_| meant)?;
         Some(format!("`{}` was passed over: {reason}", path.display()))
     })
+}
+
+/// Letters swapped, missing or mistyped: at most two. The loader knows the SDK alone, since `evolution.rs` builds it
+/// against later ones, so it has its own.
+fn nearest<'a>(name: &str, offered: &'a [String]) -> Option<&'a str> {
+    offered
+        .iter()
+        .map(|known| (strsim::damerau_levenshtein(name, known), known.as_str()))
+        .filter(|&(distance, known)| distance <= 2 && distance < known.len())
+        .min_by_key(|&(distance, _)| distance)
+        .map(|(_, known)| known)
 }
 
 /// What the libraries directly in a folder offer; those that are no plugins are passed over.

@@ -2,37 +2,19 @@
 // what ranks tell one another. As in shim.cpp, a function that can fail returns null, or a message that the
 // caller frees.
 
+#include "guarded.h"
+
 #include <ATen/ATen.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
 #include <chrono>
-#include <cstring>
-#include <exception>
 #include <memory>
 #include <string>
 #include <vector>
 
 using at::Tensor;
 using Milliseconds = std::chrono::milliseconds;
-
-namespace {
-
-template <typename Body>
-char* guarded(Body body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error& error) {
-    return strdup(error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("unknown C++ exception");
-  }
-}
-
-}  // namespace
 
 struct IteritStore {
   c10::intrusive_ptr<c10d::TCPStore> store;

@@ -3,6 +3,8 @@
 // A tch tensor is a pointer to an at::Tensor. Every function that can fail returns null, or a
 // message that the caller frees.
 
+#include "guarded.h"
+
 #include <ATen/Context.h>
 #include <ATen/Parallel.h>
 #include <ATen/ops/_foreach_mul.h>
@@ -20,7 +22,6 @@
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
-#include <exception>
 #include <mutex>
 #include <set>
 #include <string>
@@ -33,20 +34,6 @@ extern "C" void omp_set_num_threads(int);
 extern "C" __attribute__((weak)) int MKL_Set_Num_Threads_Local(int);
 
 namespace {
-
-template <typename Body>
-char* guarded(Body body) {
-  try {
-    body();
-    return nullptr;
-  } catch (const c10::Error& error) {
-    return strdup(error.what_without_backtrace());
-  } catch (const std::exception& error) {
-    return strdup(error.what());
-  } catch (...) {
-    return strdup("unknown C++ exception");
-  }
-}
 
 std::vector<Tensor> list(Tensor* const* tensors, size_t count) {
   std::vector<Tensor> result;
