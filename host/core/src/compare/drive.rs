@@ -28,12 +28,12 @@ pub fn drive(
     let (queue, failed) = (Queue::new(pending), Mutex::new(Vec::new()));
     let is_ready = |run| plan.price_of(run).is_none_or(|dear| ledger.is_finished(dear));
     let work = || {
-        while let Some(run) = queue.next(is_ready) {
+        while let Some(turn) = queue.next(is_ready) {
+            let run = turn.run;
             let kept = run_one(run).and_then(|judged| {
                 judged.check().map_err(Error::Run)?;
                 ledger.store(run, &judged)
             });
-            queue.ended();
             if let Err(error) = kept {
                 let stop = matches!(error, Error::Cancelled);
                 failed.lock().expect("no run panics while it holds the list").push((run, error));
@@ -70,12 +70,12 @@ impl<'a> Queue<'a> {
 
     /// The first run that is ready, as soon as there is one; none where nothing that is under way
     /// could make one ready: what is left then waits for a run that failed.
-    fn next(&self, is_ready: impl Fn(Run<'a>) -> bool) -> Option<Run<'a>> {
+    fn next(&self, is_ready: impl Fn(Run<'a>) -> bool) -> Option<Turn<'_, 'a>> {
         let mut state = self.state.lock().expect(UNHARMED);
         loop {
             if let Some(at) = state.runs.iter().position(|&run| is_ready(run)) {
                 state.under_way += 1;
-                return Some(state.runs.remove(at));
+                return Some(Turn { queue: self, run: state.runs.remove(at) });
             }
             if state.runs.is_empty() || state.under_way == 0 {
                 return None;
@@ -83,10 +83,19 @@ impl<'a> Queue<'a> {
             state = self.run_ended.wait(state).expect(UNHARMED);
         }
     }
+}
 
-    fn ended(&self) {
-        self.state.lock().expect(UNHARMED).under_way -= 1;
-        self.run_ended.notify_all();
+/// A run under way. It ends when this is dropped, also by a panic: else whoever waits for it would wait for
+/// ever.
+struct Turn<'q, 'a> {
+    queue: &'q Queue<'a>,
+    run: Run<'a>,
+}
+
+impl Drop for Turn<'_, '_> {
+    fn drop(&mut self) {
+        self.queue.state.lock().expect(UNHARMED).under_way -= 1;
+        self.queue.run_ended.notify_all();
     }
 }
 
@@ -204,6 +213,7 @@ mod tests {
         });
         assert!(broken.unwrap_err().to_string().contains("expected two or more"));
     }
+
     #[test]
     fn a_run_that_costs_as_another_waits_for_it() {
         let text = "[compare]\nseeds = [1, 2]\nrefuse = ['random', 'full']\nbaseline = 'ifd'\narms = [\
@@ -224,5 +234,17 @@ mod tests {
             });
             assert_eq!(found.unwrap().len(), 4);
         }
+    }
+
+    #[test]
+    #[should_panic(expected = "a scoped thread panicked")]
+    fn a_run_that_panics_lets_none_wait_for_ever() {
+        let text = "[compare]\nseeds = [1]\nrefuse = ['random', 'full']\nbaseline = 'ifd'\narms = [\
+                    { name = 'like', plugins = 'random', costs_as = 'ifd' }, 'ifd']";
+        let plan = Plan::parse(text, "exp.toml", &[]).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let begun = Begun::new(&plan, BTreeMap::new()).unwrap();
+        let ledger = Ledger::begin(folder.path(), &begun).unwrap();
+        let _ = drive(&plan, &ledger, jobs(2), |_| panic!("a plugin that breaks"));
     }
 }
