@@ -215,9 +215,9 @@ fn the_documentation_has_what_a_resume_may_change() {
     }
 }
 
-/// Who multiplies by hand what other trainers multiply is told how.
+/// Who multiplies by hand what other trainers multiply is told how; so is who looks for another optimizer.
 #[test]
-fn samples_a_step_are_told_from_steps_of_accumulation() {
+fn what_means_something_else_elsewhere_is_explained() {
     for key in ["gradient_accumulation_steps", "train.per_device_train_batch_size"] {
         let found = faults("", &[&format!("{key}=8")]);
         assert!(
@@ -226,6 +226,8 @@ fn samples_a_step_are_told_from_steps_of_accumulation() {
         );
         assert!(found[0].contains("4 × 8 on one device is train.batch = 32"), "{found:?}");
     }
+    let found = faults("", &["optim=adamw_8bit"]);
+    assert!(found[0].contains("hint: AdamW is the only optimizer"), "{found:?}");
     let former = load("[train]\ngradient_accumulation = 8\n", &[]).expect("the former name");
     assert_eq!(former.train.batch, 8);
     let saved = former.to_toml();

@@ -132,13 +132,23 @@ pub(super) fn meant(name: &str) -> Option<&'static str> {
         })
 }
 
-/// What a person should know who meant a key by what it is called elsewhere.
-pub(super) fn advice(name: &str) -> Option<&'static str> {
-    let last = name.rsplit('.').next().unwrap_or(name);
-    let is_batch = ELSEWHERE.iter().any(|(other, ours)| *other == last && *ours == "train.batch");
-    is_batch.then_some(
+/// Keys that mean something else than what goes by their names elsewhere.
+const ADVICE: &[(&str, &str)] = &[
+    (
+        "train.batch",
         "train.batch counts the samples of an optimizer step over all devices: \
          per_device_train_batch_size × gradient_accumulation_steps × devices, so 4 × 8 on one device \
          is train.batch = 32; how many go through the model at a time is train.micro_batch",
-    )
+    ),
+    (
+        "train.adam_moments",
+        "AdamW is the only optimizer; train.adam_moments = \"8-bit\" keeps its moments in fewer bits",
+    ),
+];
+
+/// What a person should know who meant a key by what it is called elsewhere.
+pub(super) fn advice(name: &str) -> Option<&'static str> {
+    let last = name.rsplit('.').next().unwrap_or(name);
+    let (_, ours) = ELSEWHERE.iter().find(|(other, _)| *other == last)?;
+    ADVICE.iter().find(|(key, _)| key == ours).map(|(_, advice)| *advice)
 }
