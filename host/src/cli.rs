@@ -56,6 +56,16 @@ pub(crate) struct Train {
     /// Continue the run in --out from its last checkpoint
     #[arg(long)]
     pub(crate) resume: bool,
+    #[command(flatten)]
+    pub(crate) ranks: Ranks,
+}
+
+/// How many processes share the work.
+#[derive(Debug, Args)]
+pub(crate) struct Ranks {
+    /// Processes on this machine that share the model's work, each on a GPU of its own where there are GPUs
+    #[arg(long, visible_alias = "gpus", value_name = "N")]
+    pub(crate) ranks: Option<NonZeroUsize>,
 }
 
 /// The flags of every command that reads a configuration.
@@ -146,6 +156,8 @@ pub(crate) struct Score {
     /// Score only the first N samples
     #[arg(long, value_name = "N")]
     pub(crate) limit: Option<NonZeroUsize>,
+    #[command(flatten)]
+    pub(crate) ranks: Ranks,
 }
 
 #[derive(Debug, Args)]

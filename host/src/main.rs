@@ -9,6 +9,7 @@ mod progress;
 mod plugins;
 
 mod observers;
+mod ranks;
 mod wiring;
 mod training;
 mod comparison;
@@ -37,6 +38,8 @@ fn main() -> ExitCode {
     match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(Error::Cancelled) => ExitCode::from(130),
+        // Rank 0 tells of it.
+        Err(_) if ranks::is_spawned() => ExitCode::FAILURE,
         Err(error) => {
             anstream::eprintln!("{}", in_red(&error.to_string()));
             ExitCode::FAILURE

@@ -9,8 +9,10 @@ mod texts;
 
 mod adapters;
 mod model;
+mod company;
 
 pub(crate) use choosers::{Choosers, options};
+pub(crate) use company::Company;
 pub(crate) use environment::environment;
 pub(crate) use fingerprints::{Part, contents, data_parts, files_named, hashes, identity};
 pub(crate) use fingerprints::{model_parts, of_plugins, parts, plugin_parts};

@@ -27,6 +27,7 @@ mod permissions;
 mod demo;
 mod training;
 mod resuming;
+mod ranks;
 mod exporting;
 mod strategies;
 mod tfidf;

@@ -40,8 +40,11 @@ pub struct Environment {
     pub libtorch: String,
     /// What the processor calls itself.
     pub processor: String,
-    /// Threads that work on the model.
+    /// Threads that work on the model, of each rank.
     pub threads: usize,
+    /// Processes that work on it together; 0 in records that are older than ranks, which were of one.
+    #[serde(default)]
+    pub ranks: usize,
     /// `cpu`, `cuda:0` …
     pub device: String,
 }
@@ -135,6 +138,7 @@ impl Environment {
             ("libtorch", self.libtorch.clone(), now.libtorch.clone()),
             ("processor", self.processor.clone(), now.processor.clone()),
             ("threads", threads(self.threads), threads(now.threads)),
+            ("ranks", self.ranks.max(1).to_string(), now.ranks.max(1).to_string()),
             ("device", self.device.clone(), now.device.clone()),
         ]
         .into_iter()

@@ -4,11 +4,13 @@
 use crate::cli::Compare;
 use crate::comparison::{Experiment, conclude, leave, planned};
 use crate::progress::Screen;
+use crate::ranks;
 use iterit_core::compare::{Begun, Ledger, Plan};
 use iterit_core::config::Setting;
 use iterit_core::{Error, Result, report};
 
 pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
+    ranks::refuse("compare")?;
     if args.plan {
         return say_how_many(args, settings);
     }

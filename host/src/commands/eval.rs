@@ -3,6 +3,7 @@
 
 use crate::cli::{Eval, Generation};
 use crate::progress::Screen;
+use crate::ranks;
 use crate::wiring;
 use iterit_core::config::{Config, Setting};
 use iterit_core::evaluation::{
@@ -18,6 +19,7 @@ use serde::Serialize;
 use serde_json::{Map, Value, json};
 
 pub(crate) fn run(args: &Eval, settings: &[Setting]) -> Result<()> {
+    ranks::refuse("eval")?;
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
     let sampling = sampling(&args.generation, config.seed)?;

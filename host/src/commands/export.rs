@@ -2,6 +2,7 @@
 
 use crate::cli::Export;
 use crate::progress::Screen;
+use crate::ranks;
 use crate::training::{Exported, export_model};
 use crate::wiring;
 use iterit_core::config::{Config, DeviceChoice, FinalModel};
@@ -9,6 +10,7 @@ use iterit_core::run_directory::{Checkpoint, RunDirectory};
 use iterit_core::{Error, Result, held_out};
 
 pub(crate) fn run(args: &Export) -> Result<()> {
+    ranks::refuse("export")?;
     let screen = Screen::new();
     let directory = RunDirectory::open(&args.run)?;
     if args.out.exists() {

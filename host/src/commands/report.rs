@@ -3,6 +3,7 @@
 
 use crate::cli::Report;
 use crate::comparison;
+use crate::ranks;
 use crate::wiring;
 use iterit_core::compare::{Ledger, runs};
 use iterit_core::config::Config;
@@ -13,6 +14,7 @@ use iterit_core::{Error, Result, Sample, whole_file};
 use std::path::{Path, PathBuf};
 
 pub(crate) fn run(args: &Report) -> Result<()> {
+    ranks::refuse("report")?;
     let out = args.out.as_deref();
     out.map_or(Ok(()), check_is_file)?;
     let page = match &args.runs[..] {

@@ -2,7 +2,7 @@
 
 use crate::cli::Score;
 use crate::progress::Screen;
-use crate::wiring::{self, Choosers};
+use crate::wiring::{self, Choosers, Company};
 use iterit_core::config::Setting;
 use iterit_core::record::ScoreLine;
 use iterit_core::run::{History, Lender, score};
@@ -13,7 +13,9 @@ use std::io::Write;
 use std::num::NonZeroUsize;
 
 pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
-    let config = wiring::config(&args.common, settings)?;
+    let mut config = wiring::config(&args.common, settings)?;
+    let gathered = Company::gather(args.ranks.ranks, &mut config)?;
+    let Some(mut company) = gathered else { return Ok(()) };
     let screen = Screen::new();
     let choosers = Choosers::of_kind(&config, PluginKind::Complexity, &screen)?;
     if choosers.is_empty() {
@@ -25,7 +27,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     }
     let limit = args.limit.map(NonZeroUsize::get);
     let corpus = wiring::corpus(&config, limit, &screen)?;
-    let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
+    let models = company.models(&config, &corpus, &screen)?;
     choosers.require(&models.offered(&corpus))?;
     let scorers = choosers.open_complexity(&config)?;
     let ids: Vec<SampleId> = (0..corpus.num_samples()).collect();
@@ -33,7 +35,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
         corpus: &corpus,
         models: &models,
         seed: config.seed,
-        threads: wiring::threads(),
+        threads: company.threads(),
         observer: &screen,
     };
     let mut table = ScoreTable::default();

@@ -2,6 +2,7 @@
 
 use crate::cli::Select;
 use crate::progress::Screen;
+use crate::ranks;
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting};
 use iterit_core::greedy::{Budget, Candidate};
@@ -29,6 +30,7 @@ struct Row {
 }
 
 pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
+    ranks::refuse("select")?;
     let config = wiring::config(&args.common, settings)?;
     let screen = Screen::new();
     let choosers = Choosers::of_kind(&config, PluginKind::Diversity, &screen)?;

@@ -4,14 +4,16 @@ use crate::cli::Train;
 use crate::observers::Observed;
 use crate::progress::Screen;
 use crate::training::{Origin, Training, announce, warn_of_texts};
-use crate::wiring::{self, Choosers, Texts};
+use crate::wiring::{self, Choosers, Company, Texts};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::run::{Inputs, Lender};
 use iterit_core::run_directory::RunDirectory;
 use iterit_core::{Error, Result};
 
 pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
-    let config = wiring::config(&args.common, settings)?;
+    let mut config = wiring::config(&args.common, settings)?;
+    let gathered = Company::gather(args.ranks.ranks, &mut config)?;
+    let Some(mut company) = gathered else { return Ok(()) };
     let screen = Screen::new();
     let root = config.output_path()?.to_owned();
     let was_there = root.exists();
@@ -19,7 +21,7 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
         true => RunDirectory::open(&root)?,
         false => RunDirectory::new(&root)?,
     };
-    let trained = train(&config, &directory, &screen);
+    let trained = train(&config, &mut company, &directory, &screen);
     match trained {
         Err(Error::Cancelled) => screen.line(&format!(
             "interrupted; what is done lies in `{}`\nhint: go on with the same command and --resume",
@@ -39,14 +41,20 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
     Ok(())
 }
 
-fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<()> {
+fn train(
+    config: &Config,
+    company: &mut Company,
+    directory: &RunDirectory,
+    screen: &Screen,
+) -> Result<()> {
     // Everything that can be wrong is looked at before anything is written.
     let (choosers, texts) =
         Error::both(Choosers::find(config, screen), wiring::texts(config, screen))?;
     let Texts { corpus, held_out, sha256: read } = texts;
     budget(config.selection.ratio, corpus.num_samples())?;
-    let threads = wiring::threads();
-    let models = wiring::models(config, &corpus, threads, screen)?;
+    let models = company.models(config, &corpus, screen)?;
+    let (ranks, threads) = (company.ranks(), company.threads());
+    let device = models.ask(|learner| learner.facts()).device;
     choosers.require(&models.offered(&corpus))?;
     let parts = wiring::parts(config, &choosers, &read)?;
     let sha256 = wiring::hashes(&parts, &read)?;
@@ -55,7 +63,7 @@ fn train(config: &Config, directory: &RunDirectory, screen: &Screen) -> Result<(
         plugins: choosers.records(),
         identity: wiring::identity(config, &choosers, contents),
         sha256,
-        environment: wiring::environment(threads, &models.ask(|learner| learner.facts()).device)?,
+        environment: wiring::environment(ranks, threads, &device)?,
     };
     let plugins = choosers.open(config)?;
 

@@ -78,7 +78,7 @@ impl<'a> Experiment<'a> {
             plan,
             contents: wiring::contents(&parts, &sha256, &corpus),
             sha256,
-            environment: wiring::environment(threads, &device)?,
+            environment: wiring::environment(1, threads, &device)?,
             config,
             base: SharedBase::default(),
             arms,

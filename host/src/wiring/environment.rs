@@ -3,8 +3,8 @@
 use iterit_core::identity::Environment;
 use iterit_core::{Error, Result};
 
-/// Of a run on so many threads and this device.
-pub(crate) fn environment(threads: usize, device: &str) -> Result<Environment> {
+/// Of a run by so many ranks, each on so many threads, and this device.
+pub(crate) fn environment(ranks: usize, threads: usize, device: &str) -> Result<Environment> {
     let own = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     Ok(Environment {
         iterit: env!("CARGO_PKG_VERSION").to_owned(),
@@ -12,6 +12,7 @@ pub(crate) fn environment(threads: usize, device: &str) -> Result<Environment> {
         libtorch: iterit_torch::libtorch_build(),
         processor: processor(),
         threads,
+        ranks,
         device: device.to_owned(),
     })
 }

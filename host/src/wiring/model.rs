@@ -55,20 +55,42 @@ pub(crate) fn models_over(
     threads: usize,
     observer: &dyn Observer,
 ) -> Result<Models> {
+    let (learner, proxy) = checked(base, config, corpus, threads, observer)?;
+    let models = Models::new(Box::new(learner));
+    Ok(match proxy {
+        None => models,
+        Some((proxy, corpus)) => models.with_proxy(Box::new(proxy), corpus),
+    })
+}
+
+/// Both, of which the texts are such as they know.
+pub(super) fn checked(
+    base: &SharedBase,
+    config: &Config,
+    corpus: &Corpus,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Result<(TorchLearner, Option<(TorchLearner, Corpus)>)> {
     let tokenizer = corpus.encoder().map(|encoder| encoder.tokenizer());
-    let learner_of_run = model_over(base, config, tokenizer, threads, observer)?;
-    corpus.check_vocabulary(learner_of_run.facts().vocab_size)?;
-    let models = Models::new(Box::new(learner_of_run));
-    match &config.model.proxy {
-        None => Ok(models),
-        Some(folder) => {
-            let options = LearnerOptions { base: Base::Frozen, ..options(config, threads) };
-            let proxy = learner(PROXY, folder, options, observer)?;
-            let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
-            corpus.check_vocabulary(proxy.facts().vocab_size)?;
-            Ok(models.with_proxy(Box::new(proxy), corpus))
-        }
-    }
+    let learner = model_over(base, config, tokenizer, threads, observer)?;
+    corpus.check_vocabulary(learner.facts().vocab_size)?;
+    let Some(proxy) = proxy(config, threads, observer) else { return Ok((learner, None)) };
+    let proxy = proxy?;
+    let folder = config.model.proxy.as_deref().expect("there is a proxy");
+    let corpus = super::texts::proxy_corpus(config, corpus, folder, observer)?;
+    corpus.check_vocabulary(proxy.facts().vocab_size)?;
+    Ok((learner, Some((proxy, corpus))))
+}
+
+/// The fixed second model, where one is named.
+pub(super) fn proxy(
+    config: &Config,
+    threads: usize,
+    observer: &dyn Observer,
+) -> Option<Result<TorchLearner>> {
+    let folder = config.model.proxy.as_ref()?;
+    let options = LearnerOptions { base: Base::Frozen, ..options(config, threads) };
+    Some(learner(PROXY, folder, options, observer))
 }
 
 /// The model itself, with its adapter where it has one, for texts of this tokenizer.

@@ -8,7 +8,9 @@
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
+#include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <memory>
 #include <string>
 #include <vector>
@@ -42,6 +44,29 @@ char* iterit_store_open(const char* host, uint16_t port, bool hosts, int64_t lim
 
 uint16_t iterit_store_port(const IteritStore* store) { return store->store->getPort(); }
 
+char* iterit_store_set(const IteritStore* store, const char* key, const uint8_t* bytes, size_t length) {
+  return guarded([&] { store->store->set(key, std::vector<uint8_t>(bytes, bytes + length)); });
+}
+
+char* iterit_store_has(const IteritStore* store, const char* key, bool* is_there) {
+  return guarded([&] { *is_there = store->store->check({key}); });
+}
+
+// What stands under a key that is there, as bytes that the caller frees.
+char* iterit_store_get(const IteritStore* store, const char* key, uint8_t** bytes, size_t* length) {
+  return guarded([&] {
+    const auto value = store->store->get(key);
+    *bytes = static_cast<uint8_t*>(malloc(value.size() + 1));
+    TORCH_CHECK(*bytes != nullptr, "out of memory");
+    std::copy(value.begin(), value.end(), *bytes);
+    *length = value.size();
+  });
+}
+
+char* iterit_store_forget(const IteritStore* store, const char* key) {
+  return guarded([&] { store->store->deleteKey(key); });
+}
+
 void iterit_store_close(IteritStore* store) { delete store; }
 
 // Waits for all `size` ranks. `host` is the address by which the others reach this one.
@@ -68,6 +93,16 @@ char* iterit_group_sum(const IteritGroup* group, const Tensor* tensor) {
   return guarded([&] {
     std::vector<Tensor> tensors{tensor->detach()};
     group->gloo->allreduce(tensors, c10d::AllreduceOptions())->wait();
+  });
+}
+
+// Only `root` has the sum; what the others' tensors hold is nothing any more.
+char* iterit_group_sum_at(const IteritGroup* group, const Tensor* tensor, int root) {
+  return guarded([&] {
+    std::vector<Tensor> tensors{tensor->detach()};
+    c10d::ReduceOptions options;
+    options.rootRank = root;
+    group->gloo->reduce(tensors, options)->wait();
   });
 }
 

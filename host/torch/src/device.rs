@@ -26,6 +26,19 @@ pub(crate) fn open(choice: DeviceChoice) -> Result<Device> {
     }
 }
 
+/// The device of one of some ranks on this machine, by its number among them: on GPUs each has one of its own, counted
+/// from the one that was chosen.
+pub fn device_of_rank(choice: DeviceChoice, local_rank: usize) -> DeviceChoice {
+    match choice {
+        DeviceChoice::Cpu => DeviceChoice::Cpu,
+        DeviceChoice::Cuda(first) => DeviceChoice::Cuda(first + local_rank),
+        DeviceChoice::Auto if gpu_is_meant() && count_cuda().is_ok() => {
+            DeviceChoice::Cuda(local_rank)
+        }
+        DeviceChoice::Auto => DeviceChoice::Cpu,
+    }
+}
+
 /// Why `auto` means the CPU though there is a GPU or a CUDA library; nothing where it means a GPU, or
 /// where there is no sign of one.
 pub fn unused_gpu() -> Option<String> {

@@ -1,103 +1,164 @@
-//! Several ranks on one machine that answer as one model would: rank 0 asks, every rank runs its share.
+//! Several ranks that work as one model: rank 0 asks, every rank does its share, and plugins, texts and records are
+//! rank 0's alone, so that they cannot drift apart.
 //!
-//! Batches are formed as on one device and dealt out whole, so an answer is to the byte that of one rank
-//! where each rank has one thread. Every rank answers with −0 where it was not asked, so the sum of all
-//! answers is each number as its owner found it: −0 + x is x for every x. Training is not dealt out yet,
-//! and no command starts ranks yet.
+//! Batches of a question are formed as on one device and dealt out whole, so an answer is to the byte that of one
+//! rank with one thread. Micro-batches of a step are dealt out likewise; each leaf of what is trained has one rank
+//! that keeps its moments and updates it. The same ranks on the same machine find the same bytes again; another
+//! number of them adds in another order.
 
 mod request;
+mod roll_call;
+
+mod rendezvous;
+
+mod wire;
+
+mod exchange;
+mod part;
+
+pub use rendezvous::{Announcer, Place, Rendezvous};
+pub use wire::Card;
 
 use crate::learner::TorchLearner;
 use crate::share::Share;
-use crate::shim::{ProcessGroup, Store};
-use iterit_core::learner::{Sequence, Unwatched, Watch};
+use iterit_core::learner::{
+    Generation, Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch,
+};
+use iterit_core::memory::MemoryNeed;
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result};
+use part::{Answer, perform};
 use request::Request;
-use std::time::Duration;
-use tch::Tensor;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use wire::Wire;
 
-/// Where the ranks of one machine meet.
-pub struct Rendezvous {
-    store: Store,
-    limit: Duration,
-}
-
-/// The address that the ranks of one machine reach each other by.
-const LOOPBACK: &str = "127.0.0.1";
-
-impl Rendezvous {
-    /// For rank 0. Nobody waits for another longer than the limit, also not for the next question.
-    ///
-    /// # Errors
-    /// No port is free.
-    pub fn host(limit: Duration) -> Result<Self> {
-        Ok(Self { store: Store::host(LOOPBACK, limit)?, limit })
-    }
-
-    /// For the others.
-    ///
-    /// # Errors
-    /// Nobody hosts one at this port within the limit.
-    pub fn find(port: u16, limit: Duration) -> Result<Self> {
-        Ok(Self { store: Store::find(LOOPBACK, port, limit)?, limit })
-    }
-
-    /// Where the others find it.
-    pub fn port(&self) -> u16 {
-        self.store.port()
-    }
-
-    fn join(&self, rank: usize, size: usize) -> Result<ProcessGroup> {
-        ProcessGroup::join(&self.store, LOOPBACK, [rank, size], self.limit).map_err(|error| {
-            Error::Model(format!("rank {rank} of {size} waited for the others: {error}"))
-        })
-    }
-}
-
-/// All ranks, as rank 0 sees them. When it goes the others are told to end.
+/// One of the models that all ranks have, as rank 0 sees it. When the last goes, the others are told to end.
 pub struct Fleet {
     own: TorchLearner,
-    group: ProcessGroup,
-    /// Whether all wait for the same thing; after a fault of the wire nobody can know.
-    is_in_step: bool,
+    /// Its place among the models.
+    model: usize,
+    wire: Arc<Mutex<Asking>>,
 }
 
+/// Rank 0's end of the wire.
+struct Asking(Wire);
+
 impl Fleet {
-    /// Waits for all ranks, each of which has to [`serve`] the same model.
+    /// Waits for all ranks, each of which has to [`serve`] the same models.
     ///
     /// # Errors
-    /// One that does not come within the limit.
-    pub fn join(own: TorchLearner, at: &Rendezvous, size: usize) -> Result<Self> {
-        let group = at.join(0, size)?;
-        Ok(Self { own: own.with_share(Share { rank: 0, size }), group, is_in_step: true })
+    /// A rank that does not come, or has other models, another program or another card.
+    pub fn join(models: Vec<TorchLearner>, card: Card, at: Rendezvous) -> Result<Vec<Self>> {
+        let (models, wire) = joined(models, card, at)?;
+        let wire = Arc::new(Mutex::new(Asking(wire)));
+        let fleet = |(model, own)| Self { own, model, wire: Arc::clone(&wire) };
+        Ok(models.into_iter().enumerate().map(fleet).collect())
     }
 
-    /// As [`Learner::token_nll`](iterit_core::learner::Learner::token_nll).
-    ///
-    /// # Errors
-    /// Those of one model, on whichever rank; a rank that is gone, or does not answer within the limit.
-    pub fn token_nll(
-        &mut self,
-        sequences: &[Sequence],
-        watch: &dyn Watch,
-    ) -> Result<Vec<Vec<f32>>> {
-        let numbers = self.ask(&Request::TokenNll(sequences.to_vec()), watch)?;
+    fn ask(&mut self, request: &Request, watch: &dyn Watch) -> Result<Answer> {
+        let mut wire = lock(&self.wire);
+        wire.0.ask(self.model, request)?;
+        perform(&mut wire.0, &mut self.own, request, watch)
+    }
+
+    fn numbers(&mut self, request: &Request, watch: &dyn Watch) -> Result<Vec<f64>> {
+        match self.ask(request, watch)? {
+            Answer::Numbers(numbers) => Ok(numbers),
+            Answer::Step(_) | Answer::Done => unreachable!("a question is answered by numbers"),
+        }
+    }
+}
+
+impl Drop for Asking {
+    fn drop(&mut self) {
+        if self.0.is_in_step() {
+            // A rank that is gone needs not be told.
+            let _ = self.0.ask(0, &Request::End);
+        }
+    }
+}
+
+/// A rank other than 0: does its share until rank 0 is done.
+///
+/// # Errors
+/// Its own fault that no other rank could tell of; another rank's that is lost.
+pub fn serve(models: Vec<TorchLearner>, card: Card, at: Rendezvous) -> Result<()> {
+    let (mut models, mut wire) = joined(models, card, at)?;
+    let served = answer_all(&mut models, &mut wire);
+    if let Err(why) = &served {
+        wire.give_up(why);
+    }
+    served
+}
+
+fn answer_all(models: &mut [TorchLearner], wire: &mut Wire) -> Result<()> {
+    loop {
+        let (model, request) = wire.next_request()?;
+        if request == Request::End {
+            return Ok(());
+        }
+        let answer = perform(wire, &mut models[model], &request, &Unwatched);
+        // Rank 0 has heard of every other fault, and may go on.
+        if !wire.is_in_step() {
+            answer?;
+        }
+    }
+}
+
+fn joined(
+    models: Vec<TorchLearner>,
+    mut card: Card,
+    at: Rendezvous,
+) -> Result<(Vec<TorchLearner>, Wire)> {
+    let Place { rank, size, .. } = *at.place();
+    for (index, model) in models.iter().enumerate() {
+        let ModelFacts { architecture, parameters, dtype, .. } = model.facts();
+        let what = if index == 0 { "the model" } else { "the proxy" };
+        let mark = model.fingerprint()?;
+        let shown =
+            format!("{architecture}, {parameters} parameters, {dtype}, weights {mark:016x}");
+        card.insert(what.to_owned(), shown);
+    }
+    let wire = Wire::join(at, &card)?;
+    let shared = |it: TorchLearner| it.with_share(Share { rank, size });
+    Ok((models.into_iter().map(shared).collect(), wire))
+}
+
+fn lock(wire: &Mutex<Asking>) -> MutexGuard<'_, Asking> {
+    wire.lock().unwrap_or_else(PoisonError::into_inner)
+}
+
+impl Learner for Fleet {
+    fn facts(&self) -> ModelFacts {
+        self.own.facts()
+    }
+
+    fn memory(&self, step: &[&[Sequence]], asked: usize) -> Option<MemoryNeed> {
+        self.own.memory(step, asked)
+    }
+
+    fn remarks(&self) -> &[String] {
+        self.own.remarks()
+    }
+
+    fn news(&mut self) -> Vec<String> {
+        self.own.news()
+    }
+
+    fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
+        let numbers = self.numbers(&Request::TokenNll(sequences.to_vec()), watch)?;
         let mut numbers = numbers.into_iter().map(|it| it as f32);
         let row = |it: &Sequence| numbers.by_ref().take(it.scored.len()).collect();
         Ok(sequences.iter().map(row).collect())
     }
 
-    /// As [`Learner::logit_statistics`](iterit_core::learner::Learner::logit_statistics).
-    ///
-    /// # Errors
-    /// As [`token_nll`](Self::token_nll).
-    pub fn logit_statistics(
+    fn logit_statistics(
         &mut self,
         sequences: &[Sequence],
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
-        let numbers = self.ask(&Request::LogitStatistics(sequences.to_vec()), watch)?;
+        let numbers = self.numbers(&Request::LogitStatistics(sequences.to_vec()), watch)?;
         let mean = |value: f64, tokens: f64| if tokens == 0.0 { f64::NAN } else { value };
         let one = |it: &[f64]| LogitStatistics {
             entropy: mean(it[0], it[2]),
@@ -107,110 +168,58 @@ impl Fleet {
         Ok(numbers.chunks(3).map(one).collect())
     }
 
-    /// As [`Learner::embeddings`](iterit_core::learner::Learner::embeddings).
-    ///
-    /// # Errors
-    /// As [`token_nll`](Self::token_nll).
-    pub fn embeddings(
+    fn embeddings(
         &mut self,
         sequences: &[Sequence],
         embedding: Embedding,
         watch: &dyn Watch,
     ) -> Result<Matrix> {
-        let numbers = self.ask(&Request::Embeddings(sequences.to_vec(), embedding), watch)?;
+        let numbers = self.numbers(&Request::Embeddings(sequences.to_vec(), embedding), watch)?;
         let numbers: Vec<f32> = numbers.into_iter().map(|it| it as f32).collect();
         let columns = numbers.len().checked_div(sequences.len()).unwrap_or(0);
         Matrix::new(numbers, columns).map_err(|error| Error::Model(error.to_string()))
     }
 
-    fn ask(&mut self, request: &Request, watch: &dyn Watch) -> Result<Vec<f64>> {
-        if !self.is_in_step {
-            return Err(Error::Model("a rank was lost, so the others cannot be asked".into()));
-        }
-        let mut asked = || {
-            request.send(&self.group)?;
-            let own = answer(&mut self.own, request, watch);
-            together(&self.group, own)
-        };
-        let outcome = asked();
-        // The hands end on a fault too.
-        self.is_in_step = outcome.is_ok();
-        outcome
+    /// By rank 0 alone: what comes next is known only when what came before is.
+    fn generate(
+        &mut self,
+        beginnings: &[Vec<u32>],
+        how: &Generation,
+        is_over: &mut dyn FnMut(&[u32]) -> Result<bool>,
+        watch: &dyn Watch,
+    ) -> Result<Vec<Vec<u32>>> {
+        self.own.generate(beginnings, how, is_over, watch)
     }
-}
 
-impl Drop for Fleet {
-    fn drop(&mut self) {
-        if self.is_in_step {
-            // A rank that is gone needs not be told.
-            let _ = Request::End.send(&self.group);
+    fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
+        let samples = samples.iter().map(|it| it.to_vec()).collect();
+        match self.ask(&Request::Step(samples, *options), &Unwatched)? {
+            Answer::Step(outcome) => Ok(outcome),
+            Answer::Numbers(_) | Answer::Done => unreachable!("a step has an outcome"),
         }
     }
-}
 
-/// A rank other than 0: answers its share until rank 0 is done.
-///
-/// # Errors
-/// Its own; another rank's; that rank 0 is gone or asks nothing within the limit.
-pub fn serve(own: TorchLearner, at: &Rendezvous, rank: usize, size: usize) -> Result<()> {
-    let group = at.join(rank, size)?;
-    let mut own = own.with_share(Share { rank, size });
-    loop {
-        let request = Request::receive(&group).map_err(|error| lost(rank, "a question", error))?;
-        if request == Request::End {
-            return Ok(());
-        }
-        let answer = answer(&mut own, &request, &Unwatched);
-        together(&group, answer)?;
+    fn save(&self, folder: &Path) -> Result<()> {
+        let mut wire = lock(&self.wire);
+        let request = Request::Save(folder.to_owned());
+        wire.0.ask(self.model, &request)?;
+        let saved = self.own.save(folder);
+        let saved = wire.0.agree(&request.doing(), saved);
+        wire.0.answered()?;
+        saved
     }
-}
 
-/// A rank's share of the answer, −0 everywhere else.
-fn answer(own: &mut TorchLearner, request: &Request, watch: &dyn Watch) -> Result<Vec<f64>> {
-    use iterit_core::learner::Learner;
-    Ok(match request {
-        Request::End => Vec::new(),
-        Request::TokenNll(sequences) => {
-            own.token_nll(sequences, watch)?.concat().into_iter().map(f64::from).collect()
-        }
-        Request::LogitStatistics(sequences) => {
-            let row = |it: LogitStatistics| match it.tokens {
-                0 => [-0.0; 3],
-                tokens => [it.entropy, it.margin, f64::from(tokens)],
-            };
-            own.logit_statistics(sequences, watch)?.into_iter().flat_map(row).collect()
-        }
-        Request::Embeddings(sequences, embedding) => {
-            let rows = own.embeddings(sequences, *embedding, watch)?;
-            rows.into_values().into_iter().map(f64::from).collect()
-        }
-    })
-}
-
-/// What all found together, once all have said whether they found anything.
-fn together(group: &ProcessGroup, own: Result<Vec<f64>>) -> Result<Vec<f64>> {
-    let (rank, size) = (group.rank, group.size);
-    let mut failed = vec![0i64; size];
-    failed[rank] = i64::from(own.is_err());
-    let mut failed = Tensor::from_slice(&failed);
-    group.sum(&mut failed).map_err(|error| lost(rank, "answers", error))?;
-    let numbers = own?;
-    let failed: Vec<i64> = Vec::try_from(failed).expect("a flat tensor of i64");
-    if let Some(other) = failed.iter().position(|&it| it > 0) {
-        return Err(Error::Model(format!(
-            "rank {other} of {size} could not answer\nhint: it says why itself"
-        )));
+    fn restore(&mut self, folder: &Path) -> Result<()> {
+        self.ask(&Request::Restore(folder.to_owned()), &Unwatched).map(|_| ())
     }
-    if numbers.is_empty() {
-        return Ok(numbers);
-    }
-    let mut numbers = Tensor::from_slice(&numbers);
-    group.sum(&mut numbers).map_err(|error| lost(rank, "answers", error))?;
-    Ok(Vec::try_from(numbers).expect("a flat tensor of f64"))
-}
 
-fn lost(rank: usize, awaited: &str, error: Error) -> Error {
-    Error::Model(format!("rank {rank} waited for {awaited} of another rank: {error}"))
+    fn export(&self, folder: &Path) -> Result<()> {
+        self.own.export(folder)
+    }
+
+    fn export_merged(&self, folder: &Path) -> Result<()> {
+        self.own.export_merged(folder)
+    }
 }
 
 #[cfg(test)]

@@ -50,7 +50,7 @@ impl Scorer<'_> {
         }
         let lengths: Vec<usize> =
             beginnings.iter().map(|tokens| tokens.len() + how.max_new_tokens).collect();
-        let mut progress = Progress::new(beginnings.len(), watch);
+        let mut progress = Progress::new([beginnings.len(); 2], watch);
         let _no_grad = tch::no_grad_guard();
         for batch in batches::cut(&lengths, Limit::Tokens(self.budget.tokens)) {
             let row = |&index: &usize| Row {

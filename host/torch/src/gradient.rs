@@ -14,6 +14,7 @@ use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
 use crate::padded::Padded;
+use crate::share::Share;
 use crate::shim::{self, Shared};
 use crate::side_by_side;
 use crate::trainable::Trainable;
@@ -44,6 +45,8 @@ pub(crate) struct Trainer<'a> {
     pub(crate) micro_batch: Limit,
     /// Micro-batches at the same time, where that needs no more memory.
     pub(crate) lanes: usize,
+    /// Which of the step's micro-batches are run here.
+    pub(crate) share: Share,
     pub(crate) activations: Activations,
     /// What adapters drop out in this step.
     pub(crate) dropout: Option<StepSeed>,
@@ -52,7 +55,7 @@ pub(crate) struct Trainer<'a> {
 /// Tokens, padding included, that micro-batches at the same time may have together.
 const MOST_TOKENS_AT_ONCE: usize = 4096;
 
-/// Micro-batches are not cut smaller than this many tokens to have one for every thread.
+/// Micro-batches are not cut smaller than this many tokens to have one for every thread of every rank.
 const FEWEST_TOKENS: usize = 128;
 
 /// What the forward passes of a step said.
@@ -105,7 +108,7 @@ impl Trainer<'_> {
         let (sequences, samples_of) = flat(samples);
         let weights_of: Vec<f32> = samples_of.iter().map(|&sample| weights[sample]).collect();
         let step = Step { sequences: &sequences, weights: &weights_of };
-        let micro_batches = self.micro_batches(&sequences);
+        let micro_batches = self.own_micro_batches(&sequences);
         let lanes = self.lanes_for(&micro_batches);
         let part = if lanes > 1 {
             self.side_by_side(step, &micro_batches, lanes)?
@@ -124,7 +127,7 @@ impl Trainer<'_> {
     /// and how many run at the same time.
     pub(crate) fn cut(&self, samples: &[&[Sequence]]) -> Cut {
         let (sequences, _) = flat(samples);
-        let micro_batches = self.micro_batches(&sequences);
+        let micro_batches = self.own_micro_batches(&sequences);
         let rows = |it: &MicroBatch| it.members.iter().map(|&it| sequences[it].scored.len()).sum();
         Cut {
             tokens: micro_batches.iter().map(|it| it.tokens).max().unwrap_or(0),
@@ -190,14 +193,19 @@ impl Trainer<'_> {
         Ok(all)
     }
 
+    /// The micro-batches of a step that are run here.
+    fn own_micro_batches(&self, sequences: &[Sequence]) -> Vec<MicroBatch> {
+        self.share.of(self.micro_batches(sequences), |it| it.tokens)
+    }
+
     /// The sequences of a step that carry loss, cut up; those that may not run side by side apart.
     fn micro_batches(&self, sequences: &[Sequence]) -> Vec<MicroBatch> {
         let trained: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let tokens = trained.iter().map(|&index| sequences[index].input().len()).sum::<usize>();
         let limit = match self.micro_batch {
-            Limit::Tokens(most) if self.lanes > 1 => {
-                let share = tokens.div_ceil(self.lanes).min(most / self.lanes);
+            Limit::Tokens(most) if self.lanes * self.share.size > 1 => {
+                let share = tokens.div_ceil(self.lanes * self.share.size).min(most / self.lanes);
                 Limit::Tokens(share.max(FEWEST_TOKENS))
             }
             limit => limit,

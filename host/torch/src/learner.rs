@@ -7,10 +7,12 @@ mod next_logits;
 mod replica;
 
 pub use needs::memory_of;
+pub(crate) use replica::refuse_divergence;
 
 use crate::config::Config;
+use crate::counted::hash;
 use crate::device;
-use crate::gradient::Losses;
+use crate::gradient::{Losses, Unread};
 use crate::guard::guarded;
 use crate::keeping::{PackedMatrices, Taking};
 use crate::lora::{Adapters, Model};
@@ -61,6 +63,8 @@ pub struct TorchLearner {
     packed: PackedMatrices,
     adapters: Option<Adapters>,
     trainable: Trainable,
+    /// Of that, what is updated here: all, where this is the only rank.
+    owned: Trainable,
     /// What all draws of training come from.
     seed: u64,
     /// Where it came from; nowhere, if it is random.
@@ -172,6 +176,7 @@ impl TorchLearner {
             weights,
             packed,
             adapters: None,
+            owned: trainable.part(Share::WHOLE),
             trainable,
             seed: 0,
             folder: None,
@@ -186,9 +191,22 @@ impl TorchLearner {
         }
     }
 
-    /// The same model, which answers a part of every question; what is not of it is −0, or no tokens.
+    /// The same model, which answers a part of every question and updates a part of what is trained; what is not
+    /// of its answer is −0, or no tokens.
     pub(crate) fn with_share(self, share: Share) -> Self {
-        Self { share, ..self }
+        Self { share, owned: self.trainable.part(share), ..self }
+    }
+
+    /// A number that two models have in common only if their weights are the same, but for great chance.
+    pub(crate) fn fingerprint(&self) -> Result<u64> {
+        let trained = self.trainable.iter().map(|it| &it.tensor);
+        let all = self.weights.iter().map(|(_, tensor)| tensor).chain(trained);
+        guarded(|| Ok(all.fold(0, |mark, tensor| hash(mark ^ sum_of_bits(tensor)))))
+    }
+
+    /// Halves what is asked about at a time, if it can be halved.
+    pub(crate) fn ask_less(&mut self) -> bool {
+        self.fitting.ask_less()
     }
 
     /// Runs `ask` on the model as it is now, in the type it computes in.
@@ -205,8 +223,22 @@ impl TorchLearner {
             // Ranks that formed other batches than the rest would answer some twice and others never.
             let is_told =
                 self.share != Share::WHOLE || !matches!(answer, Err(Error::OutOfMemory(_)));
-            if is_told || !self.fitting.ask_less() {
+            if is_told || !self.ask_less() {
                 return answer;
+            }
+        }
+    }
+
+    /// The gradient, with less at a time where that is too much.
+    fn gradient_that_fits(
+        &mut self,
+        samples: &[&[Sequence]],
+        options: &StepOptions,
+    ) -> Result<Unread> {
+        loop {
+            let losses = self.gradient(samples, options);
+            if !matches!(losses, Err(Error::OutOfMemory(_))) || !self.train_on_less(samples) {
+                return losses;
             }
         }
     }
@@ -343,8 +375,9 @@ impl Learner for TorchLearner {
     /// A sample without scored tokens adds nothing, and its loss is NaN.
     fn step(&mut self, samples: &[&[Sequence]], options: &StepOptions) -> Result<StepOutcome> {
         self.begin_step(samples)?;
-        let outcome = self.gradient(samples, options).and_then(|losses| {
-            let (Losses { means, loss }, grad_norm) = guarded(|| self.read(losses))?;
+        let outcome = self.gradient_that_fits(samples, options).and_then(|losses| {
+            let (Losses { means, loss }, grad_norm) = self.read(losses)?;
+            refuse_divergence(loss, grad_norm)?;
             self.update(grad_norm, options)?;
             Ok(StepOutcome { losses: means, loss, grad_norm })
         });
@@ -366,15 +399,17 @@ impl Learner for TorchLearner {
 
     fn save(&self, folder: &Path) -> Result<()> {
         let precision = self.options.precision;
-        guarded(|| checkpoint::save(folder, &self.trainable, self.optimizer.as_ref(), precision))
+        let optimizer = self.optimizer.as_ref().map(|adamw| (&self.owned, adamw));
+        guarded(|| checkpoint::save(folder, &self.trainable, optimizer, precision, self.share))
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        let (trainable, adamw) = (&self.trainable, self.options.adamw);
-        let fresh = || AdamW::new(trainable, adamw);
+        let (trainable, owned, adamw) = (&self.trainable, &self.owned, self.options.adamw);
+        let fresh = || AdamW::new(owned, adamw);
         let precision = self.options.precision;
         self.cast = None;
-        self.optimizer = guarded(|| checkpoint::restore(folder, trainable, precision, fresh))?;
+        self.optimizer =
+            guarded(|| checkpoint::restore(folder, trainable, owned, precision, fresh))?;
         Ok(())
     }
 
@@ -413,6 +448,18 @@ fn grow(
         shape.vocab_size = rows;
         config.set_of_text("vocab_size", json!(rows));
     }
+}
+
+/// The bits of all its numbers, added up. // any kind -> u64
+fn sum_of_bits(tensor: &Tensor) -> u64 {
+    let _no_grad = tch::no_grad_guard();
+    let whole = match tensor.kind().elt_size_in_bytes() {
+        1 => Kind::Uint8,
+        2 => Kind::Int16,
+        _ => Kind::Int,
+    };
+    let bits = tensor.detach().contiguous().view([-1]).view_dtype(whole);
+    bits.sum(Kind::Int64).int64_value(&[]).cast_unsigned()
 }
 
 fn untied(embedding: &str, head: &str) -> String {

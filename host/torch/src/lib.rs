@@ -27,6 +27,7 @@ mod models;
 
 mod parameters;
 mod keeping;
+mod share;
 mod trainable;
 mod weights;
 
@@ -36,7 +37,6 @@ mod batches;
 mod cross_entropy;
 mod padded;
 mod prefix;
-mod share;
 mod plan;
 
 mod nll;
@@ -65,9 +65,9 @@ mod testing;
 
 pub use config::Config;
 pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
-pub use device::unused_gpu;
+pub use device::{device_of_rank, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
-pub use fleet::{Fleet, Rendezvous, serve};
+pub use fleet::{Announcer, Card, Fleet, Place, Rendezvous, serve};
 pub use gradient::Activations;
 pub use learner::{TorchLearner, limits, memory_of};
 pub use lora::{LoraInit, LoraOptions, Targets};

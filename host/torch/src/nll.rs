@@ -123,8 +123,8 @@ impl Scorer<'_> {
         let cost = |batch: &[usize]| own(batch).iter().sum::<usize>();
         let batches = plan::whole(&lengths, self.positions, self.most());
         let batches = self.share.of(batches, |(_, batch)| cost(batch));
-        let all = batches.iter().map(|(_, batch)| cost(batch)).sum();
-        let mut progress = Progress::new(all, watch);
+        let own_tokens = batches.iter().map(|(_, batch)| cost(batch)).sum();
+        let mut progress = Progress::new([own_tokens, lengths.iter().sum()], watch);
         let read = Shared::new(self);
         let answer = |piece: usize| {
             let _no_grad = tch::no_grad_guard();
@@ -159,8 +159,9 @@ impl Scorer<'_> {
         let input = |&index: &usize| sequences[index].input().len();
         let cost = |batch: &Batch| batch.members.iter().map(input).sum::<usize>();
         let plan = Plan::new(sequences, &asked, self.positions, self.most());
+        let all = plan.batches.iter().map(cost).sum();
         let Plan { batches, beginnings } = plan.of(self.share, cost);
-        let mut progress = Progress::new(batches.iter().map(cost).sum(), watch);
+        let mut progress = Progress::new([batches.iter().map(cost).sum(), all], watch);
         let model = (self, beginnings);
         let read = Shared::new(&model);
         let answer = |piece: usize| {
@@ -264,22 +265,25 @@ fn not_a_number(sequence: usize, position: usize) -> Error {
     ))
 }
 
-/// Tokens or texts done, shown after every batch.
+/// Tokens or texts done, shown after every batch; those of all ranks, as far as one rank can tell by its own.
 pub(crate) struct Progress<'a> {
     done: u64,
-    total: u64,
+    own: u64,
+    all: u64,
     watch: &'a dyn Watch,
 }
 
 impl<'a> Progress<'a> {
-    pub(crate) fn new(total: usize, watch: &'a dyn Watch) -> Self {
-        watch.progress(0, total as u64);
-        Self { done: 0, total: total as u64, watch }
+    /// For this rank's part of all there is.
+    pub(crate) fn new([own, all]: [usize; 2], watch: &'a dyn Watch) -> Self {
+        watch.progress(0, all as u64);
+        Self { done: 0, own: own as u64, all: all as u64, watch }
     }
 
     pub(crate) fn add(&mut self, tokens: usize) -> Result<()> {
         self.done += tokens as u64;
-        self.watch.progress(self.done, self.total);
+        let done = u128::from(self.done) * u128::from(self.all) / u128::from(self.own.max(1));
+        self.watch.progress(done as u64, self.all);
         if self.watch.is_cancelled() { Err(Error::Cancelled) } else { Ok(()) }
     }
 }

@@ -84,7 +84,7 @@ impl AdamW {
         lanes: usize,
     ) -> Result<()> {
         self.steps += 1;
-        let tensors: Vec<&Tensor> = trainable.iter().map(|it| &it.tensor).collect();
+        let parameters: Vec<&Parameter> = trainable.iter().collect();
         let mut groups = Vec::new();
         for decays in [true, false] {
             let all = trainable.iter().enumerate();
@@ -92,14 +92,14 @@ impl AdamW {
             let group: Vec<usize> = group.map(|(index, _)| index).collect();
             let weight_decay = if decays { self.options.weight_decay } else { 0.0 };
             let with = self.coefficients(learning_rate, weight_decay);
-            groups.extend(shares(&tensors, &group, lanes).into_iter().map(|it| (it, with)));
+            groups.extend(shares(&parameters, &group, lanes).into_iter().map(|it| (it, with)));
         }
-        let model = (&*self, &tensors);
+        let model = (&*self, &parameters);
         let shared = Shared::new(&model);
         let step = |group: usize| {
-            let (adamw, tensors) = shared.get();
+            let (adamw, parameters) = shared.get();
             let (group, with) = &groups[group];
-            adamw.step_group(tensors, group, *with)
+            adamw.step_group(parameters, group, *with)
         };
         side_by_side::run(groups.len(), lanes, step, |_, ()| Ok(()))
     }
@@ -112,22 +112,23 @@ impl AdamW {
     /// What is kept in float32 all at once, everything else in pieces.
     fn step_group(
         &self,
-        tensors: &[&Tensor],
+        parameters: &[&Parameter],
         group: &[usize],
         with: AdamWCoefficients,
     ) -> Result<()> {
         let Some(&first) = group.first() else { return Ok(()) };
-        let step = step_number(self.steps, tensors[first].device());
+        let step = step_number(self.steps, parameters[first].tensor.device());
         let (mut weights, mut exp_avgs, mut exp_avg_sqs) = (Vec::new(), Vec::new(), Vec::new());
         for &index in group {
             let moments = (self.exp_avgs[index].in_place(), self.exp_avg_sqs[index].in_place());
-            match (tensors[index].kind(), moments) {
+            let tensor = &parameters[index].tensor;
+            match (tensor.kind(), moments) {
                 (Kind::Float, (Some(exp_avg), Some(exp_avg_sq))) => {
-                    weights.push(tensors[index]);
+                    weights.push(tensor);
                     exp_avgs.push(exp_avg);
                     exp_avg_sqs.push(exp_avg_sq);
                 }
-                _ => self.step_in_pieces(index, tensors[index], &step, with)?,
+                _ => self.step_in_pieces(index, parameters[index], &step, with)?,
             }
         }
         if weights.is_empty() {
@@ -142,15 +143,16 @@ impl AdamW {
     fn step_in_pieces(
         &self,
         index: usize,
-        weight: &Tensor,
+        parameter: &Parameter,
         step: &Tensor,
         with: AdamWCoefficients,
     ) -> Result<()> {
+        let weight = &parameter.tensor;
         let device = weight.device();
         let (exp_avg, exp_avg_sq) = (&self.exp_avgs[index], &self.exp_avg_sqs[index]);
         let Codes { of_means, of_squares } = &self.codes;
         let is_rounded = weight.kind() != Kind::Float || exp_avg_sq.is_rounded();
-        let key = hash(hash(self.options.seed) ^ self.steps) ^ index as u64;
+        let key = hash(hash(self.options.seed) ^ self.steps) ^ parameter.number as u64;
         let gradient = weight.grad().reshape([-1]);
         let (count, most) = (weight.numel() as i64, ROW * rows_at_once(device));
         for start in (0..count).step_by(most as usize) {
@@ -181,8 +183,8 @@ fn random_bits(key: u64, piece: Piece, device: Device) -> Tensor {
 }
 
 /// A group of tensors in up to so many shares of about the same size; never an empty one.
-fn shares(tensors: &[&Tensor], group: &[usize], lanes: usize) -> Vec<Vec<usize>> {
-    let size = |index: &usize| tensors[*index].numel();
+fn shares(parameters: &[&Parameter], group: &[usize], lanes: usize) -> Vec<Vec<usize>> {
+    let size = |index: &usize| parameters[*index].tensor.numel();
     let total: usize = group.iter().map(size).sum();
     let mut shares = vec![Vec::new(); lanes];
     let mut before = 0;

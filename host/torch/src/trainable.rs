@@ -5,12 +5,15 @@ use crate::layers::Role;
 use crate::models::decoder::Asked;
 use crate::models::shape::DecoderShape;
 use crate::parameters::Weights;
+use crate::share::Share;
 use crate::shim;
 use iterit_core::Result;
 use tch::Tensor;
 
 /// One leaf.
 pub(crate) struct Parameter {
+    /// Its place among all leaves of the model.
+    pub(crate) number: usize,
     pub(crate) name: String,
     pub(crate) tensor: Tensor,
     pub(crate) role: Role,
@@ -24,12 +27,26 @@ pub(crate) struct Trainable {
 impl Trainable {
     /// Makes leaves of these tensors, which stay where they are.
     pub(crate) fn new(named: impl IntoIterator<Item = (String, Tensor, Role)>) -> Self {
-        let leaf = |(name, tensor, role): (String, Tensor, Role)| Parameter {
+        let leaf = |(number, (name, tensor, role)): (usize, (String, Tensor, Role))| Parameter {
+            number,
             name,
             tensor: tensor.set_requires_grad(true),
             role,
         };
-        Self { parameters: named.into_iter().map(leaf).collect() }
+        Self { parameters: named.into_iter().enumerate().map(leaf).collect() }
+    }
+
+    /// The same leaves, of which `share` has some.
+    pub(crate) fn part(&self, share: Share) -> Self {
+        let size = |it: &&Parameter| it.tensor.numel();
+        let leaf = |it: &Parameter| Parameter {
+            number: it.number,
+            name: it.name.clone(),
+            tensor: it.tensor.shallow_clone(),
+            role: it.role,
+        };
+        let own = share.of(self.iter().collect(), size);
+        Self { parameters: own.into_iter().map(leaf).collect() }
     }
 
     /// Every weight of a model that is learned by gradients.

@@ -71,6 +71,7 @@ impl TorchLearner {
             adapters.set_dropout(rate);
         }
         self.trainable = adapters.trainable();
+        self.owned = self.trainable.part(self.share);
         self.adapters = Some(adapters);
         self.seed = seed;
         self

@@ -139,7 +139,7 @@ fn gradients_are_those_of_transformers() {
             learner.options.activations = activations;
             learner.reach(&samples);
             let asked: Vec<&[Sequence]> = samples.iter().map(std::slice::from_ref).collect();
-            learner.accumulate(&asked, &step).unwrap();
+            learner.gradient(&asked, &step).unwrap();
             let largest = norms.values().copied().fold(0.0, f64::max);
             let mut worst: (f64, String) = (0.0, String::new());
             let mut count = 0;

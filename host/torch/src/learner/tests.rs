@@ -13,13 +13,6 @@ use serde_json::{Value, json};
 use std::sync::atomic::{AtomicU64, Ordering};
 use tch::{Kind, Tensor};
 
-impl TorchLearner {
-    /// For the tests of other modules.
-    pub(crate) fn trainable(&self) -> &Trainable {
-        &self.trainable
-    }
-}
-
 const STEP: StepOptions = StepOptions {
     learning_rate: 1e-2,
     max_grad_norm: 1.0,
@@ -210,7 +203,7 @@ fn gradients_do_not_depend_on_how_a_step_is_cut() {
                         LearnerOptions { micro_batch, activations, ..learner.options };
                     let asked: Vec<&[Sequence]> =
                         samples.iter().map(std::slice::from_ref).collect();
-                    learner.accumulate(&asked, &options).unwrap();
+                    learner.gradient(&asked, &options).unwrap();
                     let difference = distance(&take_gradients(&learner), &expected);
                     assert!(
                         difference < 2e-5,

@@ -3,8 +3,9 @@
 
 use super::{Handle, check};
 use iterit_core::{Error, Result};
-use std::ffi::{CString, c_char, c_int};
+use std::ffi::{CString, c_char, c_int, c_void};
 use std::ptr::{self, NonNull};
+use std::slice;
 use std::time::Duration;
 use tch::{Device, Tensor};
 
@@ -26,6 +27,24 @@ unsafe extern "C" {
         result: *mut *mut RawStore,
     ) -> *mut c_char;
     fn iterit_store_port(store: *const RawStore) -> u16;
+    fn iterit_store_set(
+        store: *const RawStore,
+        key: *const c_char,
+        bytes: *const u8,
+        length: usize,
+    ) -> *mut c_char;
+    fn iterit_store_has(
+        store: *const RawStore,
+        key: *const c_char,
+        is_there: *mut bool,
+    ) -> *mut c_char;
+    fn iterit_store_get(
+        store: *const RawStore,
+        key: *const c_char,
+        bytes: *mut *mut u8,
+        length: *mut usize,
+    ) -> *mut c_char;
+    fn iterit_store_forget(store: *const RawStore, key: *const c_char) -> *mut c_char;
     fn iterit_store_close(store: *mut RawStore);
     fn iterit_group_join(
         store: *const RawStore,
@@ -37,6 +56,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn iterit_group_broadcast(group: *const RawGroup, tensor: Handle, root: c_int) -> *mut c_char;
     fn iterit_group_sum(group: *const RawGroup, tensor: Handle) -> *mut c_char;
+    fn iterit_group_sum_at(group: *const RawGroup, tensor: Handle, root: c_int) -> *mut c_char;
     fn iterit_group_leave(group: *mut RawGroup);
 }
 
@@ -45,13 +65,7 @@ pub(crate) struct Store(NonNull<RawStore>);
 
 /// All ranks, as one of them sees them. What they do together they ask for in the same order, and nobody waits
 /// for another longer than the limit it has joined with.
-pub(crate) struct ProcessGroup {
-    group: NonNull<RawGroup>,
-    /// Which one this is, from 0.
-    pub(crate) rank: usize,
-    /// How many there are.
-    pub(crate) size: usize,
-}
+pub(crate) struct ProcessGroup(NonNull<RawGroup>);
 
 // SAFETY: both are counted pointers to objects that libtorch guards by locks of their own; a thread that is
 // given one has it alone.
@@ -60,9 +74,9 @@ unsafe impl Send for Store {}
 unsafe impl Send for ProcessGroup {}
 
 impl Store {
-    /// Hosts one at a port of this machine that is free.
-    pub(crate) fn host(address: &str, limit: Duration) -> Result<Self> {
-        Self::open(address, 0, true, limit)
+    /// Hosts one at this port, or with 0 at one that is free.
+    pub(crate) fn host(address: &str, port: u16, limit: Duration) -> Result<Self> {
+        Self::open(address, port, true, limit)
     }
 
     /// Looks for one for as long as the limit.
@@ -83,6 +97,42 @@ impl Store {
     pub(crate) fn port(&self) -> u16 {
         // SAFETY: the store is alive.
         unsafe { iterit_store_port(self.0.as_ptr()) }
+    }
+
+    /// Puts something under a key.
+    pub(crate) fn set(&self, key: &str, value: &[u8]) -> Result<()> {
+        let key = text(key)?;
+        // SAFETY: store, key and bytes live through the call, which copies the bytes.
+        check(unsafe {
+            iterit_store_set(self.0.as_ptr(), key.as_ptr(), value.as_ptr(), value.len())
+        })
+    }
+
+    /// What stands under a key, if something does.
+    pub(crate) fn get(&self, key: &str) -> Result<Option<Vec<u8>>> {
+        let key = text(key)?;
+        let mut is_there = false;
+        // SAFETY: store, key and the place for the answer live through the call.
+        check(unsafe { iterit_store_has(self.0.as_ptr(), key.as_ptr(), &raw mut is_there) })?;
+        if !is_there {
+            return Ok(None);
+        }
+        let (mut bytes, mut length) = (ptr::null_mut(), 0);
+        // SAFETY: as above; the bytes are ours to copy and to free.
+        unsafe {
+            let (bytes_at, length_at) = (&raw mut bytes, &raw mut length);
+            check(iterit_store_get(self.0.as_ptr(), key.as_ptr(), bytes_at, length_at))?;
+            let value = slice::from_raw_parts(bytes, length).to_vec();
+            libc::free(bytes.cast::<c_void>());
+            Ok(Some(value))
+        }
+    }
+
+    /// Takes a key away, whether it is there or not.
+    pub(crate) fn forget(&self, key: &str) -> Result<()> {
+        let key = text(key)?;
+        // SAFETY: store and key live through the call.
+        check(unsafe { iterit_store_forget(self.0.as_ptr(), key.as_ptr()) })
     }
 }
 
@@ -115,30 +165,35 @@ impl ProcessGroup {
                 &raw mut group,
             )
         })?;
-        Ok(Self { group: NonNull::new(group).expect("the call went well"), rank, size })
+        Ok(Self(NonNull::new(group).expect("the call went well")))
     }
 
     /// Fills the tensor of every rank with that of one.
     pub(crate) fn broadcast(&self, tensor: &mut Tensor, root: usize) -> Result<()> {
         assert_eq!(tensor.device(), Device::Cpu, "Gloo speaks of what lies in main memory");
         // SAFETY: group and tensor are alive, and the tensor is borrowed for writing.
-        check(unsafe {
-            iterit_group_broadcast(self.group.as_ptr(), tensor.as_ptr(), root as c_int)
-        })
+        check(unsafe { iterit_group_broadcast(self.0.as_ptr(), tensor.as_ptr(), root as c_int) })
     }
 
     /// Fills the tensor of every rank with the sum of all.
     pub(crate) fn sum(&self, tensor: &mut Tensor) -> Result<()> {
         assert_eq!(tensor.device(), Device::Cpu, "Gloo speaks of what lies in main memory");
         // SAFETY: as above.
-        check(unsafe { iterit_group_sum(self.group.as_ptr(), tensor.as_ptr()) })
+        check(unsafe { iterit_group_sum(self.0.as_ptr(), tensor.as_ptr()) })
+    }
+
+    /// Fills the tensor of one rank with the sum of all; those of the others are spent.
+    pub(crate) fn sum_at(&self, tensor: &mut Tensor, root: usize) -> Result<()> {
+        assert_eq!(tensor.device(), Device::Cpu, "Gloo speaks of what lies in main memory");
+        // SAFETY: as above.
+        check(unsafe { iterit_group_sum_at(self.0.as_ptr(), tensor.as_ptr(), root as c_int) })
     }
 }
 
 impl Drop for ProcessGroup {
     fn drop(&mut self) {
         // SAFETY: it is ours, and nobody uses it any more.
-        unsafe { iterit_group_leave(self.group.as_ptr()) };
+        unsafe { iterit_group_leave(self.0.as_ptr()) };
     }
 }
 
