@@ -20,6 +20,9 @@ fn main() {
         .define("USE_DISTRIBUTED", None)
         .define("USE_C10D_GLOO", None)
         .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        // Lines for backtraces, as the Rust code has; with all types of libtorch's headers it takes twice as long.
+        .debug(false)
+        .flag_if_supported("-g1")
         .file("csrc/shim.cpp")
         .file("csrc/process_group.cpp")
         .compile("iterit_shim");

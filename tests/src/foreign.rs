@@ -1,7 +1,7 @@
 //! Crates outside the workspace, as a stranger's are: built, checked, and what is said of them.
 
-use crate::support::{Outcome, Project, built};
-use cargo_metadata::{Message, TargetKind};
+use crate::support::{Outcome, Project, artifacts, built, dylib_of};
+use serde_json::Value;
 use std::fs;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
@@ -31,17 +31,10 @@ pub fn build(manifest: &Path, profile: &str, wanted: &Path) -> PathBuf {
     cargo.args(["--profile", profile, "--message-format=json-render-diagnostics"]);
     let output = cargo.output().unwrap_or_else(|it| panic!("cannot start {cargo:?}: {it}"));
     assert!(output.status.success(), "{cargo:?} failed");
-    let built = Message::parse_stream(output.stdout.as_slice())
-        .filter_map(|message| match message.expect("a message of cargo's") {
-            Message::CompilerArtifact(artifact) => Some(artifact),
-            _ => None,
-        })
-        .filter_map(|artifact| match artifact.target.kind.contains(&TargetKind::CDyLib) {
-            true => artifact.filenames.into_iter().find(|file| file.extension() == Some("so")),
-            false => artifact.executable,
-        })
-        .last()
-        .expect("a library or a program");
+    let program = |it: &Value| it["executable"].as_str().map(PathBuf::from);
+    let made = artifacts(&output.stdout);
+    let made = made.iter().filter_map(|it| dylib_of(it).or_else(|| program(it)));
+    let built = made.last().expect("a library or a program");
     fs::copy(built, wanted).expect("copy what was built");
     wanted.to_owned()
 }

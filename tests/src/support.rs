@@ -1,7 +1,6 @@
 //! What tests of the whole program share: the host and its plugins, built; a folder to run in; a
 //! run's outcome.
 
-use cargo_metadata::{Message, TargetKind};
 use serde_json::Value;
 use std::ffi::OsStr;
 use std::fmt;
@@ -150,6 +149,23 @@ pub(crate) fn scores_of(text: &str) -> Vec<Value> {
     text.lines().map(|line| serde_json::from_str(line).expect("a line of JSON")).collect()
 }
 
+/// What a build says it made, of cargo's messages in JSON. They are read by hand: a crate that knows them
+/// switches on a feature of `serde_json`, and all that stands on it would be built once more for the tests.
+pub(crate) fn artifacts(messages: &[u8]) -> Vec<Value> {
+    let lines = messages.split(|it| *it == b'\n').filter(|line| !line.is_empty());
+    let messages =
+        lines.map(|it| serde_json::from_slice::<Value>(it).expect("a message of cargo's"));
+    messages.filter(|it| it["reason"] == "compiler-artifact").collect()
+}
+
+/// The dylib that an artifact is.
+pub(crate) fn dylib_of(artifact: &Value) -> Option<PathBuf> {
+    let mut kinds = artifact["target"]["kind"].as_array()?.iter();
+    let mut files = artifact["filenames"].as_array()?.iter().filter_map(Value::as_str);
+    let is_dylib = kinds.any(|it| it == "cdylib");
+    is_dylib.then(|| files.find(|it| it.ends_with(".so")).map(PathBuf::from))?
+}
+
 fn build() -> Built {
     let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
     let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
@@ -164,18 +180,11 @@ fn build() -> Built {
     assert!(output.status.success(), "the host and the plugins do not build");
 
     let (mut host, mut plugins) = (None, None);
-    for message in Message::parse_stream(output.stdout.as_slice()) {
-        let Message::CompilerArtifact(artifact) = message.expect("a message of cargo's") else {
-            continue;
-        };
-        if artifact.profile.test {
-            continue;
-        }
-        if artifact.target.name == "iterit-host" {
-            host = artifact.executable.map(PathBuf::from).or(host);
-        } else if artifact.target.kind.contains(&TargetKind::CDyLib) {
-            let dylib = artifact.filenames.into_iter().find(|it| it.extension() == Some("so"));
-            plugins = dylib.and_then(|it| Some(PathBuf::from(it.parent()?))).or(plugins);
+    for artifact in artifacts(&output.stdout).iter().filter(|it| it["profile"]["test"] == false) {
+        if artifact["target"]["name"] == "iterit-host" {
+            host = artifact["executable"].as_str().map(PathBuf::from).or(host);
+        } else if let Some(dylib) = dylib_of(artifact) {
+            plugins = dylib.parent().map(Path::to_owned).or(plugins);
         }
     }
     Built { host: host.expect("a host"), plugins: plugins.expect("plugins") }

@@ -4,24 +4,38 @@
 //! Each rule is a function from text to its breaches, tried on a made-up text first, so that a rule
 //! which finds nothing is known to be able to.
 
-use cargo_metadata::{DependencyKind, MetadataCommand, Package};
+use serde_json::Value;
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
+use std::process::Command;
 
 /// Lines a file may have.
 const LONGEST_FILE: usize = 600;
 
 #[test]
 fn crates_depend_on_whom_they_may() {
-    let metadata = MetadataCommand::new()
-        .manifest_path(root().join("Cargo.toml"))
-        .no_deps()
-        .exec()
-        .expect("cargo metadata");
-    let packages = metadata.workspace_packages();
+    let metadata = cargo_says(&["metadata", "--no-deps", "--format-version", "1"]);
+    let metadata: Value = serde_json::from_str(&metadata).expect("cargo's JSON");
+    let packages = metadata["packages"].as_array().expect("a list of packages");
     assert!(packages.len() > 8, "the workspace has its crates: {}", packages.len());
-    let breaches: Vec<String> = packages.iter().flat_map(|it| dependency_breaches(it)).collect();
+    let breaches: Vec<String> = packages.iter().flat_map(dependency_breaches).collect();
     assert_none(&breaches);
+}
+
+/// A feature that only a test's dependency switches on builds all that stands on that crate twice: for
+/// `cargo xtask demo`, and once more for `cargo xtask test`. So do features of the tooling's dependencies.
+#[test]
+fn program_and_tests_are_built_with_one_set_of_features() {
+    let packages = |selection: &[&str]| -> BTreeSet<String> {
+        let tree = ["tree", "--locked", "--prefix", "none", "--format", "{p} with {f}"];
+        let lines = cargo_says(&[&tree[..], selection].concat());
+        lines.lines().map(|it| it.trim_end_matches(" (*)").to_owned()).collect()
+    };
+    let tested = packages(&["--workspace", "--edges", "normal,build,dev"]);
+    let program = packages(&["--edges", "normal,build"]);
+    assert!(program.len() > 100, "the program has its crates: {}", program.len());
+    let other: Vec<_> = program.difference(&tested).collect();
+    assert!(other.is_empty(), "the tests build these with other features: {other:#?}");
 }
 
 #[test]
@@ -123,10 +137,9 @@ fn nothing_is_left_half_done() {
 }
 
 /// What of a package's manifest breaks the dependency rule of `host/README.md`.
-fn dependency_breaches(package: &Package) -> Vec<String> {
-    let name = package.name.as_str();
-    let is_plugin = package
-        .manifest_path
+fn dependency_breaches(package: &Value) -> Vec<String> {
+    let name = package["name"].as_str().expect("a package has a name");
+    let is_plugin = Path::new(package["manifest_path"].as_str().unwrap_or_default())
         .ancestors()
         .nth(2)
         .is_some_and(|it| it.ends_with("plugins") || it.ends_with("bad-plugins"));
@@ -151,12 +164,11 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
         ("libloading", &["iterit-host"]),
     ];
     let mut breaches = Vec::new();
-    for dependency in &package.dependencies {
-        let used = dependency.name.as_str();
+    for dependency in package["dependencies"].as_array().expect("a list of dependencies") {
+        let used = dependency["name"].as_str().expect("a dependency has a name");
         let used_as = if used.starts_with("iterit-plugin-") { "iterit-plugin-*" } else { used };
         // The host's benchmark links in what the host loads.
-        let is_benchmarked =
-            name == "iterit-host" && dependency.kind == DependencyKind::Development;
+        let is_benchmarked = name == "iterit-host" && dependency["kind"] == "dev";
         let is_allowed = may_use.contains(&used_as) || is_benchmarked;
         if used.starts_with("iterit-") && !is_allowed {
             breaches.push(format!("{name} must not depend on {used}"));
@@ -164,10 +176,9 @@ fn dependency_breaches(package: &Package) -> Vec<String> {
         if guarded.iter().any(|(it, users)| *it == used && !users.contains(&name)) {
             breaches.push(format!("{name} must not depend on {used}"));
         }
-        let is_core_on_sdk = name == "iterit-core"
-            && used == "iterit-sdk"
-            && dependency.kind == DependencyKind::Normal;
-        if is_core_on_sdk && dependency.uses_default_features {
+        let is_core_on_sdk =
+            name == "iterit-core" && used == "iterit-sdk" && dependency["kind"].is_null();
+        if is_core_on_sdk && dependency["uses_default_features"] == true {
             breaches.push("iterit-core must take iterit-sdk without the ABI".into());
         }
     }
@@ -414,6 +425,13 @@ fn forgetful(text: &str) -> Vec<String> {
     let is_told = |at: usize| at > 0 && lines[at - 1].contains("clippy::missing_trait_methods");
     let forgetful = (0..lines.len()).filter(|&at| implements(lines[at]) && !is_told(at));
     forgetful.map(|at| format!("line {}: may forget a method: {}", at + 1, lines[at])).collect()
+}
+
+fn cargo_says(arguments: &[&str]) -> String {
+    let mut cargo = Command::new(std::env::var_os("CARGO").unwrap_or_else(|| "cargo".into()));
+    let said = cargo.args(arguments).current_dir(root()).output().expect("cargo starts");
+    assert!(said.status.success(), "{cargo:?}: {}", String::from_utf8_lossy(&said.stderr));
+    String::from_utf8(said.stdout).expect("cargo says text")
 }
 
 fn root() -> PathBuf {

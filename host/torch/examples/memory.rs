@@ -1,6 +1,6 @@
 //! Prints what training a model needs by the equations, from its `config.json` alone.
 //!
-//!     cargo run -p iterit-torch --example memory -- config.json TOKENS
+//!     cargo run --example memory -- config.json TOKENS
 //!
 //! TOKENS: of a micro-batch, all of which carry loss.
 

@@ -1,6 +1,6 @@
 //! Prints a model's logits behind lists of tokens, for comparison with another implementation.
 //!
-//!     echo '[1, 5, 7]' | cargo run -p iterit-torch --example next_logits -- MODEL_FOLDER [ADAPTER_FOLDER]
+//!     echo '[1, 5, 7]' | cargo run --example next_logits -- MODEL_FOLDER [ADAPTER_FOLDER]
 //!
 //! A line of JSON in, a line of JSON out.
 

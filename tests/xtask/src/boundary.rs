@@ -11,6 +11,6 @@ pub(crate) fn run(profile: &str) -> Result<()> {
     let folder = plugins.first().and_then(|library| library.parent());
     let folder = folder.map(Path::to_owned).ok_or_else(|| Error::from("no plugin".to_owned()))?;
     eprintln!("{:<44}{:>14}{:>14}{:>9}", profile, "linked in", "over the ABI", "ratio");
-    let bench = ["bench", "--package", "iterit-host", "--bench", "boundary", "--profile", profile];
+    let bench = ["bench", "--bench", "boundary", "--profile", profile];
     process::run(process::cargo(bench).env("ITERIT_PLUGIN_PATH", folder))
 }
