@@ -49,7 +49,16 @@ pub(crate) fn candidates() -> Vec<Candidate> {
     if let Some(folder) = env::var_os(CUDA_LIBRARIES_VARIABLE) {
         return vec![Candidate::new(folder.into(), Origin::Named)];
     }
-    candidates_at_hand().into_iter().chain(of_python()).collect()
+    together(candidates_at_hand(), of_python())
+}
+
+/// A program that was installed into a Python environment finds that Python's torch beside itself already.
+fn together(mut found: Vec<Candidate>, of_python: Option<Candidate>) -> Vec<Candidate> {
+    let place = |it: &Candidate| it.folder.canonicalize().unwrap_or_else(|_| it.folder.clone());
+    let is_new = |it: &Candidate| found.iter().all(|other| place(other) != place(it));
+    let of_python = of_python.filter(is_new);
+    found.extend(of_python);
+    found
 }
 
 /// Those that are found without asking Python.
@@ -103,11 +112,7 @@ pub(crate) fn choose(candidates: &[Candidate]) -> Result<Candidate, String> {
 
 impl Candidate {
     fn new(folder: PathBuf, origin: Origin) -> Self {
-        let versions = match origin {
-            Origin::Beside => Versions::default(),
-            _ => Versions::beside(&folder),
-        };
-        Self { folder, origin, versions }
+        Self { versions: Versions::beside(&folder), folder, origin }
     }
 
     pub(crate) fn library(&self) -> PathBuf {
@@ -159,7 +164,7 @@ impl fmt::Display for Candidate {
 
 impl Versions {
     /// From the file that PyTorch's package has, or from the one that an archive of libtorch has.
-    fn beside(folder: &Path) -> Self {
+    pub(crate) fn beside(folder: &Path) -> Self {
         let Some(root) = folder.parent() else { return Self::default() };
         let script = fs::read_to_string(root.join("version.py")).unwrap_or_default();
         let archive = fs::read_to_string(root.join("build-version")).ok();
@@ -244,6 +249,17 @@ mod tests {
         {
             assert_eq!(is_ours(version), ours, "{version}");
         }
+    }
+
+    #[test]
+    fn one_folder_is_one_place() {
+        let ((_a, ours), (_b, other)) = (torch("torch", "2.11.0"), torch("torch", "2.10.0"));
+        let beside = Candidate { origin: Origin::Beside, ..ours.clone() };
+        let by_another_name = ours.folder.join("../../torch/lib");
+        let named_so = Candidate { folder: by_another_name, ..ours.clone() };
+        assert_eq!(together(vec![beside.clone()], Some(named_so)), [beside.clone()]);
+        assert_eq!(together(vec![beside.clone()], None), [beside.clone()]);
+        assert_eq!(together(vec![beside.clone()], Some(other.clone())), [beside, other]);
     }
 
     #[test]

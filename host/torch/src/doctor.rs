@@ -1,14 +1,14 @@
 //! What libtorch this process has and what it can use, for a person who looks for a fault.
 
-use crate::cuda_library::{self, Candidate};
+use crate::cuda_library::{self, Candidate, Versions};
 use crate::{device, driver, processor, shim};
 
 /// The version and build of the libtorch that this process runs on, such as `2.11.0+cpu`; where its
 /// folder does not say, the version it was built against.
 pub fn libtorch_build() -> String {
-    let root = shim::libtorch_folder().and_then(|folder| Some(folder.parent()?.to_owned()));
-    let build = root.and_then(|root| std::fs::read_to_string(root.join("build-version")).ok());
-    build.map_or_else(|| crate::LIBTORCH_VERSION.to_owned(), |build| build.trim().to_owned())
+    let folder = shim::libtorch_folder();
+    let build = folder.and_then(|folder| Versions::beside(&folder).torch);
+    build.unwrap_or_else(|| crate::LIBTORCH_VERSION.to_owned())
 }
 
 /// Names and findings, in the order they are best read.
