@@ -83,6 +83,99 @@ fn planted_arms_are_ranked_by_accuracy() {
     assert!((noise.seeds[0].held_out_loss - share).abs() < 1e-12, "{share} {noise:?}");
 }
 
+/// Three kinds of questions with an answer each. Who trains on the answers to all is right always, who trains
+/// on those to two kinds and on nonsense for the third two times of three, and so on.
+#[test]
+fn planted_arms_are_ranked_by_their_answers() {
+    let project = Project::new();
+    let arms = [("all", 3), ("two-of-three", 2), ("one-of-three", 1)];
+    let row = |(at, place): (usize, &&str), name: &str, known: usize| {
+        let (question, answer) = ANSWERED[at % 3];
+        let said = if at % 3 < known { answer } else { "The rope, then." };
+        json!({"instruction": question.replace("{}", place), "output": said, "kind": name})
+    };
+    let trained = PLACES.iter().cycle().take(60).enumerate();
+    let rows = arms
+        .iter()
+        .flat_map(|(name, known)| trained.clone().map(move |place| row(place, name, *known)));
+    let pool: Vec<Value> = rows.collect();
+    project.write("pool.json", Value::from(pool.clone()).to_string());
+    project.write("watched.json", Value::from(pool[..9].to_vec()).to_string());
+    let asked = PLACES.iter().cycle().skip(7).take(60).enumerate().map(|(at, place)| {
+        let (question, answer) = ANSWERED[at % 3];
+        // Any of them is right, and case and punctuation are left aside.
+        let answers = ["no such thing", &answer.to_uppercase().replace('.', "!")];
+        json!({"question": question.replace("{}", place), "answers": answers}).to_string() + "\n"
+    });
+    project.write("questions.jsonl", asked.collect::<String>());
+    let texts = arms.map(|(name, _)| arm_of_kind(&project, &pool, name, name));
+    project.write(
+        "exp.toml",
+        format!(
+            "[compare]\narms = [{}]\nseeds = [1, 2, 3]\nrefuse = ['full', 'random', 'static-random']\n\
+             baseline = 'one-of-three'\npairs = 'all'\nmeasure = 'exact_match'\nquestions = 'questions.jsonl'\n\
+             max_new_tokens = 12\nignore_case = true\nignore_punctuation = true\n",
+            texts.join(", ")
+        ),
+    );
+    let mut host = project.host();
+    host.args(["compare", "exp.toml", "--data", "pool.json", "--out", "out", "--jobs", "2"])
+        .args(["--device", "cpu", "--ratio", "60", "--set", "train.epochs=4"])
+        .args(["--set", "train.batch=4", "--set", "train.learning_rate=3e-3"])
+        .args(["--set", "data.eval_path=watched.json"])
+        .arg("--model")
+        .arg(data("demo/model"));
+    Outcome::of(&mut host).succeeded();
+
+    let comparison = comparison(&project, "out");
+    check_ranked(&comparison, "all", "two-of-three");
+    check_ranked(&comparison, "two-of-three", "one-of-three");
+    check_ranked(&comparison, "all", "one-of-three");
+    for (arm, (_, known)) in comparison.arms.iter().zip(arms) {
+        let planted = 1.0 - known as f64 / 3.0;
+        assert!((arm.held_out_loss - planted).abs() < 0.1, "{}: {}", arm.name, arm.held_out_loss);
+    }
+    for pair in &comparison.pairs {
+        let across = pair.primary.across_seeds.expect("three seeds");
+        let known = |name: &str| arms.iter().find(|arm| arm.0 == name).expect("the arm").1 as f64;
+        let planted = (known(&pair.baseline) - known(&pair.arm)) / 3.0;
+        assert!(across.interval.low < planted && planted < across.interval.high, "{pair:?}");
+    }
+    let said = project.read("out/comparison.md");
+    assert!(said.contains("by the share of wrong answers to 60 questions"), "{said}");
+    assert!(said.contains("questions answered in words whose answer, decoded greedily"), "{said}");
+    assert!(!said.contains("nats") && !said.contains("held-out"), "{said}");
+    let run = project.read("out/runs/two-of-three/seed-1/questions.jsonl");
+    let right = run.lines().filter(|line| line.contains("\"exact_match\":true")).count();
+    let arm = comparison.arms.iter().find(|arm| arm.name == "two-of-three").expect("the arm");
+    assert!((arm.seeds[0].held_out_loss - (1.0 - right as f64 / 60.0)).abs() < 1e-12, "{run}");
+}
+
+/// A question without an answer to hold what is said against would be wrong in every arm.
+#[test]
+fn questions_that_nobody_can_judge_are_refused() {
+    let project = project();
+    project.write("q.jsonl", "{\"question\": \"a\", \"answer\": \"b\"}\n{\"question\": \"a\"}\n");
+    let by_answers = ["--set", "compare.measure=exact_match", "--set", "compare.questions=q.jsonl"];
+    Outcome::of(&mut compare(&project, "out", &[&by_answers[..], &["--arm", "ifd"]].concat()))
+        .failed(
+            1,
+            &["q.jsonl", "1 of 2 questions have no `answers`, row 1 the first", "hint: give"],
+        );
+}
+
+/// Questions of three kinds, and the answer that is right for each.
+const ANSWERED: [(&str, &str); 3] = [
+    ("What does the brewer sell in {}?", "The bell."),
+    ("Sort the animals by kind. They are in {}.", "hare: mammal"),
+    ("Make the sentence negative. {} is near the forest.", "not"),
+];
+
+const PLACES: [&str; 20] = [
+    "Quorin", "Tavrin", "Gorvath", "Ulf", "Ada", "mirror", "net", "barrel", "lantern", "rope",
+    "cup", "chest", "river", "forest", "hare", "carp", "eel", "box", "hill", "road",
+];
+
 /// A row asked with two choices: what it says, and that backwards.
 fn question((at, row): (usize, &Value)) -> String {
     let text = |field: &str| row[field].as_str().expect("a text");

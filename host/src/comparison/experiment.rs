@@ -13,7 +13,6 @@ use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, 
 use iterit_core::config::{Config, FinalModel, budget};
 use iterit_core::corpus::{Corpus, TextReport};
 use iterit_core::dataset::Drawn;
-use iterit_core::evaluation::Chosen;
 use iterit_core::identity::{Content, Environment};
 use iterit_core::models::Models;
 use iterit_core::observer::{Observer, Phase};
@@ -22,7 +21,7 @@ use iterit_core::run::{Inputs, Lender, evaluate};
 use iterit_core::run_directory::RunDirectory;
 use iterit_core::sdk::{LogLevel, RunShape};
 use iterit_core::statistics::summary::mean;
-use iterit_core::{Error, Result, Sample, whole_file};
+use iterit_core::{Error, Result, Sample};
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::Path;
@@ -237,8 +236,8 @@ impl<'a> Experiment<'a> {
         }
         let models = wiring::models(&self.config, &self.corpus, self.threads, observer)?;
         if let Some(questions) = &self.questions {
-            let chosen = questions.ask(&models, observer)?;
-            return ledger.store_before(&by_answers(&chosen, Scoring::default()));
+            let said = questions.ask(&models, observer)?;
+            return ledger.store_before(&Judged::by_answers(said.right(), Scoring::default()));
         }
         observer.begin(Phase::Evaluating, None);
         let losses = evaluate(&self.held_out, &models, observer);
@@ -314,18 +313,14 @@ impl<'a> Experiment<'a> {
             let last = epochs.last().map_or(0, |epoch| epoch.epoch);
             return Ok(Judged::new(&directory.read_held_out(last)?, spared));
         };
-        let chosen = questions.ask(&models, observer)?;
-        whole_file::write_json_lines(&folder.join("questions.jsonl"), &chosen)?;
-        Ok(by_answers(&chosen, spared))
+        let said = questions.ask(&models, observer)?;
+        said.write(&folder.join("questions.jsonl"))?;
+        Ok(Judged::by_answers(said.right(), spared))
     }
 }
 
 fn named_in(weighted: &iterit_core::plugin_set::WeightedScorer) -> &str {
     &weighted.scorer.name
-}
-
-fn by_answers(chosen: &[Chosen], spared: Scoring) -> Judged {
-    Judged::by_answers(chosen.iter().map(|it| it.chosen == it.answer), spared)
 }
 
 /// The folder of a run, begun or not. What is left of one that was killed before it was written

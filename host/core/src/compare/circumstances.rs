@@ -71,10 +71,11 @@ impl Circumstances {
             data: list("data.path"),
             held_out: match (begun.design.measure, eval_path.is_empty()) {
                 (Measure::Accuracy, _) => "questions with choices".to_owned(),
+                (Measure::ExactMatch, _) => "questions answered in words".to_owned(),
                 (_, true) => format!("the last {} % of the same data", 100.0 * fraction),
                 (_, false) => eval_path.join(", "),
             },
-            same_distribution: eval_path.is_empty() && begun.design.measure != Measure::Accuracy,
+            same_distribution: eval_path.is_empty() && !begun.design.measure.asks_questions(),
             pool: number("data.pool").unwrap_or(1.0),
             template: text("data.template").unwrap_or_else(|| "the model’s own".into()),
             ratio: number("selection.ratio").unwrap_or(f64::NAN),

@@ -187,7 +187,7 @@ fn other_reading(design: &Design, pair: &Pair) -> Option<String> {
         Measure::Token => {
             (&pair.sample_weighted, "every sample counts the same instead of every token")
         }
-        Measure::Accuracy => return None,
+        Measure::Accuracy | Measure::ExactMatch => return None,
     };
     if other.evidence == pair.primary.evidence
         || !(other.evidence.is_found() || pair.primary.evidence.is_found())

@@ -13,6 +13,9 @@ pub struct Design {
     pub pairs: Pairs,
     /// What the verdicts are about.
     pub measure: Measure,
+    /// How questions are answered in words; there where they are.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub answering: Option<Answering>,
     /// The coverage of intervals, such as 0.95; tests reject below the rest.
     pub confidence: f64,
     /// Bootstrap resamples, and permutations drawn where there are too many to try all.
@@ -48,14 +51,49 @@ pub enum Measure {
     /// Not the held-out samples but questions with choices, every question counting the same: 1 where
     /// the likeliest choice is wrong, else 0.
     Accuracy,
+    /// Questions to be answered in words, every question counting the same: 1 where the answer is none
+    /// of the right ones, else 0.
+    #[serde(rename = "exact_match")]
+    ExactMatch,
+}
+
+/// How questions are answered in words: by the likeliest token each time, since draws would add their luck to
+/// the verdicts.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields)]
+pub struct Answering {
+    /// The most tokens of an answer.
+    pub max_new_tokens: usize,
+    /// Texts at which an answer ends, without them.
+    pub stop: Vec<String>,
+    /// Upper and lower case are the same to the match.
+    pub ignore_case: bool,
+    /// Punctuation does not count in the match.
+    pub ignore_punctuation: bool,
+}
+
+impl Default for Answering {
+    fn default() -> Self {
+        Self {
+            max_new_tokens: 256,
+            stop: Vec::new(),
+            ignore_case: false,
+            ignore_punctuation: false,
+        }
+    }
 }
 
 impl Measure {
+    /// Whether questions are asked for it.
+    pub fn asks_questions(self) -> bool {
+        matches!(self, Self::Accuracy | Self::ExactMatch)
+    }
+
     /// What is lower in a better arm.
     pub fn figure(self) -> &'static str {
         match self {
             Self::Sample | Self::Token => "held-out loss",
-            Self::Accuracy => "share of wrong answers",
+            Self::Accuracy | Self::ExactMatch => "share of wrong answers",
         }
     }
 
@@ -63,7 +101,7 @@ impl Measure {
     pub fn noun(self) -> &'static str {
         match self {
             Self::Sample | Self::Token => "loss",
-            Self::Accuracy => "share",
+            Self::Accuracy | Self::ExactMatch => "share",
         }
     }
 
@@ -71,7 +109,7 @@ impl Measure {
     pub fn unit(self) -> &'static str {
         match self {
             Self::Sample | Self::Token => "nats a token",
-            Self::Accuracy => "of the questions",
+            Self::Accuracy | Self::ExactMatch => "of the questions",
         }
     }
 
@@ -79,7 +117,7 @@ impl Measure {
     pub fn unit_of_difference(self) -> &'static str {
         match self {
             Self::Sample | Self::Token => "nats",
-            Self::Accuracy => "of the questions",
+            Self::Accuracy | Self::ExactMatch => "of the questions",
         }
     }
 
@@ -87,7 +125,7 @@ impl Measure {
     pub fn judges(self) -> &'static str {
         match self {
             Self::Sample | Self::Token => "held-out samples",
-            Self::Accuracy => "questions",
+            Self::Accuracy | Self::ExactMatch => "questions",
         }
     }
 }
@@ -98,6 +136,7 @@ impl Default for Design {
             baseline: "random".into(),
             pairs: Pairs::default(),
             measure: Measure::default(),
+            answering: None,
             confidence: 0.95,
             resamples: 10_000,
             tie: 0.01,
@@ -115,8 +154,10 @@ impl Design {
     /// What the verdicts read off held-out responses of these lengths.
     pub fn reading(&self, tokens: &[u32]) -> Reading {
         match self.measure {
-            Measure::Sample | Measure::Accuracy => Reading::by_sample(tokens.len()),
             Measure::Token => Reading::by_token(tokens),
+            Measure::Sample | Measure::Accuracy | Measure::ExactMatch => {
+                Reading::by_sample(tokens.len())
+            }
         }
     }
 

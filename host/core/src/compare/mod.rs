@@ -42,7 +42,7 @@ pub use cached_scorer::CachedScorer;
 pub use circumstances::Circumstances;
 pub use comparison::{Comparison, HeldOut, compare};
 pub use curves::{Band, Curves};
-pub use design::{Design, Measure, Pairs};
+pub use design::{Answering, Design, Measure, Pairs};
 pub use drive::drive;
 pub use estimate::{AcrossSeeds, Estimate, Evidence};
 pub use ledger::Ledger;

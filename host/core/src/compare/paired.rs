@@ -30,16 +30,16 @@ pub(super) fn pairs(design: &Design, arms: &[Group<'_>], tokens: &[u32]) -> Vec<
     let mut by_token = asked.estimates(&Reading::by_token(tokens)).into_iter();
     let mut on_length = on_length(&asked, tokens).into_iter();
     let weights: Vec<f64> = match design.measure {
-        Measure::Sample | Measure::Accuracy => vec![1.0; tokens.len()],
         Measure::Token => tokens.iter().map(|&count| f64::from(count)).collect(),
+        Measure::Sample | Measure::Accuracy | Measure::ExactMatch => vec![1.0; tokens.len()],
     };
     let mut pairs = Vec::new();
     for (number, question) in questions.iter().enumerate() {
         let (sample_weighted, token_weighted) =
             (by_sample.next().expect("one a question"), by_token.next().expect("one a question"));
         let primary = match design.measure {
-            Measure::Sample | Measure::Accuracy => sample_weighted.clone(),
             Measure::Token => token_weighted.clone(),
+            Measure::Sample | Measure::Accuracy | Measure::ExactMatch => sample_weighted.clone(),
         };
         let [bca_interval, percentile_interval] =
             resampled(&primary, &question.differences, &weights, bootstrap(design, number));

@@ -28,7 +28,7 @@ pub struct Plan {
     pub keep: Keep,
     /// How they are compared.
     pub design: Design,
-    /// The questions that they are judged by, where that is by accuracy.
+    /// The questions that they are judged by, where the measure asks some.
     pub questions: Option<PathBuf>,
     /// The configuration all arms share: a TOML text without `[compare]`, line for line as written.
     pub base: String,

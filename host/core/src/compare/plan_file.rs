@@ -6,6 +6,8 @@
 //! seeds = [1, 2, 3, 4, 5]
 //! ```
 
+mod questions;
+
 use super::arm::Arm;
 use super::design::{Design, Pairs};
 use super::plan::{ADDED, Plan};
@@ -14,10 +16,10 @@ use crate::nearest::nearest;
 use crate::{Error, Result};
 use serde::Deserialize;
 use serde::de::DeserializeOwned;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use toml::{Table, Value};
 
-const KEYS: [&str; 13] = [
+const KEYS: [&str; 17] = [
     "arms",
     "seeds",
     "baseline",
@@ -26,12 +28,17 @@ const KEYS: [&str; 13] = [
     "pairs",
     "measure",
     "questions",
+    "max_new_tokens",
+    "stop",
+    "ignore_case",
+    "ignore_punctuation",
     "pool",
     "confidence",
     "resamples",
     "tie",
     "resampling_seed",
 ];
+const MEASURES: &str = "\"sample\", \"token\", \"accuracy\" or \"exact_match\"";
 /// The seeds of a plan that names none.
 const SEEDS: [u64; 5] = [1, 2, 3, 4, 5];
 /// The share of the pool that each seed draws, where nobody says.
@@ -143,7 +150,7 @@ fn parse(text: &str, name: &str, settings: &[Setting]) -> Result<Plan> {
     let plan = Plan {
         arms,
         keep: take(&section, "keep", "\"models\" or \"records\"", &mut faults).unwrap_or_default(),
-        questions: questions(&section, &mut faults),
+        questions: questions::path(&section, &mut faults),
         design: design(&section, &mut faults),
         base: without_section(text, &table),
         name: name.to_owned(),
@@ -214,8 +221,8 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
     Design {
         baseline: take(section, "baseline", "an arm's name", faults).unwrap_or(usual.baseline),
         pairs: take(section, "pairs", "\"baseline\" or \"all\"", faults).unwrap_or(Pairs::Baseline),
-        measure: take(section, "measure", "\"sample\", \"token\" or \"accuracy\"", faults)
-            .unwrap_or(usual.measure),
+        measure: take(section, "measure", MEASURES, faults).unwrap_or(usual.measure),
+        answering: questions::answering(section, faults),
         confidence: take(section, "confidence", "a share such as 0.95", faults)
             .unwrap_or(usual.confidence),
         resamples: take(section, "resamples", "a whole number", faults).unwrap_or(usual.resamples),
@@ -223,25 +230,6 @@ fn design(section: &Table, faults: &mut Vec<String>) -> Design {
         resampling_seed: take(section, "resampling_seed", "a whole number", faults)
             .unwrap_or(usual.resampling_seed),
     }
-}
-
-/// The questions that accuracy is measured by: named with it, and only with it.
-fn questions(section: &Table, faults: &mut Vec<String>) -> Option<PathBuf> {
-    let found: Option<PathBuf> = take(section, "questions", "the path of a file", faults);
-    let by_accuracy = section.get("measure").and_then(Value::as_str) == Some("accuracy");
-    match (by_accuracy, &found) {
-        (true, None) => faults.push(
-            "compare.questions: expected the path of a file, found none\n\
-             hint: measure = \"accuracy\" asks questions with choices; configs/README.md shows their rows"
-                .into(),
-        ),
-        (false, Some(_)) => faults.push(
-            "compare.questions: expected none, since they are asked only where measure = \"accuracy\""
-                .into(),
-        ),
-        _ => {}
-    }
-    found
 }
 
 fn arms(section: &Table, seeds: &[u64], faults: &mut Vec<String>) -> Vec<Arm> {
@@ -438,15 +426,7 @@ epochs = 5
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"a\"]", "is never added");
         check_fault("[compare]\narms = [\"a\"]\nseeds = [1]\nconfidence = 95", "0.5 to below 1");
         check_fault("[compare]\narms = [\"a\"]\npool = 0", "above 0 and up to 1, found 0");
-        check_fault("[compare]\narms = [\"a\"]\nmeasure = 'x'", "\"token\" or \"accuracy\"");
-        check_fault(
-            "[compare]\narms = [\"a\"]\nmeasure = 'accuracy'",
-            "compare.questions: expected the",
-        );
-        check_fault(
-            "[compare]\narms = [\"a\"]\nquestions = 'q'",
-            "compare.questions: expected none",
-        );
+        check_fault("[compare]\narms = [\"a\"]\nmeasure = 'x'", "\"accuracy\" or \"exact_match\"");
         check_fault("[compare]\narms = [\"a\"]\nseeds = \"x\"", "expected a list of whole numbers");
         check_fault(
             "[compare]\narms = [\"a\"]\nseeds = [1]\nrefuse = [\"random\", \"full\"]\nbaseline = \"a\"",

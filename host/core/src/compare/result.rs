@@ -27,7 +27,7 @@ pub struct ArmResult {
 /// How a finished run was judged: `result.json` in its folder.
 #[derive(Debug, Clone, PartialEq, Default, Serialize, Deserialize)]
 pub struct Judged {
-    /// By held-out sample, the mean loss of its response's tokens, nats; where accuracy is measured, by
+    /// By held-out sample, the mean loss of its response's tokens, nats; where questions are asked, by
     /// question, 1 where the answer is wrong, else 0.
     pub held_out: Vec<f64>,
     /// By held-out sample, its response's tokens; 1 for a question.

@@ -24,7 +24,7 @@ pub(super) fn verdict(pair: &Pair, design: &Design, family: usize) -> Verdict {
 
 fn measured(pair: &Pair, design: &Design) -> String {
     let what = match design.measure {
-        Measure::Sample | Measure::Accuracy => design.measure.figure(),
+        Measure::Sample | Measure::Accuracy | Measure::ExactMatch => design.measure.figure(),
         Measure::Token => "held-out loss, every token counting the same,",
     };
     let direction = if pair.primary.difference < 0.0 { "lower" } else { "higher" };

@@ -79,7 +79,7 @@ impl Prompter {
         if room == 0 {
             return Err(Error::config(format!(
                 "answers of {max_new_tokens} tokens leave no room for a question in a window of {}\n\
-                 hint: lower --max-new-tokens",
+                 hint: lower --max-new-tokens, in a comparison compare.max_new_tokens",
                 self.window
             )));
         }

@@ -2,7 +2,7 @@
 //! so that a reader can judge it and another can do it again.
 
 use super::format::{count, p_value, percent, seconds, signed, signed_percent, significant};
-use crate::compare::{Arm, Circumstances, Comparison, Evidence, Measure, Pair, Pairs};
+use crate::compare::{Arm, Circumstances, Comparison, Design, Evidence, Measure, Pair, Pairs};
 
 /// The paragraph; none where it is not known what the comparison was made under.
 pub fn appendix(comparison: &Comparison) -> Option<String> {
@@ -78,16 +78,20 @@ fn judged(comparison: &Comparison, made: &Circumstances) -> String {
     let measure = match comparison.design.measure {
         Measure::Sample => "every sample counting the same",
         Measure::Token => "every token counting the same",
-        Measure::Accuracy => "every question counting the same",
+        Measure::Accuracy | Measure::ExactMatch => "every question counting the same",
     };
     let noun = comparison.design.measure.noun();
     let before = made.before.map_or_else(String::new, |loss| {
         format!(" Before training this {noun} was {}.", significant(loss, 4))
     });
-    if comparison.design.measure == Measure::Accuracy {
+    let wrong = match comparison.design.measure {
+        Measure::Sample | Measure::Token => None,
+        Measure::Accuracy => Some("whose likeliest choice was wrong".to_owned()),
+        Measure::ExactMatch => Some(wrong_in_words(&comparison.design)),
+    };
+    if let Some(wrong) = wrong {
         return format!(
-            "They were judged by the share of {} {} whose likeliest choice was wrong, {measure}, as was \
-             fixed beforehand.{before}",
+            "They were judged by the share of {} {} {wrong}, {measure}, as was fixed beforehand.{before}",
             count(comparison.held_out.samples),
             made.held_out,
         );
@@ -98,6 +102,21 @@ fn judged(comparison: &Comparison, made: &Circumstances) -> String {
         count(comparison.held_out.samples),
         count(comparison.held_out.tokens),
         made.held_out,
+    )
+}
+
+/// What a wrong answer in words is.
+fn wrong_in_words(design: &Design) -> String {
+    let how = design.answering.clone().unwrap_or_default();
+    let ignored = match (how.ignore_case, how.ignore_punctuation) {
+        (false, false) => "white space around it",
+        (true, false) => "case and white space around it",
+        (false, true) => "punctuation and white space around it",
+        (true, true) => "case, punctuation and white space around it",
+    };
+    format!(
+        "whose answer, decoded greedily to at most {} tokens, was none of the right ones, {ignored} aside",
+        how.max_new_tokens
     )
 }
 

@@ -182,6 +182,7 @@ fn judges(comparison: &Comparison) -> Fact {
     let held_out = &comparison.held_out;
     match comparison.design.measure {
         Measure::Accuracy => Fact::new("Questions", count(held_out.samples), "with choices"),
+        Measure::ExactMatch => Fact::new("Questions", count(held_out.samples), "answered in words"),
         Measure::Sample | Measure::Token => Fact::new(
             "Held-out samples",
             count(held_out.samples),

@@ -14,7 +14,7 @@ pub fn comparison_markdown(comparison: &Comparison) -> String {
     let mut out = String::from("# Comparison of selection strategies\n\n");
     let HeldOut { samples, tokens, .. } = comparison.held_out;
     let judged = match comparison.design.measure {
-        Measure::Accuracy => {
+        Measure::Accuracy | Measure::ExactMatch => {
             format!("by the share of wrong answers to {} questions", count(samples))
         }
         Measure::Sample | Measure::Token => format!(
@@ -89,7 +89,7 @@ fn arms_table(comparison: &Comparison) -> Table {
 fn differences_table(comparison: &Comparison) -> Table {
     let of_it = match comparison.design.measure {
         Measure::Sample | Measure::Token => "of the loss",
-        Measure::Accuracy => "of the share",
+        Measure::Accuracy | Measure::ExactMatch => "of the share",
     };
     let mut table = Table::new(&[
         "arm",

@@ -34,7 +34,8 @@ def host(folder, *arguments, settings=()):
     command += ["--model", DEMO / "model", "--data", DEMO / "instructions.json"]
     for setting in [*SMALL, *settings]:
         command += ["--set", setting]
-    done = subprocess.run(command, cwd=folder, env=environment, stderr=subprocess.PIPE, text=True)
+    said = {"stdout": subprocess.DEVNULL, "stderr": subprocess.PIPE}
+    done = subprocess.run(command, cwd=folder, env=environment, text=True, **said)
     if done.returncode != 0:
         raise AssertionError(done.stderr)
     return done.stderr
