@@ -4,6 +4,7 @@ use super::exchange;
 use super::request::Request;
 use super::wire::Wire;
 use crate::gradient::Losses;
+use crate::guard::guarded;
 use crate::learner::{TorchLearner, refuse_divergence};
 use iterit_core::learner::{Learner, Sequence, StepOptions, StepOutcome, Watch};
 use iterit_core::sdk::LogitStatistics;
@@ -124,7 +125,8 @@ fn taken(
             agreed => break agreed?,
         }
     };
-    exchange::gradients_to_owners(wire, own.trainable())?;
+    let summed = guarded(|| exchange::gradients_to_owners(wire, own.trainable()));
+    wire.kept(summed)?;
     let read = own.read(losses);
     let (Losses { means, loss }, norm) = wire.agree(doing, read)?;
     let mut sums = wire.sum(&[&[loss, norm * norm], &means[..]].concat())?;
@@ -133,7 +135,8 @@ fn taken(
     refuse_divergence(loss, grad_norm)?;
     let updated = own.update(grad_norm, options);
     wire.agree(doing, updated)?;
-    exchange::leaves_from_owners(wire, own.trainable())?;
+    let received = guarded(|| exchange::leaves_from_owners(wire, own.trainable()));
+    wire.kept(received)?;
     Ok(StepOutcome { losses, loss, grad_norm })
 }
 

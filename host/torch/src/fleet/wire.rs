@@ -172,8 +172,8 @@ impl Wire {
         self.kept(named)
     }
 
-    /// After a fault of the wire nobody can know what the others wait for.
-    fn kept<T>(&mut self, outcome: Result<T>) -> Result<T> {
+    /// The outcome of what all do at once; after a fault of it nobody can know what the others wait for.
+    pub(super) fn kept<T>(&mut self, outcome: Result<T>) -> Result<T> {
         outcome.inspect_err(|error| {
             self.lost.get_or_insert_with(|| format!("a rank was lost: {error}"));
         })
