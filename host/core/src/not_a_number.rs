@@ -92,8 +92,18 @@ enum Inside {
 }
 
 impl Words {
-    fn take(&mut self, text: &[u8], out: &mut Vec<u8>) {
-        for &byte in text {
+    fn take(&mut self, mut text: &[u8], out: &mut Vec<u8>) {
+        loop {
+            if self.inside == Inside::String {
+                // Nearly all of a data file, so it is handed on at once.
+                let is_end = |byte: &u8| matches!(byte, b'"' | b'\\');
+                let (whole, rest) =
+                    text.split_at(text.iter().position(is_end).unwrap_or(text.len()));
+                out.extend_from_slice(whole);
+                text = rest;
+            }
+            let Some((&byte, rest)) = text.split_first() else { return };
+            text = rest;
             match (&self.inside, byte) {
                 (Inside::Nothing, b'a'..=b'z' | b'A'..=b'Z' | b'-' | b'+') => {
                     self.word.push(byte);

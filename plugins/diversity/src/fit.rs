@@ -58,6 +58,9 @@ fn num_bare(terms: &NumberedTexts) -> usize {
 }
 
 fn is_mostly_unspaced(text: &str) -> bool {
+    if text.is_ascii() {
+        return false;
+    }
     let (mut letters, mut unspaced) = (0, 0);
     for character in text.chars().filter(|character| character.is_alphabetic()) {
         letters += 1;
