@@ -257,8 +257,9 @@ mod tests {
         let beside = Candidate { origin: Origin::Beside, ..ours.clone() };
         let by_another_name = ours.folder.join("../../torch/lib");
         let named_so = Candidate { folder: by_another_name, ..ours.clone() };
-        assert_eq!(together(vec![beside.clone()], Some(named_so)), [beside.clone()]);
-        assert_eq!(together(vec![beside.clone()], None), [beside.clone()]);
+        let alone = std::slice::from_ref(&beside);
+        assert_eq!(together(alone.to_vec(), Some(named_so)), alone);
+        assert_eq!(together(alone.to_vec(), None), alone);
         assert_eq!(together(vec![beside.clone()], Some(other.clone())), [beside, other]);
     }
 
