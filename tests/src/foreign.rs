@@ -33,8 +33,8 @@ pub fn build(manifest: &Path, profile: &str, wanted: &Path) -> PathBuf {
     assert!(output.status.success(), "{cargo:?} failed");
     let program = |it: &Value| it["executable"].as_str().map(PathBuf::from);
     let made = artifacts(&output.stdout);
-    let made = made.iter().filter_map(|it| dylib_of(it).or_else(|| program(it)));
-    let built = made.last().expect("a library or a program");
+    let mut made = made.iter().filter_map(|it| dylib_of(it).or_else(|| program(it)));
+    let built = made.next_back().expect("a library or a program");
     fs::copy(built, wanted).expect("copy what was built");
     wanted.to_owned()
 }
