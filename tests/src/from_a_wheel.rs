@@ -128,12 +128,12 @@ impl Installed {
     fn wheel(&self) -> PathBuf {
         // Built first, so that the profile's programs are there and stay as they are.
         let target = built().host.parent().expect("cargo's folder");
-        let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
+        let root = Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("the workspace");
         let profile = if cfg!(debug_assertions) { "dev" } else { "release" };
         let mut xtask = Command::new(target.join("xtask"));
         xtask.args(["wheel", "--profile", profile, "--out"]).arg(self.project.path("wheels"));
         // As cargo would start it.
-        xtask.env("CARGO_MANIFEST_DIR", root.join("tests/xtask")).current_dir(&root);
+        xtask.env("CARGO_MANIFEST_DIR", root.join("tests/xtask")).current_dir(root);
         let said = Outcome::of(&mut xtask).succeeded();
         let path = said.stdout.lines().last().expect("the wheel's path").to_owned();
         assert!(path.contains("iterit_host-") && path.ends_with(".whl"), "{said}");

@@ -56,6 +56,7 @@ mod evolution;
 
 mod statistics;
 mod families;
+mod real_families;
 mod report;
 mod compare;
 mod planted;
