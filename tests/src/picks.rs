@@ -124,7 +124,7 @@ fn pick_eligible(golden: &Value, texts: &[String], scores: &[f64]) -> (Vec<usize
 pub(crate) fn pick(texts: &[String], scores: &[f64], decay: f64, budget: usize) -> Picks {
     let mut words = NumberedTexts::default();
     words.push(texts, 2);
-    let mut rows = Rows(DecayedRows::new(Tfidf::fit(&words, 2), decay));
+    let mut rows = Rows(DecayedRows::new(Tfidf::fit(words, 2), decay));
     greedy::pick(
         Budget::Samples(budget),
         Ties::Input,

@@ -4,7 +4,7 @@
 use crate::golden;
 use iterit_plugin_diversity::analyzer::{Analyzer, Part};
 use iterit_plugin_diversity::texts::NumberedTexts;
-use iterit_plugin_diversity::tfidf::Tfidf;
+use iterit_plugin_diversity::tfidf::{Ngram, Tfidf};
 use iterit_plugin_diversity::words::is_word_character;
 use std::collections::HashMap;
 
@@ -56,23 +56,29 @@ fn check_matrix(golden: &serde_json::Value, texts: &str, analyzer: Analyzer) {
     for threads in [1, 3] {
         let mut numbered = NumberedTexts::new(analyzer);
         numbered.push(&texts, threads);
-        let matrix = Tfidf::fit(&numbered, threads);
+        let matrix = Tfidf::fit(numbered, threads);
         // Our columns stand in order of first occurrence, scikit-learn's in that of the alphabet.
-        let ours = names_by_first_occurrence(&texts, analyzer);
-        assert_eq!(sorted(ours.clone()), terms);
+        let ours = shared_names(&texts, analyzer);
         let column: HashMap<&str, usize> =
             terms.iter().enumerate().map(|(column, term)| (term.as_str(), column)).collect();
-        let column = |ours_at: usize| column[ours[ours_at].as_str()];
 
         let idf = golden::numbers(golden, "idf");
-        assert_eq!(matrix.num_columns(), idf.len());
-        for (at, &value) in matrix.idf().iter().enumerate() {
-            assert_close(value, idf[column(at)], &ours[at]);
+        assert_eq!(matrix.idf().len(), ours.len());
+        for (&value, name) in matrix.idf().iter().zip(&ours) {
+            assert_close(value, idf[column[name.as_str()]], name);
         }
         assert_eq!(matrix.num_rows(), texts.len());
         for (row, expected) in golden::array(golden, "rows").iter().enumerate() {
-            let mut found: Vec<(usize, f64)> =
-                matrix.row(row).map(|(at, weight)| (column(at), weight)).collect();
+            let mut found = Vec::new();
+            for (n, counts) in (1..).zip(matrix.counts(row)) {
+                for (ngram, count) in counts {
+                    let name = match ngram {
+                        Ngram::Shared(number) => ours[number as usize].clone(),
+                        Ngram::Alone(at) => name_at(&texts[row], analyzer, at as usize, n),
+                    };
+                    found.push((column[name.as_str()], matrix.weight(row, ngram, count)));
+                }
+            }
             found.sort_by_key(|entry| entry.0);
             let expected: Vec<(usize, f64)> = expected
                 .as_array()
@@ -97,21 +103,37 @@ fn assert_close(found: f64, expected: f64, what: &str) {
     assert!((found - expected).abs() <= 1e-12, "`{what}`: {found}, expected {expected}");
 }
 
-/// Every n-gram as a text: the terms by first occurrence, then the bigrams, then the trigrams.
-fn names_by_first_occurrence(texts: &[String], analyzer: Analyzer) -> Vec<String> {
-    let between = if analyzer == Analyzer::CharWb { "" } else { " " };
+/// As texts, by first occurrence: all terms, then the bigrams of several texts, then the trigrams.
+fn shared_names(texts: &[String], analyzer: Analyzer) -> Vec<String> {
     let mut names = Vec::new();
     for n in 1..=3 {
-        for text in texts {
-            for gram in runs(text, analyzer).iter().flat_map(|run| run.windows(n)) {
-                let name = gram.join(between);
-                if !names.contains(&name) {
-                    names.push(name);
-                }
+        let of_text = |text: &String| ngrams(&runs(text, analyzer), n, analyzer);
+        let ngrams: Vec<Vec<String>> = texts.iter().map(of_text).collect();
+        for name in ngrams.iter().flatten() {
+            let texts = ngrams.iter().filter(|ngrams| ngrams.contains(name)).count();
+            if (n == 1 || texts > 1) && !names.contains(name) {
+                names.push(name.clone());
             }
         }
     }
     names
+}
+
+fn ngrams(runs: &[Vec<String>], n: usize, analyzer: Analyzer) -> Vec<String> {
+    let between = if analyzer == Analyzer::CharWb { "" } else { " " };
+    runs.iter().flat_map(|run| run.windows(n)).map(|ngram| ngram.join(between)).collect()
+}
+
+/// The n-gram that starts at a term of a text.
+fn name_at(text: &str, analyzer: Analyzer, term: usize, n: usize) -> String {
+    let mut before = 0;
+    for run in runs(text, analyzer) {
+        if term < before + run.len() {
+            return ngrams(&[run[term - before..][..n].to_vec()], n, analyzer).remove(0);
+        }
+        before += run.len();
+    }
+    panic!("`{text}` has fewer than {term} terms");
 }
 
 fn runs(text: &str, analyzer: Analyzer) -> Vec<Vec<String>> {
@@ -132,7 +154,7 @@ fn row_sums_of_other_scripts() {
         for (analyzer, name) in [(Analyzer::Word, "word"), (Analyzer::CharWb, "char_wb")] {
             let mut numbered = NumberedTexts::new(analyzer);
             numbered.push(&texts, 2);
-            let matrix = Tfidf::fit(&numbered, 2);
+            let matrix = Tfidf::fit(numbered, 2);
             for (row, sum) in golden::numbers(golden, name).into_iter().enumerate() {
                 let found = matrix.row_sum(row, matrix.idf());
                 assert!((found - sum).abs() <= 1e-12 * sum.max(1.0), "{script}, {name}: {row}");
@@ -173,9 +195,4 @@ fn ends<'a>(words: impl Iterator<Item = &'a str>) -> Vec<usize> {
         place
     };
     words.map(end).collect()
-}
-
-fn sorted(mut names: Vec<String>) -> Vec<String> {
-    names.sort();
-    names
 }

@@ -7,22 +7,22 @@
 //! gain(i) = Σ_c tfidf(i, c) · weight(c)          pick(i): weight(c) ← decay · weight(c) for c in i
 //! ```
 
-use crate::tfidf::Tfidf;
+use crate::tfidf::{Ngram, Tfidf};
 
 /// TF-IDF rows whose entries fade as rows that share them are picked.
 #[derive(Debug, Default)]
 pub struct DecayedRows {
     matrix: Tfidf,
     decay: f64,
-    /// idf(c) · weight(c)
+    /// idf(c) · weight(c) of what texts share; nothing fades what a text has alone but its own pick.
     weighted_idf: Vec<f64>,
     picked: Vec<bool>,
 }
 
 impl DecayedRows {
     /// Nothing picked yet.
-    pub fn new(matrix: Tfidf, decay: f64) -> Self {
-        let (weighted_idf, picked) = (matrix.idf().to_vec(), vec![false; matrix.num_rows()]);
+    pub fn new(mut matrix: Tfidf, decay: f64) -> Self {
+        let (weighted_idf, picked) = (matrix.take_idf(), vec![false; matrix.num_rows()]);
         Self { matrix, decay, weighted_idf, picked }
     }
 
@@ -44,8 +44,10 @@ impl DecayedRows {
     /// Takes a row: it adds nothing more, and its n-grams add less elsewhere.
     pub fn pick(&mut self, row: usize) {
         self.picked[row] = true;
-        for run in self.matrix.columns(row).chunk_by(u32::eq) {
-            self.weighted_idf[run[0] as usize] *= self.decay;
+        for (ngram, _) in self.matrix.counts(row).into_iter().flatten() {
+            if let Ngram::Shared(column) = ngram {
+                self.weighted_idf[column as usize] *= self.decay;
+            }
         }
     }
 }
@@ -58,7 +60,7 @@ mod tests {
     fn rows(texts: &[&str], decay: f64) -> DecayedRows {
         let mut terms = NumberedTexts::default();
         terms.push(&texts.iter().map(ToString::to_string).collect::<Vec<_>>(), 1);
-        DecayedRows::new(Tfidf::fit(&terms, 1), decay)
+        DecayedRows::new(Tfidf::fit(terms, 1), decay)
     }
 
     #[test]

@@ -73,6 +73,8 @@ impl Plugin for Diversity {
 impl DiversityScorer for Diversity {
     fn begin(&mut self, host: &Host<'_>, candidates: &[SampleId]) -> Result<()> {
         self.threads = host.threads();
+        // Those of the epoch before would lie beside the new ones.
+        self.rows = DecayedRows::default();
         let (mut texts, mut fit) = (NumberedTexts::new(self.options.analyzer), Fit::default());
         for ids in candidates.chunks(TEXTS_AT_ONCE) {
             host.check_cancelled()?;
@@ -88,7 +90,7 @@ impl DiversityScorer for Diversity {
             host.warn(warning);
             self.is_told = true;
         }
-        self.rows = DecayedRows::new(Tfidf::fit(&texts, self.threads), self.options.decay);
+        self.rows = DecayedRows::new(Tfidf::fit(texts, self.threads), self.options.decay);
         host.check_cancelled()
     }
 

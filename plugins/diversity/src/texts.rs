@@ -63,6 +63,11 @@ impl NumberedTexts {
         between(&self.ends)
     }
 
+    /// The terms of all texts, and where each ends in them; what told terms apart is forgotten.
+    pub(crate) fn into_terms_and_ends(self) -> (Vec<u32>, Vec<usize>) {
+        (self.terms, self.ends)
+    }
+
     /// Where each run lies in [`terms`](Self::terms): a text, or a word of it where terms are
     /// characters.
     pub fn runs(&self) -> impl ExactSizeIterator<Item = Range<usize>> {

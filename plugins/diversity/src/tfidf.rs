@@ -8,32 +8,51 @@
 //! weight(i, c) = tf(i, c) · idf(c) / ‖tf(i, ·) · idf(·)‖₂
 //! ```
 
-use crate::ngrams::{NONE, number_ngrams};
+use crate::ngrams::{Codes, code_places, first_places};
 use crate::parallel::{for_pieces_mut, map_pieces};
 use crate::texts::NumberedTexts;
+use std::ops::Range;
 
-/// The matrix: one row a text, one column a distinct n-gram.
+pub use crate::ngrams::Ngram;
+
+/// The matrix: one row a text, one column an n-gram that texts share.
 ///
-/// Columns are numbered by first occurrence: all terms, then all bigrams, then all trigrams.
+/// Columns are numbered by first occurrence: all terms, then the bigrams, then the trigrams of more than one
+/// text. Terms have columns wherever they occur.
 #[derive(Debug, Default)]
 pub struct Tfidf {
-    /// The columns of all rows, each row sorted. A column stands in a row as often as the n-gram
-    /// occurs in the text, so counts take no memory of their own and cannot overflow.
-    columns: Vec<u32>,
-    /// Where in `columns` each row ends.
+    /// The codes of all terms, of all bigrams and of all trigrams, at the places of the texts, sorted within
+    /// each text. A code stands there as often as the n-gram occurs, so counts take no memory of their own
+    /// and cannot overflow.
+    codes: [Vec<u32>; 3],
+    /// Where in each of them a text ends.
     ends: Vec<usize>,
+    reader: Codes,
     /// idf of each column.
     idf: Vec<f64>,
+    /// idf of what one text alone holds.
+    alone_idf: f64,
     /// ‖tf · idf‖₂ of each row; 0 for a text without a term.
     norms: Vec<f64>,
 }
 
 impl Tfidf {
     /// Fits and transforms the texts. Linear in their terms but for sorting each row.
-    pub fn fit(texts: &NumberedTexts, threads: usize) -> Self {
-        let (columns, ends, num_columns) = count_ngrams(texts, threads);
-        let mut matrix = Self { columns, ends, idf: Vec::new(), norms: Vec::new() };
-        matrix.idf = matrix.inverse_document_frequencies(num_columns);
+    pub fn fit(texts: NumberedTexts, threads: usize) -> Self {
+        let num_terms = u32::try_from(texts.num_distinct()).expect("fewer than 2^32 terms");
+        let mut bigrams = first_places(&texts, texts.terms(), 2, threads);
+        let mut trigrams = first_places(&texts, &bigrams, 3, threads);
+        let first_trigram = code_places(&mut bigrams, &texts, num_terms);
+        let num_columns = code_places(&mut trigrams, &texts, first_trigram);
+        let (terms, ends) = texts.into_terms_and_ends();
+
+        let mut codes = [terms, bigrams, trigrams];
+        codes.iter_mut().for_each(|codes| sort_rows(codes, &ends, threads));
+        let alone_idf = inverse_document_frequency(ends.len(), 1);
+        let reader = Codes { num_columns };
+        let mut matrix =
+            Self { codes, ends, reader, idf: Vec::new(), alone_idf, norms: Vec::new() };
+        matrix.idf = matrix.inverse_document_frequencies();
         let rows: Vec<usize> = (0..matrix.num_rows()).collect();
         let norms = map_pieces(&rows, threads, |rows| {
             rows.iter().map(|&row| matrix.norm(row)).collect::<Vec<f64>>()
@@ -47,45 +66,71 @@ impl Tfidf {
         self.ends.len()
     }
 
-    /// How many distinct n-grams there are.
-    pub fn num_columns(&self) -> usize {
-        self.idf.len()
-    }
-
     /// The idf of each column.
     pub fn idf(&self) -> &[f64] {
         &self.idf
     }
 
-    /// The columns of one row, sorted; a column stands there as often as its n-gram occurs.
-    pub fn columns(&self, row: usize) -> &[u32] {
-        let start = if row == 0 { 0 } else { self.ends[row - 1] };
-        &self.columns[start..self.ends[row]]
-    }
-
-    /// The non-zero weights of one row: column and weight, by ascending column.
-    pub fn row(&self, row: usize) -> impl Iterator<Item = (usize, f64)> {
-        self.columns(row).chunk_by(u32::eq).map(move |run| {
-            let column = run[0] as usize;
-            (column, run.len() as f64 * self.idf[column] / self.norms[row])
+    /// Every n-gram of one row with the number of its occurrences: terms, bigrams, trigrams.
+    pub fn counts(&self, row: usize) -> [impl Iterator<Item = (Ngram, usize)>; 3] {
+        self.codes_of(row).map(|codes| {
+            let runs = codes.chunk_by(u32::eq);
+            runs.filter_map(|run| Some((self.reader.read(run[0])?, run.len())))
         })
     }
 
-    /// The sum of one row with other values in place of idf: Σ_c tf(row, c) · values(c) / norm(row).
-    /// A row without a term sums to 0.
-    pub fn row_sum(&self, row: usize, values: &[f64]) -> f64 {
-        let columns = self.columns(row);
-        if columns.is_empty() {
-            return 0.0;
-        }
-        columns.iter().map(|&column| values[column as usize]).sum::<f64>() / self.norms[row]
+    /// The weight of an n-gram that a row holds so many times.
+    pub fn weight(&self, row: usize, ngram: Ngram, count: usize) -> f64 {
+        count as f64 * self.idf_of(ngram) / self.norms[row]
     }
 
-    fn inverse_document_frequencies(&self, num_columns: usize) -> Vec<f64> {
-        let mut document_frequency = vec![0_u32; num_columns];
+    /// The sum of one row with other values in place of its columns' idf:
+    /// Σ_c tf(row, c) · values(c) / norm(row). A row without a term sums to 0.
+    pub fn row_sum(&self, row: usize, values: &[f64]) -> f64 {
+        if self.norms[row] == 0.0 {
+            return 0.0;
+        }
+        let (mut sum, mut alone) = (0.0, 0_u32);
+        for &code in self.codes_of(row).into_iter().flatten() {
+            match self.reader.read(code) {
+                Some(Ngram::Shared(column)) => sum += values[column as usize],
+                Some(Ngram::Alone(_)) => alone += 1,
+                None => {}
+            }
+        }
+        (sum + f64::from(alone) * self.alone_idf) / self.norms[row]
+    }
+
+    /// The idf of all columns, for whoever changes it; nothing but [`row_sum`](Self::row_sum) and
+    /// [`counts`](Self::counts) may be asked afterwards.
+    pub(crate) fn take_idf(&mut self) -> Vec<f64> {
+        std::mem::take(&mut self.idf)
+    }
+
+    fn codes_of(&self, row: usize) -> [&[u32]; 3] {
+        let place = self.place(row);
+        self.codes.each_ref().map(|codes| &codes[place.clone()])
+    }
+
+    fn place(&self, row: usize) -> Range<usize> {
+        let start = if row == 0 { 0 } else { self.ends[row - 1] };
+        start..self.ends[row]
+    }
+
+    fn idf_of(&self, ngram: Ngram) -> f64 {
+        match ngram {
+            Ngram::Shared(column) => self.idf[column as usize],
+            Ngram::Alone(_) => self.alone_idf,
+        }
+    }
+
+    fn inverse_document_frequencies(&self) -> Vec<f64> {
+        let mut document_frequency = vec![0_u32; self.reader.num_columns as usize];
         for row in 0..self.num_rows() {
-            for run in self.columns(row).chunk_by(u32::eq) {
-                document_frequency[run[0] as usize] += 1;
+            for (ngram, _) in self.counts(row).into_iter().flatten() {
+                if let Ngram::Shared(column) = ngram {
+                    document_frequency[column as usize] += 1;
+                }
             }
         }
         document_frequency
@@ -95,8 +140,8 @@ impl Tfidf {
     }
 
     fn norm(&self, row: usize) -> f64 {
-        let squares = self.columns(row).chunk_by(u32::eq).map(|run| {
-            let weight = run.len() as f64 * self.idf[run[0] as usize];
+        let squares = self.counts(row).into_iter().flatten().map(|(ngram, count)| {
+            let weight = count as f64 * self.idf_of(ngram);
             weight * weight
         });
         squares.sum::<f64>().sqrt()
@@ -107,27 +152,9 @@ fn inverse_document_frequency(num_texts: usize, document_frequency: u32) -> f64 
     ((1.0 + num_texts as f64) / (1.0 + f64::from(document_frequency))).ln() + 1.0
 }
 
-/// The sorted columns of all rows, where each row ends, and how many columns there are.
-fn count_ngrams(texts: &NumberedTexts, threads: usize) -> (Vec<u32>, Vec<usize>, usize) {
-    let terms = texts.terms();
-    let first_bigram = u32::try_from(texts.num_distinct()).expect("fewer than 2^32 terms");
-    let (bigrams, first_trigram) = number_ngrams(texts, terms, 2, first_bigram, threads);
-    let (trigrams, num_columns) = number_ngrams(texts, &bigrams, 3, first_trigram, threads);
-
-    let (mut columns, mut ends) = (Vec::with_capacity(3 * terms.len()), Vec::new());
-    for text in texts.texts() {
-        for numbers in [terms, &bigrams, &trigrams] {
-            columns.extend(numbers[text.clone()].iter().filter(|&&number| number != NONE));
-        }
-        ends.push(columns.len());
-    }
-    sort_rows(&mut columns, &ends, threads);
-    (columns, ends, num_columns as usize)
-}
-
-fn sort_rows(columns: &mut [u32], ends: &[usize], threads: usize) {
+fn sort_rows(codes: &mut [u32], ends: &[usize], threads: usize) {
     let mut rows = Vec::with_capacity(ends.len());
-    let (mut rest, mut start) = (columns, 0);
+    let (mut rest, mut start) = (codes, 0);
     for &end in ends {
         let (row, after) = rest.split_at_mut(end - start);
         rows.push(row);
