@@ -34,7 +34,7 @@ fn shown(row: Value) -> String {
     let dataset = load(&json!([row])).expect("a row");
     let template = ChatTemplate::new("tools", TOOLS).expect("a template");
     let conversation = &dataset.rows[0].conversation;
-    let (messages, tools) = (&conversation.messages, conversation.tools.as_ref());
+    let (messages, tools) = (&conversation.messages, conversation.tools.as_deref());
     template
         .render_messages(messages, tools, Ending::Closed, &SpecialTokens::default())
         .expect("a text")

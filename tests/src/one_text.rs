@@ -269,7 +269,7 @@ fn what_a_template_does_not_show_is_counted() {
     let folder = characters();
     let mut conversation = asked("Hi", "Yes.");
     conversation.messages[1].set("reasoning_content", "Hm.".into());
-    conversation.tools = Some(serde_json::json!([{"name": "f"}]));
+    conversation.tools = Some(Box::new(serde_json::json!([{"name": "f"}])));
     let unshown = |template: &str| {
         encoder(folder.path(), template, EncoderOptions::default()).unshown(&conversation)
     };

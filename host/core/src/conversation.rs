@@ -1,21 +1,12 @@
 //! A conversation as its row has it: whole messages, with whatever fields they bring, and the tools
 //! that may be called. What a template shows of it is not known here.
 
-use iterit_sdk::{Role, Turn};
-use serde::{Deserialize, Serialize};
-use serde_json::{Map, Value, json};
+mod message;
 
-/// One message: a map with `role`, mostly `content`, and whatever else the row gives it, in the
-/// row's order, as a chat template reads it.
-///
-/// ```
-/// use iterit_core::conversation::Message;
-/// let message = Message::new("assistant", "Hello.");
-/// assert_eq!((message.role(), message.text().as_str()), ("assistant", "Hello."));
-/// ```
-#[derive(Debug, Clone, PartialEq, Serialize)]
-#[serde(transparent)]
-pub struct Message(Map<String, Value>);
+pub use message::Message;
+
+use serde::{Deserialize, Serialize};
+use serde_json::Value;
 
 /// What is asked, and the response to learn as the last message.
 #[derive(Debug, Clone, PartialEq)]
@@ -23,7 +14,7 @@ pub struct Conversation {
     /// Every message up to the response; not empty.
     pub messages: Vec<Message>,
     /// The row's `tools`, a list.
-    pub tools: Option<Value>,
+    pub tools: Option<Box<Value>>,
     /// Whose the system turn is.
     pub system: SystemTurn,
     /// What the instruction is about, where the row keeps it apart; the last prompt ends with it.
@@ -55,140 +46,12 @@ pub enum Turns {
     All,
 }
 
-impl Message {
-    /// A message of a role that says a text.
-    pub fn new(role: &str, content: impl Into<String>) -> Self {
-        let fields = [("role", role.to_owned()), ("content", content.into())];
-        Self(fields.into_iter().map(|(name, text)| (name.to_owned(), text.into())).collect())
-    }
-
-    /// From fields among which `role` is a text; content, where there is some, a text, a list of
-    /// text parts, or null.
-    pub(crate) fn from_fields(fields: Map<String, Value>) -> Self {
-        debug_assert!(fields.get("role").is_some_and(Value::is_string), "{fields:?}");
-        Self(fields)
-    }
-
-    /// Who speaks.
-    pub fn role(&self) -> &str {
-        self.0.get("role").and_then(Value::as_str).unwrap_or_default()
-    }
-
-    /// Whether the model speaks.
-    pub fn is_assistant(&self) -> bool {
-        self.role() == "assistant"
-    }
-
-    /// The text of the content; that of several parts is joined, and of none it is empty.
-    pub fn text(&self) -> String {
-        match self.0.get("content") {
-            Some(Value::String(text)) => text.clone(),
-            Some(Value::Array(parts)) => {
-                parts.iter().filter_map(|part| part["text"].as_str()).collect()
-            }
-            _ => String::new(),
-        }
-    }
-
-    /// Whether the content is a list of parts.
-    pub fn has_parts(&self) -> bool {
-        self.0.get("content").is_some_and(Value::is_array)
-    }
-
-    /// Whether the content is null, as that of a message which calls tools may be.
-    pub fn says_null(&self) -> bool {
-        self.0.get("content").is_some_and(Value::is_null)
-    }
-
-    /// The same message, saying nothing where it says null.
-    #[must_use]
-    pub fn silent(&self) -> Self {
-        if self.says_null() { self.saying("") } else { self.clone() }
-    }
-
-    /// A field.
-    pub fn get(&self, name: &str) -> Option<&Value> {
-        self.0.get(name)
-    }
-
-    /// The names of its fields.
-    pub fn fields(&self) -> impl Iterator<Item = &str> {
-        self.0.keys().map(String::as_str)
-    }
-
-    /// Whether the row lets it be trained on: none of `weight: 0`, `train: false`, `loss: false`.
-    pub fn is_trained(&self) -> bool {
-        let is_off = |name: &str| match self.0.get(name) {
-            Some(Value::Bool(mark)) => !mark,
-            Some(Value::Number(mark)) => mark.as_f64() == Some(0.0),
-            _ => false,
-        };
-        !["weight", "train", "loss"].into_iter().any(is_off)
-    }
-
-    /// What there is to learn, as the row has it: the thought, the text, the calls of tools as JSON.
-    pub fn target(&self) -> String {
-        let thought = self.0.get("reasoning_content").and_then(Value::as_str).unwrap_or_default();
-        let calls = self
-            .0
-            .get("tool_calls")
-            .filter(|calls| calls.as_array().is_some_and(|it| !it.is_empty()));
-        let calls = calls.map(Value::to_string).unwrap_or_default();
-        [thought, &self.text(), &calls].concat()
-    }
-
-    /// The same message with another content.
-    #[must_use]
-    pub fn saying(&self, content: impl Into<String>) -> Self {
-        let mut fields = self.0.clone();
-        fields.insert("content".into(), Value::String(content.into()));
-        Self(fields)
-    }
-
-    /// Sets a field.
-    pub fn set(&mut self, name: &str, value: Value) {
-        self.0.insert(name.to_owned(), value);
-    }
-
-    /// Takes a field away.
-    pub fn remove(&mut self, name: &str) {
-        self.0.shift_remove(name);
-    }
-
-    /// Adds text behind the content.
-    pub fn append(&mut self, more: &str) {
-        match self.0.get_mut("content") {
-            Some(Value::Array(parts)) => parts.push(json!({"type": "text", "text": more})),
-            Some(Value::String(text)) => text.push_str(more),
-            _ => {
-                self.0.insert("content".into(), more.into());
-            }
-        }
-    }
-
-    /// Role and text alone, as plugins know a turn.
-    pub fn turn(&self) -> Turn {
-        let role = match self.role() {
-            "system" => Role::System,
-            "user" => Role::User,
-            "assistant" => Role::Assistant,
-            other => Role::Other(other.to_owned()),
-        };
-        Turn::new(role, self.text())
-    }
-}
-
-impl From<&Turn> for Message {
-    fn from(turn: &Turn) -> Self {
-        Self::new(turn.role.name(), turn.content.clone())
-    }
-}
-
 impl Conversation {
     /// A prompt and the response to it.
     pub fn new(prompt: impl IntoIterator<Item = Message>, response: Message) -> Self {
         let mut messages: Vec<Message> = prompt.into_iter().collect();
         let has_system = messages.first().is_some_and(|first| first.role() == "system");
+        messages.reserve_exact(1);
         messages.push(response);
         let system = if has_system { SystemTurn::Given } else { SystemTurn::Absent };
         Self { messages, tools: None, system, about: None }
@@ -259,7 +122,10 @@ impl Conversation {
         let message = Message::new("system", text);
         match self.messages.first_mut() {
             Some(first) if first.role() == "system" => *first = message,
-            _ => self.messages.insert(0, message),
+            _ => {
+                self.messages.reserve_exact(1);
+                self.messages.insert(0, message);
+            }
         }
         self.system = whose;
     }
@@ -284,20 +150,10 @@ impl Conversation {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use serde_json::json;
 
     fn message(fields: Value) -> Message {
         Message::from_fields(fields.as_object().unwrap().clone())
-    }
-
-    #[test]
-    fn text_of_every_kind_of_content() {
-        for (content, text) in [
-            (json!("a"), "a"),
-            (json!([{"type": "text", "text": "a"}, {"type": "text", "text": "b"}]), "ab"),
-            (Value::Null, ""),
-        ] {
-            assert_eq!(message(json!({"role": "user", "content": content})).text(), text);
-        }
     }
 
     #[test]
@@ -315,16 +171,5 @@ mod tests {
             Conversation::new([say("a"), marked, Message::new("user", "c")], say("d"));
         assert_eq!(conversation.trained(Turns::All), [0, 3]);
         assert_eq!(conversation.trained(Turns::Last), [3]);
-    }
-
-    #[test]
-    fn a_target_is_all_there_is_to_learn() {
-        let calls = json!([{"function": {"name": "f", "arguments": {}}}]);
-        let target = message(json!({
-            "role": "assistant", "content": "b", "reasoning_content": "a", "tool_calls": calls,
-        }))
-        .target();
-        assert_eq!(target, format!("ab{calls}"));
-        assert_eq!(Message::new("assistant", "b").target(), "b");
     }
 }

@@ -152,7 +152,7 @@ pub struct ScoreLine {
     pub scored_at: u32,
     /// On the first line of a file alone: how samples became texts.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    pub texts: Option<TextRecord>,
+    pub texts: Option<Box<TextRecord>>,
     /// By scorer, the numbers its value was made from.
     #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
     pub parts: BTreeMap<String, BTreeMap<String, Option<f64>>>,

@@ -372,20 +372,32 @@ pub fn read_json<T: DeserializeOwned>(path: &Path) -> Result<T> {
 
 /// Reads one JSON value a line; a missing file has none.
 pub fn read_json_lines<T: DeserializeOwned>(path: &Path) -> Result<Vec<T>> {
+    let mut rows = Vec::new();
+    each_json_line(path, |_, row| {
+        rows.push(row);
+        Ok(())
+    })?;
+    Ok(rows)
+}
+
+/// Reads one JSON value a line and hands each on, with the number of its line; a missing file has none.
+pub fn each_json_line<T: DeserializeOwned>(
+    path: &Path,
+    mut take: impl FnMut(usize, T) -> Result<()>,
+) -> Result<()> {
     if !path.exists() {
-        return Ok(Vec::new());
+        return Ok(());
     }
     let file = File::open(path).map_err(Error::io("read", path))?;
-    let mut rows = Vec::new();
     for (number, line) in BufReader::new(file).lines().enumerate() {
         let line = line.map_err(Error::io("read", path))?;
         let mut deserializer = serde_json::Deserializer::from_str(&line);
         let row = serde_path_to_error::deserialize(&mut deserializer).map_err(|error| {
             Error::file(path, format!("line {}: {}", number + 1, fault(&error)))
         })?;
-        rows.push(row);
+        take(number + 1, row)?;
     }
-    Ok(rows)
+    Ok(())
 }
 
 fn json_fault(path: &Path, error: &serde_path_to_error::Error<serde_json::Error>) -> Error {

@@ -44,7 +44,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     table.update(0, &ids, &scored);
     let mut lines = table.at(0).to_vec();
     if let Some(first) = lines.first_mut() {
-        first.texts = lender.text_record();
+        first.texts = lender.text_record().map(Box::new);
     }
     match &config.output.path {
         Some(path) => whole_file::write_json_lines(path, lines),

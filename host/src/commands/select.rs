@@ -11,7 +11,7 @@ use iterit_core::models::Models;
 use iterit_core::observer::Observer;
 use iterit_core::record::{ScoreLine, Selection, TextRecord};
 use iterit_core::run::{History, Lender, pick};
-use iterit_core::run_directory::read_json_lines;
+use iterit_core::run_directory::each_json_line;
 use iterit_core::score_table::ScoreTable;
 use iterit_core::sdk::{LogLevel, PluginKind};
 use iterit_core::services::pickable;
@@ -26,7 +26,7 @@ struct Row {
     score: Option<f64>,
     eligible: bool,
     #[serde(default)]
-    texts: Option<TextRecord>,
+    texts: Option<Box<TextRecord>>,
 }
 
 pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
@@ -128,10 +128,9 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
     if !path.is_file() {
         return Err(Error::config(format!("--scores `{}` is no file", path.display())));
     }
-    let rows: Vec<Row> = read_json_lines(path)?;
     let mut lines: Vec<Option<ScoreLine>> = vec![None; num_samples as usize];
-    for (number, row) in rows.into_iter().enumerate() {
-        let fault = |message: String| Error::file(path, format!("line {}: {message}", number + 1));
+    each_json_line(path, |number, row: Row| {
+        let fault = |message: String| Error::file(path, format!("line {number}: {message}"));
         let Some(place) = lines.get_mut(row.id as usize) else {
             return Err(fault(format!(
                 "`id` is {}, but the data has {num_samples} samples",
@@ -152,7 +151,8 @@ fn read_scores(path: &Path, num_samples: u64) -> Result<Vec<ScoreLine>> {
             texts: row.texts,
             parts: Default::default(),
         });
-    }
+        Ok(())
+    })?;
     let missing: Vec<usize> = (0..lines.len()).filter(|&id| lines[id].is_none()).take(6).collect();
     if let Some(first) = missing.first() {
         return Err(Error::file(

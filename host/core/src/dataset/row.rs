@@ -63,7 +63,7 @@ pub(super) fn row(fields: Map<String, Value>, format: DataFormat) -> Result<Row,
         return Err(faults.join("; "));
     };
     let mut conversation = Conversation::new(prompt.to_vec(), response.clone());
-    conversation.tools = tools;
+    conversation.tools = tools.map(Box::new);
     if !about.is_empty() {
         conversation.put_about(about);
     }

@@ -27,9 +27,10 @@ impl Run<'_> {
         seconds.picking = clock.elapsed().as_secs_f64();
 
         let mut scores = self.state.table.lines_for(self.state.epoch);
-        let first = scores
-            .first()
-            .map(|line| ScoreLine { texts: self.inputs.lender.text_record(), ..(*line).clone() });
+        let first = scores.first().map(|line| ScoreLine {
+            texts: self.inputs.lender.text_record().map(Box::new),
+            ..(*line).clone()
+        });
         if let Some(first) = &first {
             scores[0] = first;
         }

@@ -279,7 +279,7 @@ impl Encoder {
         else {
             return false;
         };
-        let (messages, tools) = (&conversation.messages, conversation.tools.as_ref());
+        let (messages, tools) = (&conversation.messages, conversation.tools.as_deref());
         let special = self.tokenizer.special();
         let marked = self.template.render_marked(messages, tools, Ending::Closed, special);
         marked.is_ok_and(|marked| {

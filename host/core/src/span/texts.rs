@@ -128,7 +128,7 @@ impl Renderer<'_> {
         messages: &[Message],
         ending: Ending,
     ) -> Result<String> {
-        self.template.render_messages(messages, conversation.tools.as_ref(), ending, self.special)
+        self.template.render_messages(messages, conversation.tools.as_deref(), ending, self.special)
     }
 }
 
