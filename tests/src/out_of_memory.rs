@@ -1,5 +1,5 @@
-//! A run at limits of a device's memory, from nothing to what it takes without one: it ends right, with less at a
-//! time, or in one line that says so. On the pretended GPU, which refuses what its limit has no room for.
+//! A run at limits of a device's memory, from nothing to twice what it takes without one: it ends right, with less at
+//! a time, or in one line that says so. On the pretended GPU, which refuses what its limit has no room for.
 
 use crate::phantom::{self, Report};
 use crate::support::{Outcome, Project, data};
@@ -17,8 +17,11 @@ const AT_ONCE: usize = 2;
 /// How far losses may be from those without a limit: they are added up in other micro-batches.
 const TOLERANCE: f64 = 1e-5;
 
-const SMALLER_STEPS: &str = "the device was out of memory: micro-batches have at most ";
-const SMALLER_QUESTIONS: &str = "tokens are asked about at a time from here on";
+/// Said where less is run at a time from the start, by what the run was told to need.
+const SMALLER_STEPS: &str = " tokens, not 16,384: a step needs up to ";
+const SMALLER_QUESTIONS: &str = " tokens, not 32,768: one needs up to ";
+/// Said after a step or a question that did not fit.
+const TOO_LATE: &str = "the device was out of memory: ";
 
 /// How a run ended.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -40,7 +43,8 @@ fn at_every_limit_a_run_ends_right_or_in_one_line() {
     let peak = Report::read(&project, "report.json").number("/peak_bytes/cuda:0");
     let expected = losses(&project, "free");
 
-    let limits: Vec<u64> = (1..=LIMITS).map(|part| peak * part / LIMITS).collect();
+    // Less is taken at a time where the largest step that there could be, and an eighth more, would not fit.
+    let limits: Vec<u64> = (1..=LIMITS).map(|part| 2 * peak * part / LIMITS).collect();
     let end = |limit: &u64| end_at(&project, *limit, &expected);
     let ends: Vec<End> = limits
         .chunks(AT_ONCE)
@@ -53,12 +57,12 @@ fn at_every_limit_a_run_ends_right_or_in_one_line() {
         })
         .collect();
 
-    eprintln!("{peak} bytes without a limit; at each twentieth of it: {ends:?}");
+    eprintln!("{peak} bytes without a limit; at each tenth of it: {ends:?}");
     // What fits ends right, at every limit above it too.
     let fits = ends.iter().position(|end| *end != End::Refused).expect("some end right");
     assert!(ends[fits..].iter().all(|end| *end != End::Refused), "{ends:?}");
     let smaller = ends.iter().filter(|end| **end == End::Smaller).count();
-    assert!(fits >= 2 && smaller >= 4, "{ends:?}");
+    assert!(fits >= 1 && smaller >= 4, "{ends:?}");
     assert_eq!(ends.last(), Some(&End::Alike));
 }
 
@@ -113,5 +117,8 @@ fn end_at(project: &Project, limit: u64, expected: &[(u64, f64)]) -> End {
         assert!(off < TOLERANCE, "{limit} bytes, sample {id}: {loss}, without a limit {expected}");
     }
     let said = |words: &str| outcome.stderr.matches(words).count();
-    if said(SMALLER_STEPS) + said(SMALLER_QUESTIONS) > 0 { End::Smaller } else { End::Alike }
+    match said(SMALLER_STEPS) + said(SMALLER_QUESTIONS) + said(TOO_LATE) {
+        0 => End::Alike,
+        _ => End::Smaller,
+    }
 }

@@ -3,7 +3,7 @@
 
 pub use crate::sequence::{Scored, Sequence};
 
-use crate::memory::MemoryNeed;
+use crate::memory::{Fit, MemoryNeed};
 use crate::{Error, Result};
 use iterit_sdk::{Embedding, LogitStatistics, Matrix};
 use serde::{Deserialize, Serialize};
@@ -134,6 +134,12 @@ pub trait Learner: Send {
     /// The memory that a step of these samples needs, and questions about so many tokens; nothing where nobody
     /// can say.
     fn memory(&self, _step: &[&[Sequence]], _asked: usize) -> Option<MemoryNeed> {
+        None
+    }
+
+    /// Chooses how much is run at a time so that such a step, and such questions, fit into what is free now but
+    /// for `kept` bytes; nothing where nobody can say.
+    fn fit(&mut self, _step: &[&[Sequence]], _asked: usize, _kept: u64) -> Option<Fit> {
         None
     }
 

@@ -5,6 +5,7 @@
 
 use crate::corpus::Corpus;
 use crate::learner::{Learner, Sequence};
+use crate::memory::{Fit, MemoryNeed};
 use crate::observer::Observer;
 use crate::record::TextRecord;
 use iterit_sdk::{
@@ -151,6 +152,38 @@ impl Models {
     /// Asks the model being trained something that leaves it as it is.
     pub fn ask<T>(&self, work: impl FnOnce(&mut dyn Learner) -> T) -> T {
         work(lock(&self.current).learner.as_mut())
+    }
+
+    /// The memory that a step of so many samples needs, the longest there are, and questions about all; nothing
+    /// where the trained model cannot say.
+    pub fn memory(&self, corpus: &Corpus, batch: usize) -> Option<MemoryNeed> {
+        let need = |learner: &dyn Learner, corpus: &Corpus, batch| {
+            learner.memory(&corpus.longest_trained(batch), corpus.training_tokens())
+        };
+        let own = self.ask(|learner| need(learner, corpus, batch))?;
+        let of_proxy = self
+            .proxy
+            .as_ref()
+            .and_then(|Proxy { answers, corpus }| need(lock(answers).learner.as_ref(), corpus, 1));
+        Some(match of_proxy {
+            Some(of_proxy) => own.beside(&of_proxy),
+            None => own,
+        })
+    }
+
+    /// Has each model choose how much it runs at a time, for steps of so many samples and questions about all;
+    /// what was chosen, the trained model's first.
+    pub fn fit(&self, corpus: &Corpus, batch: usize) -> Vec<Fit> {
+        let longest = corpus.longest_trained(batch);
+        let asked = corpus.training_tokens();
+        let (fit, kept) = self.ask(|learner| {
+            let kept = learner.memory(&longest, asked).map_or(0, |need| need.optimizer);
+            (learner.fit(&longest, asked, 0), kept)
+        });
+        let of_proxy = self.proxy.as_ref().and_then(|Proxy { answers, corpus }| {
+            lock(answers).learner.fit(&[], corpus.training_tokens(), kept)
+        });
+        [fit, of_proxy].into_iter().flatten().collect()
     }
 
     /// Tells what the models have to say of how they work.

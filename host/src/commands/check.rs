@@ -56,7 +56,8 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         look_at_texts(lender, diversity, config.selection.ties)?;
     }
     let facts = models.ask(|learner| learner.facts());
-    let memory = needs::of_longest_step(&models, &corpus, config.train.batch);
+    needs::fit(&models, &corpus, config.train.batch, &screen);
+    let memory = models.memory(&corpus, config.train.batch);
     report.refuse_no_op()?;
     if args.json {
         let figures = Figures {
@@ -65,7 +66,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
             template: corpus.encoder().map_or("", |encoder| encoder.template().name()),
             samples_an_epoch: budget(config.selection.ratio, corpus.num_samples())?,
             model: facts,
-            memory,
+            memory: memory.map(|need| Memory { peak: need.peak(), need }),
         };
         let figures = serde_json::to_string_pretty(&figures).expect("figures are JSON");
         anstream::println!("{figures}");
@@ -98,7 +99,15 @@ struct Figures<'a> {
     template: &'a str,
     samples_an_epoch: u64,
     model: ModelFacts,
-    memory: Option<MemoryNeed>,
+    memory: Option<Memory>,
+}
+
+/// What is needed, and the most of it at one time.
+#[derive(Serialize)]
+struct Memory {
+    #[serde(flatten)]
+    need: MemoryNeed,
+    peak: u64,
 }
 
 /// Lets a diversity scorer look at the first texts and picks none: it may have something to say of

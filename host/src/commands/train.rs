@@ -3,7 +3,7 @@
 use crate::cli::Train;
 use crate::observers::Observed;
 use crate::progress::Screen;
-use crate::training::{Origin, Training, announce, warn_of_texts};
+use crate::training::{Origin, Training, announce, needs, warn_of_texts};
 use crate::wiring::{self, Choosers, Company, Texts};
 use iterit_core::config::{Config, Setting, budget};
 use iterit_core::run::{Inputs, Lender};
@@ -73,6 +73,7 @@ fn train(
     let mut training = Training::prepare(config, inputs, plugins, origin)?;
     training.begin_or_resume()?;
     warn_of_texts(&corpus, screen);
+    needs::fit(&models, &corpus, config.train.batch, screen);
     announce(&training)?;
     let name = directory.root().file_name().unwrap_or_default().to_string_lossy();
     observer.attend(&training.beginning(&name), || {

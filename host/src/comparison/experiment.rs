@@ -295,6 +295,7 @@ impl<'a> Experiment<'a> {
         };
         let mut training = Training::prepare(&config, inputs, plugins, origin)?;
         training.begin_or_resume()?;
+        training::needs::fit_quietly(&models, corpus, config.train.batch, observer);
         let name = format!("{}/seed-{}", run.arm.name, run.seed);
         observer.attend(&training.beginning(&name), || {
             training.train()?;

@@ -85,7 +85,7 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         duration(estimate.training_seconds()),
     ));
     let batch = run.options.train.batch;
-    if let Some(need) = needs::of_longest_step(lender.models, lender.corpus, batch) {
+    if let Some(need) = lender.models.memory(lender.corpus, batch) {
         say(format!("memory: {}", needs::told(&need)));
     }
     Ok(())

@@ -129,7 +129,13 @@ impl Trainer<'_> {
         let (sequences, _) = flat(samples);
         let micro_batches = self.own_micro_batches(&sequences);
         let rows = |it: &MicroBatch| it.members.iter().map(|&it| sequences[it].scored.len()).sum();
+        let all = sequences.iter().filter(|it| !it.scored.is_empty()).map(|it| it.input().len());
+        let all: usize = all.sum();
         Cut {
+            most_tokens: match self.limit(all) {
+                Limit::Tokens(most) => most.min(all),
+                Limit::Sequences(_) => 0,
+            },
             tokens: micro_batches.iter().map(|it| it.tokens).max().unwrap_or(0),
             rows: micro_batches.iter().map(rows).max().unwrap_or(0),
             count: micro_batches.len(),
@@ -203,13 +209,7 @@ impl Trainer<'_> {
         let trained: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let tokens = trained.iter().map(|&index| sequences[index].input().len()).sum::<usize>();
-        let limit = match self.micro_batch {
-            Limit::Tokens(most) if self.lanes * self.share.size > 1 => {
-                let share = tokens.div_ceil(self.lanes * self.share.size).min(most / self.lanes);
-                Limit::Tokens(share.max(FEWEST_TOKENS))
-            }
-            limit => limit,
-        };
+        let limit = self.limit(tokens);
         let all = trained.iter().map(|&index| sequences[index].tokens.len());
         let mut micro_batches = Vec::new();
         for (reach, group) in self.positions.groups(all) {
@@ -226,6 +226,17 @@ impl Trainer<'_> {
         micro_batches
     }
 
+    /// Of micro-batches in a step of so many tokens.
+    fn limit(&self, tokens: usize) -> Limit {
+        match self.micro_batch {
+            Limit::Tokens(most) if self.lanes * self.share.size > 1 => {
+                let share = tokens.div_ceil(self.lanes * self.share.size).min(most / self.lanes);
+                Limit::Tokens(share.max(FEWEST_TOKENS))
+            }
+            limit => limit,
+        }
+    }
+
     /// How many run at the same time: all threads as far as there are micro-batches for them, if there is
     /// room for as many of the largest, else one.
     fn lanes_for(&self, micro_batches: &[MicroBatch]) -> usize {
@@ -239,6 +250,8 @@ impl Trainer<'_> {
 pub(crate) struct Cut {
     /// Of the largest micro-batch, padding included.
     pub(crate) tokens: usize,
+    /// What the largest of another step as long as this one may have, where tokens are what limits it.
+    pub(crate) most_tokens: usize,
     /// The most that carry loss in one.
     pub(crate) rows: usize,
     pub(crate) count: usize,

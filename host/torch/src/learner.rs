@@ -25,12 +25,12 @@ use crate::parameters::Weights;
 use crate::share::Share;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::trainable::Trainable;
-use crate::{checkpoint, models, parameters, processor, shim, side_by_side, weights};
+use crate::{checkpoint, models, parameters, processor, room, shim, side_by_side, weights};
 use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
 };
-use iterit_core::memory::MemoryNeed;
+use iterit_core::memory::{Fit, MemoryNeed};
 use iterit_core::sdk::{Embedding, LogitStatistics, Matrix};
 use iterit_core::{Error, Result, model_folder, whole_file};
 use serde_json::json;
@@ -79,6 +79,10 @@ pub struct TorchLearner {
     positions: Positions,
     /// How much is run at a time.
     fitting: Fitting,
+    /// Bytes of main memory that the process had before its weights came.
+    before: u64,
+    /// Those that the weights took when they came; what stays in its file is not among them.
+    taken: u64,
     /// What its folder has beyond it, for the export.
     extra: Extra,
     remarks: Vec<String>,
@@ -102,6 +106,7 @@ impl TorchLearner {
     /// Names what is wrong with the files, all missing, unexpected and misshapen tensors at once; an
     /// architecture that is not supported; a device that is not there.
     pub fn load(folder: &Path, options: LearnerOptions) -> Result<Self> {
+        let before = room::resident();
         let path = folder.join("config.json");
         let mut config = Config::read(&path)?;
         let mut shape = models::shape(&config).map_err(|fault| Error::file(&path, fault))?;
@@ -135,7 +140,9 @@ impl TorchLearner {
         })?;
         let learner = Self::new(config, shape, options, device, (weights, packed));
         let folder = std::fs::canonicalize(folder).map_err(Error::io("find", folder))?;
-        Ok(Self { extra, remarks, body, folder: Some(folder), ..learner })
+        let taken = room::resident().anonymous.saturating_sub(before.anonymous);
+        let (before, folder) = (before.all, Some(folder));
+        Ok(Self { extra, remarks, body, before, taken, folder, ..learner })
     }
 
     /// A model of this configuration before any training; the same for the same seed.
@@ -186,6 +193,8 @@ impl TorchLearner {
             optimizer: None,
             positions,
             fitting,
+            before: 0,
+            taken: 0,
             extra: Extra::default(),
             remarks: Vec::new(),
         }
@@ -387,6 +396,11 @@ impl Learner for TorchLearner {
 
     fn memory(&self, step: &[&[Sequence]], asked: usize) -> Option<MemoryNeed> {
         Some(self.needs(step, asked))
+    }
+
+    fn fit(&mut self, step: &[&[Sequence]], asked: usize, kept: u64) -> Option<Fit> {
+        let free = room::free(self.device)?.saturating_sub(kept);
+        Some(self.fit_into(free, step, asked))
     }
 
     fn remarks(&self) -> &[String] {

@@ -6,6 +6,7 @@
 
 mod guard;
 mod shim;
+mod room;
 mod kernels;
 mod side_by_side;
 

@@ -181,6 +181,12 @@ impl Model<'_> {
         load.lanes.max(1) * (load.tokens * widest + self.logits(load)) + self.unpacked() // bytes
     }
 
+    /// What questions keep of so many tokens that they all begin with, beside what [`scoring`](Self::scoring) says.
+    pub(crate) fn beginning(&self, tokens: u64) -> u64 {
+        let layers = self.layers(&Load { tokens, length: tokens, ..Load::default() });
+        tokens * layers.iter().map(|layer| layer.remembered).sum::<u64>() // bytes
+    }
+
     /// Twice in 32 bits: themselves and what is made of them. // [n, V]
     fn logits(&self, load: &Load) -> u64 {
         load.rows.min(load.rows_at_once) * self.shape.vocab_size as u64 * 2 * FLOAT // bytes

@@ -75,6 +75,13 @@ fn pays(count: usize, shared: usize, inherited: usize) -> bool {
     shared >= inherited + SHORTEST && count * (shared - inherited) > shared + GROUP_COST
 }
 
+/// How many tokens all of these begin with, where those are worth running apart; 0 of one alone.
+pub(crate) fn common(beginnings: &[&[u32]]) -> usize {
+    let [first, others @ ..] = beginnings else { return 0 };
+    let shared = others.iter().map(|other| common_length(first, other)).min().unwrap_or(0);
+    if shared < SHORTEST { 0 } else { shared }
+}
+
 fn common_length(a: &[u32], b: &[u32]) -> usize {
     a.iter().zip(b).take_while(|(a, b)| a == b).count()
 }

@@ -193,6 +193,11 @@ impl Corpus {
         ids.into_iter().take(count).map(|id| self.encoded(id).training.as_slice()).collect()
     }
 
+    /// How many tokens all training texts have together.
+    pub fn training_tokens(&self) -> usize {
+        (0..self.num_samples()).map(|id| self.encoded(id).training_tokens()).sum()
+    }
+
     /// The tokens of the responses alone.
     ///
     /// # Errors

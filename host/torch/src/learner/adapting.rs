@@ -26,6 +26,8 @@ impl TorchLearner {
             remarks: self.remarks.clone(),
             body: self.body.clone(),
             folder: self.folder.clone(),
+            before: self.before,
+            taken: self.taken,
             ..Self::new(config, shape, options, self.device, weights)
         }
     }

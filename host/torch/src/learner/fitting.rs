@@ -69,6 +69,31 @@ impl Fitting {
         true
     }
 
+    /// Tokens of a micro-batch, where they are what limits it.
+    pub(super) fn trained_tokens(&self) -> Option<usize> {
+        match self.training {
+            Limit::Tokens(most) => Some(most),
+            Limit::Sequences(_) => None,
+        }
+    }
+
+    /// A quarter less in micro-batches of steps that have so many tokens, the longest sequence so many; whether there
+    /// can be less, and the limit is ours to choose.
+    pub(super) fn plan_on_less(&mut self, all: usize, longest: usize) -> bool {
+        let Limit::Tokens(most) = self.training else { return false };
+        let most = most.min(all);
+        let is_less = most > longest.max(1);
+        if is_less {
+            self.training = Limit::Tokens((most * 3 / 4).max(longest));
+        }
+        is_less
+    }
+
+    /// What has become less up to now is known, and no news.
+    pub(super) fn settle(&mut self) {
+        self.told = (self.asking, self.training);
+    }
+
     /// What has become less since this was asked last.
     pub(super) fn news(&mut self) -> Vec<String> {
         let (asked, trained) = self.told;
@@ -123,12 +148,25 @@ mod tests {
     }
 
     #[test]
+    fn a_step_is_planned_on_less_until_its_longest_sequence_stands_alone() {
+        let mut fitting = Fitting::new(&LearnerOptions::default(), Device::Cpu);
+        let mut limits = Vec::new();
+        while fitting.plan_on_less(340, 100) {
+            limits.extend(fitting.trained_tokens());
+        }
+        assert_eq!(limits, [255, 191, 143, 107, 100]);
+        fitting.settle();
+        assert_eq!(fitting.news(), Vec::<String>::new(), "it was no surprise");
+    }
+
+    #[test]
     fn what_was_asked_for_is_not_made_less() {
         let micro_batch = MicroBatch::Samples(NonZeroUsize::new(4).unwrap());
         let options = LearnerOptions { micro_batch, ..LearnerOptions::default() };
         let samples = samples(&[5, 5]);
         let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
         assert!(!Fitting::new(&options, Device::Cpu).train_on_less(&samples));
+        assert!(!Fitting::new(&options, Device::Cpu).plan_on_less(10, 5));
     }
 
     #[test]

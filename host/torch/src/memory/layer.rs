@@ -19,6 +19,8 @@ pub(super) struct Layer {
     pub(super) back: u64,
     /// What is there together where nothing is kept.
     pub(super) forward: u64,
+    /// Remembered of a token that stands before every row.
+    pub(super) remembered: u64,
 }
 
 /// A layer of these matrices, for sequences of at most `length` tokens.
@@ -51,6 +53,13 @@ pub(super) fn kept(
             + feed_forward(model, &shape.feed_forward.shape),
         back: 2 * inner * compute,
         forward: (3 * hidden + (4 * inner).max(2 * widths)) * compute,
+        remembered: match &shape.mixer.shape {
+            MixerShape::Attention(attention) => {
+                2 * (attention.num_key_value_heads * attention.head_dim) as u64 * compute
+            }
+            // All that its first matrices give is no less.
+            _ => widths * compute,
+        },
     }
 }
 
