@@ -11,6 +11,7 @@ mod leave;
 mod planner;
 mod price;
 mod shared_scores;
+mod devices;
 
 mod experiment;
 

@@ -80,21 +80,37 @@ fn gradients_that_are_left_over() {
 
 #[test]
 fn a_run_by_default_on_committed_data() {
-    check_committed("default", &[], 1e-4, "cpu");
+    check_committed("default", &[], 1e-4, &["--device", "cpu"]);
 }
 
 #[test]
 fn a_run_by_default_on_cuda() {
-    check_committed("default", &[], 1e-4, "cuda");
+    check_committed("default", &[], 1e-4, &["--device", "cuda"]);
+}
+
+/// The order of sums is another, and nothing else.
+#[test]
+fn a_run_by_default_by_two_ranks() {
+    let [alone, together] = ["1", "2"]
+        .map(|ranks| check_committed("default", &[], 1e-4, &["--device", "cpu", "--ranks", ranks]));
+    let [alone, together] = [&alone, &together].map(losses);
+    for (found, expected) in together.iter().zip(&alone) {
+        let (loss, expected) = (number(&found["loss"]), number(&expected["loss"]));
+        assert!(
+            (loss - expected).abs() < 1e-5 * expected,
+            "{found}, one rank's loss is {expected}"
+        );
+    }
 }
 
 #[test]
 fn a_run_as_published_on_committed_data() {
-    check_committed("published", &AS_PUBLISHED, BFLOAT16, "cpu");
+    check_committed("published", &AS_PUBLISHED, BFLOAT16, &["--device", "cpu"]);
 }
 
-/// A run on the demo against `tests/golden/loop.py`'s, scores to a relative `tolerance`; CUDA is the pretended one.
-fn check_committed(case: &str, settings: &[&str], tolerance: f64, device: &str) {
+/// A run on the demo against `tests/golden/loop.py`'s, scores to a relative `tolerance`, with some flags; CUDA is the
+/// pretended one.
+fn check_committed(case: &str, settings: &[&str], tolerance: f64, flags: &[&str]) -> Project {
     let golden = golden::committed("loop.json");
     let demo = std::fs::read(data("demo/instructions.json")).expect("the demo");
     let demo: Vec<Value> = serde_json::from_slice(&demo).expect("JSON");
@@ -103,7 +119,8 @@ fn check_committed(case: &str, settings: &[&str], tolerance: f64, device: &str) 
     project.write("data.json", Value::from_iter(chosen).to_string());
     let mut host = project.host();
     phantom::lend(&mut host);
-    host.args(["--plugins", "ifd,diversity", "--ratio", "16", "--device", device, "--out", "run"])
+    host.args(["--plugins", "ifd,diversity", "--ratio", "16", "--out", "run"])
+        .args(flags)
         .args(["--data", "data.json", "--model"])
         .arg(data("demo/model"));
     let shared =
@@ -119,6 +136,7 @@ fn check_committed(case: &str, settings: &[&str], tolerance: f64, device: &str) 
     }
     check_losses(&project, &expected["micro_batches"]);
     check_changes(&project.path("run/model/model.safetensors"), &expected["changes"]);
+    project
 }
 
 /// How each tensor changed in training, at a few places, against the norm of its change.
@@ -215,10 +233,13 @@ fn check_selection(project: &Project, expected: &Value, epoch: usize) {
     assert_eq!(selection["selected"], expected["selected_ids"], "epoch {epoch}: picked");
 }
 
+/// Of every sample trained on, in the order of training.
+fn losses(project: &Project) -> Vec<Value> {
+    (0..3).flat_map(|epoch| rows(project, &format!("run/epochs/{epoch}/losses.jsonl"))).collect()
+}
+
 fn check_losses(project: &Project, expected: &Value) {
-    let lines: Vec<Value> = (0..3)
-        .flat_map(|epoch| rows(project, &format!("run/epochs/{epoch}/losses.jsonl")))
-        .collect();
+    let lines = losses(project);
     assert_eq!(lines.len(), array(expected).len());
     for (line, expected) in lines.iter().zip(array(expected)) {
         assert_eq!(line["id"], expected["id"], "the order within an epoch");

@@ -59,6 +59,7 @@ mod families;
 mod real_families;
 mod report;
 mod compare;
+mod devices;
 mod planted;
 mod shared_scores;
 mod site;

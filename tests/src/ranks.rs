@@ -199,6 +199,25 @@ fn a_rank_that_is_killed_is_named_and_the_run_resumes_to_the_same_bytes() {
 }
 
 #[test]
+fn a_checkpoint_with_half_of_a_ranks_moments_is_refused_once_by_the_file() {
+    let project = Project::new();
+    let mut run = begun(&project, 2, "cut");
+    run.kill().expect("a kill");
+    run.wait().expect("it is gone");
+    let files = project.files();
+    let name = files.iter().rfind(|it| it.ends_with("optimizer-00001.safetensors"));
+    let name = name.expect("the second rank's moments");
+    let bytes = std::fs::read(project.path(name)).expect("moments");
+    project.write(name, &bytes[..bytes.len() / 2]);
+    for count in [1, 2, 3] {
+        let resumed = Outcome::of(train(&project, count, "cut").arg("--resume"));
+        let said = format!("{name}`: truncated: the file has {} bytes", bytes.len() / 2);
+        let resumed = resumed.failed(1, &[&said]);
+        assert_eq!(resumed.stderr.matches("error").count(), 1, "{resumed}");
+    }
+}
+
+#[test]
 fn a_rank_that_is_stopped_is_named_within_the_limit() {
     let project = Project::new();
     let run = begun(&project, 2, "cut");

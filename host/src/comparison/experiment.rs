@@ -1,6 +1,7 @@
 //! What the runs of a comparison share, and one run of it.
 
 use super::arms::{self, CheckedArm, Faults, named};
+use super::devices::{Devices, Taken};
 use super::inputs::inputs;
 use super::price::{self, Predicted};
 use super::questions::Questions;
@@ -8,7 +9,7 @@ use super::shared_scores::SharedScores;
 use crate::observers::Observed;
 use crate::progress::{Board, Screen, count, duration};
 use crate::training::{self, Origin, Training};
-use crate::wiring::{self, SharedBase, Texts};
+use crate::wiring::{self, Texts};
 use iterit_core::compare::{ArmResult, Judged, Keep, Ledger, Plan, Run, Scoring, drive};
 use iterit_core::config::{Config, FinalModel, budget};
 use iterit_core::corpus::{Corpus, TextReport};
@@ -40,8 +41,7 @@ pub(crate) struct Experiment<'a> {
     /// sha256 of every file, by its path.
     sha256: BTreeMap<String, String>,
     environment: Environment,
-    /// Where arms train adapters.
-    base: SharedBase,
+    devices: Devices,
     jobs: NonZeroUsize,
     threads: usize,
     /// By arm, what a run is predicted to take.
@@ -78,8 +78,8 @@ impl<'a> Experiment<'a> {
             contents: wiring::contents(&parts, &sha256, &corpus),
             sha256,
             environment: wiring::environment(1, threads, &device)?,
+            devices: Devices::new(config.model.device, jobs),
             config,
-            base: SharedBase::default(),
             arms,
             corpus,
             held_out,
@@ -176,11 +176,12 @@ impl<'a> Experiment<'a> {
             count(self.held_out.num_samples()),
         ));
         screen.line(&format!(
-            "{} arms, {} runs, {} at a time on {} threads each: about {}",
+            "{} arms, {} runs, {} at a time on {} threads each{}: about {}",
             self.plan.arms.len(),
             runs.len(),
             self.jobs,
             self.threads,
+            self.devices.shown().map_or(String::new(), |all| format!(", {all}")),
             duration(seconds / self.jobs.get() as f64)
         ));
         if let Some(hint) = price::hint(&self.arms, &self.predicted) {
@@ -223,7 +224,7 @@ impl<'a> Experiment<'a> {
         drive(self.plan, ledger, self.jobs, |run| {
             let place = pending.iter().position(|other| *other == run).expect("it is pending");
             let lane = board.begin(place, format!("{}, seed {}", run.arm.name, run.seed));
-            let judged = self.run_one(run, ledger, &shared, &lane)?;
+            let judged = self.run_one(run, &self.devices.take(), ledger, &shared, &lane)?;
             lane.end(self.plan.design.measure.figure(), mean(&judged.held_out));
             Ok(judged)
         })
@@ -248,10 +249,24 @@ impl<'a> Experiment<'a> {
         ledger.store_before(&Judged::new(&lines, Scoring::default()))
     }
 
+    /// What a run is asked of and trains. That it lies on this device is no part of what the run is.
+    fn models_on(
+        &self,
+        device: &Taken<'_>,
+        config: &Config,
+        corpus: &Corpus,
+        observer: &dyn Observer,
+    ) -> Result<Models> {
+        let mut config = config.clone();
+        config.model.device = device.choice();
+        wiring::models_over(device.base(), &config, corpus, self.threads, observer)
+    }
+
     /// One run, from the same weights as every other, in a folder of its own.
     fn run_one(
         &self,
         run: Run<'_>,
+        device: &Taken<'_>,
         ledger: &Ledger,
         shared: &SharedScores,
         observer: &dyn Observer,
@@ -266,7 +281,7 @@ impl<'a> Experiment<'a> {
             let cost = ledger.result(dear)?.cost();
             config.selection.ratio = price::ratio(&cost, corpus, config.train.epochs);
         }
-        let models = wiring::models_over(&self.base, &config, corpus, self.threads, observer)?;
+        let models = self.models_on(device, &config, corpus, observer)?;
         let choosers = self.arms[self.place(run)].choosers.clone();
         let parts = wiring::parts(&config, &choosers, &self.sha256)?;
         let contents = wiring::contents(&parts, &self.sha256, &self.corpus);
@@ -291,7 +306,10 @@ impl<'a> Experiment<'a> {
             plugins: records,
             identity,
             sha256: self.sha256.clone(),
-            environment: self.environment.clone(),
+            environment: Environment {
+                device: models.ask(|learner| learner.facts()).device,
+                ..self.environment.clone()
+            },
         };
         let mut training = Training::prepare(&config, inputs, plugins, origin)?;
         training.begin_or_resume()?;

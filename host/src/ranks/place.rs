@@ -57,13 +57,31 @@ impl Variables<'_> {
     }
 
     fn needed(&self, name: &str, beside: &str) -> Result<usize> {
-        self.number(name)?.ok_or_else(|| {
-            Error::config(format!(
-                "the variable {beside} is set and {name} is not\n\
-                 hint: a launcher sets both; for a single process unset {beside}"
-            ))
-        })
+        there(self.number(name)?, name, beside)
     }
+
+    /// The store's; 0 is none, since nobody could know which one it became.
+    fn port(&self) -> Result<Option<u16>> {
+        let Some(number) = self.number(PORT)? else { return Ok(None) };
+        match u16::try_from(number) {
+            Ok(port @ 1..) => Ok(Some(port)),
+            _ => Err(Error::config(format!(
+                "the variable {PORT} is {number}: expected a port, from 1 to {}",
+                u16::MAX
+            ))),
+        }
+    }
+}
+
+const PORT: &str = "MASTER_PORT";
+
+fn there<T>(found: Option<T>, name: &str, beside: &str) -> Result<T> {
+    found.ok_or_else(|| {
+        Error::config(format!(
+            "the variable {beside} is set and {name} is not\n\
+             hint: a launcher sets both; for a single process unset {beside}"
+        ))
+    })
 }
 
 fn by_torchrun(variables: &Variables<'_>) -> Result<Launched> {
@@ -73,10 +91,7 @@ fn by_torchrun(variables: &Variables<'_>) -> Result<Launched> {
         return Ok(Launched { place, local_rank: 0, on_this_machine: 1, by: "torchrun" });
     }
     let rank = variables.needed("RANK", "WORLD_SIZE")?;
-    let port = variables.needed("MASTER_PORT", "WORLD_SIZE")?;
-    let port = u16::try_from(port).map_err(|_| {
-        Error::config(format!("the variable MASTER_PORT is {port}: expected a port"))
-    })?;
+    let port = there(variables.port()?, PORT, "WORLD_SIZE")?;
     let agent_hosts = variables.get("TORCHELASTIC_USE_AGENT_STORE").is_some_and(|it| it == "True");
     let place = Place {
         rank,
@@ -96,21 +111,19 @@ fn by_torchrun(variables: &Variables<'_>) -> Result<Launched> {
 /// Rank 0 hosts the store on the step's first machine, at a port that follows from the job's number, so that no two
 /// jobs on a machine take the same unless their numbers are that many apart.
 fn by_slurm(variables: &Variables<'_>) -> Result<Launched> {
-    const PORTS: (usize, usize) = (20_000, 10_000);
+    const PORTS: (u16, u16) = (20_000, 10_000);
     let beside = "SLURM_STEP_NUM_TASKS";
     let size = variables.needed(beside, "SLURM_PROCID")?;
     let rank = variables.needed("SLURM_PROCID", beside)?;
     let job = variables.number("SLURM_JOB_ID")?.unwrap_or(0);
-    let port = match variables.number("MASTER_PORT")? {
-        Some(port) => port,
-        None => PORTS.0 + job % PORTS.1,
-    };
+    let of_job = || PORTS.0 + (job % usize::from(PORTS.1)) as u16;
+    let port = variables.port()?.unwrap_or_else(of_job);
     let nodes = variables.get("SLURM_STEP_NODELIST").unwrap_or_default();
     let place = Place {
         rank,
         size,
         address: variables.get("MASTER_ADDR").unwrap_or_else(|| first_node(&nodes)),
-        port: u16::try_from(port).unwrap_or(0),
+        port,
         hosts: rank == 0,
     };
     let tasks_per_node = variables.get("SLURM_STEP_TASKS_PER_NODE").unwrap_or_default();
@@ -199,6 +212,8 @@ mod tests {
             ("SLURM_STEP_TASKS_PER_NODE", "2(x3)"),
         ];
         check(&slurm, "srun: 0 of 6 at gpu07:23456 hosts, 0 of 2");
+        let named = [&slurm[..], &[("MASTER_PORT", "65535")]].concat();
+        check(&named, "srun: 0 of 6 at gpu07:65535 hosts, 0 of 2");
     }
 
     #[test]
@@ -207,6 +222,17 @@ mod tests {
         check(&[("WORLD_SIZE", "two")], "the variable WORLD_SIZE is `two`: expected a number");
         let wrong = [("WORLD_SIZE", "2"), ("RANK", "2"), ("MASTER_PORT", "1")];
         check(&wrong, "torchrun's variables say rank 2 of 2");
+        let torchrun = [("WORLD_SIZE", "2"), ("RANK", "0")];
+        let slurm = [("SLURM_STEP_NUM_TASKS", "2"), ("SLURM_PROCID", "0")];
+        for launcher in [torchrun, slurm] {
+            for port in ["65536", "0"] {
+                let variables = [&launcher[..], &[("MASTER_PORT", port)]].concat();
+                let said =
+                    format!("the variable MASTER_PORT is {port}: expected a port, from 1 to 65535");
+                check(&variables, &said);
+            }
+        }
+        check(&torchrun, "the variable WORLD_SIZE is set and MASTER_PORT is not");
     }
 
     #[test]

@@ -8,6 +8,7 @@ use crate::cuda_library::{self, Candidate, Origin};
 use crate::{driver, shim};
 use iterit_core::config::DeviceChoice;
 use iterit_core::{Error, Result};
+use std::num::NonZeroUsize;
 use std::sync::OnceLock;
 use tch::{Cuda, Device};
 
@@ -36,6 +37,22 @@ pub fn device_of_rank(choice: DeviceChoice, local_rank: usize) -> DeviceChoice {
             DeviceChoice::Cuda(local_rank)
         }
         DeviceChoice::Auto => DeviceChoice::Cpu,
+    }
+}
+
+/// The devices that so many runs side by side may have: GPUs from the one that was chosen on, as many as there are;
+/// else the one that was chosen.
+pub fn devices_from(choice: DeviceChoice, most: NonZeroUsize) -> Vec<DeviceChoice> {
+    let first = match choice {
+        DeviceChoice::Cuda(first) => Some(first),
+        DeviceChoice::Auto if gpu_is_meant() => Some(0),
+        DeviceChoice::Auto | DeviceChoice::Cpu => None,
+    };
+    // Where there is none, whoever opens the device says why.
+    let count = first.and_then(|first| count_cuda().ok()?.checked_sub(first)).unwrap_or(0);
+    match (first, count.min(most.get())) {
+        (Some(first), several @ 2..) => (first..first + several).map(DeviceChoice::Cuda).collect(),
+        _ => vec![choice],
     }
 }
 

@@ -203,10 +203,7 @@ impl Learner for Fleet {
         let mut wire = lock(&self.wire);
         let request = Request::Save(folder.to_owned());
         wire.0.ask(self.model, &request)?;
-        let saved = self.own.save(folder);
-        let saved = wire.0.agree(&request.doing(), saved);
-        wire.0.answered()?;
-        saved
+        part::save(&mut wire.0, &self.own, folder, &request.doing())
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {

@@ -66,7 +66,7 @@ mod testing;
 
 pub use config::Config;
 pub use cuda_library::CUDA_LIBRARIES_VARIABLE;
-pub use device::{device_of_rank, unused_gpu};
+pub use device::{device_of_rank, devices_from, unused_gpu};
 pub use doctor::{diagnose, libtorch_build};
 pub use fleet::{Announcer, Card, Fleet, Place, Rendezvous, serve};
 pub use gradient::Activations;

@@ -15,6 +15,7 @@ use crate::models::shape::{DecoderShape, Embeddings};
 use crate::moments::Moments;
 use crate::optim;
 use crate::precision::Precision;
+use crate::share::Share;
 use layer::Layer;
 use tch::{Device, Kind};
 
@@ -29,6 +30,8 @@ pub(crate) struct Model<'a> {
     pub(crate) activations: Activations,
     pub(crate) norms: Norms,
     pub(crate) moments: Moments,
+    /// That share what is trained, each the moments of its part.
+    pub(crate) ranks: usize,
     pub(crate) device: Device,
 }
 
@@ -104,10 +107,15 @@ impl Model<'_> {
         } // bytes
     }
 
-    /// Two moments of everything trained.
+    /// Two moments of what a rank updates, the most of any.
     pub(crate) fn optimizer(&self) -> u64 {
         let kind = self.trained_kind();
-        self.trained_sizes().map(|count| self.moments.num_bytes(count, kind)).sum() // bytes
+        let sizes: Vec<u64> = self.trained_sizes().collect();
+        let of_rank = |rank| -> u64 {
+            let own = Share { rank, size: self.ranks }.of(sizes.clone(), |count| *count as usize);
+            own.into_iter().map(|count| self.moments.num_bytes(count, kind)).sum()
+        };
+        (0..self.ranks).map(of_rank).max().unwrap_or(0) // bytes
     }
 
     /// What a step of the optimizer takes beside all that stands.

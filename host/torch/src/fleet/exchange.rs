@@ -19,21 +19,12 @@ pub(super) fn gradients_to_owners(wire: &mut Wire, trainable: &Trainable) -> Res
     for owner in 0..size {
         let leaves = leaves_of(trainable, owner, size);
         for leaves in messages(&leaves) {
-            let gradients: Vec<Tensor> = leaves.iter().map(|leaf| leaf.grad()).collect();
-            let flat = |it: &Tensor| it.detach().reshape([-1]).to_kind(Kind::Float);
-            let flats: Vec<Tensor> = gradients.iter().map(flat).collect();
-            let mut all = Tensor::cat(&flats, 0).to_device(Device::Cpu);
-            wire.sum_at(&mut all, owner)?;
-            if owner != rank {
-                leaves.iter().try_for_each(shim::clear_gradient)?;
-                continue;
-            }
-            let mut start = 0;
-            for mut gradient in gradients {
-                let length = gradient.numel() as i64;
-                let sum = all.narrow(0, start, length).view_as(&gradient);
-                gradient.copy_(&sum);
-                start += length;
+            let gradients: Vec<Tensor> = leaves.iter().map(Tensor::grad).collect();
+            let mut message = Form::Summed.message(&gradients);
+            wire.sum_at(&mut message, owner)?;
+            match owner == rank {
+                true => Form::Summed.put_back(&message, &gradients),
+                false => leaves.iter().try_for_each(shim::clear_gradient)?,
             }
         }
     }
@@ -47,30 +38,74 @@ pub(super) fn leaves_from_owners(wire: &mut Wire, trainable: &Trainable) -> Resu
     for owner in 0..size {
         let leaves = leaves_of(trainable, owner, size);
         for leaves in messages(&leaves) {
-            let bytes_of = |it: &Tensor| it.numel() * it.kind().elt_size_in_bytes();
-            let mut all = if owner == rank {
-                let flat = |it: &Tensor| it.detach().reshape([-1]).view_dtype(Kind::Uint8);
-                Tensor::cat(&leaves.iter().map(flat).collect::<Vec<_>>(), 0).to_device(Device::Cpu)
-            } else {
-                let length: usize = leaves.iter().map(bytes_of).sum();
-                Tensor::empty([length as i64], (Kind::Uint8, Device::Cpu))
+            let mut message = match owner == rank {
+                true => Form::Copied.message(leaves),
+                false => Form::Copied.room_for(leaves),
             };
-            wire.broadcast(&mut all, owner)?;
-            if owner == rank {
-                continue;
-            }
-            let mut start = 0;
-            for leaf in leaves {
-                let length = bytes_of(leaf) as i64;
-                // A copy, since bytes become numbers only where they begin at a multiple of a number.
-                let bytes = all.narrow(0, start, length).copy();
-                let numbers = bytes.view_dtype(leaf.kind()).view(&leaf.size()[..]);
-                leaf.detach().copy_(&numbers);
-                start += length;
+            wire.broadcast(&mut message, owner)?;
+            if owner != rank {
+                Form::Copied.put_back(&message, leaves);
             }
         }
     }
     Ok(())
+}
+
+/// How tensors go: one behind the other, in main memory.
+#[derive(Clone, Copy)]
+enum Form {
+    /// As float32, to be added up.
+    Summed,
+    /// As bytes, to be the same to the bit whatever their types are.
+    Copied,
+}
+
+impl Form {
+    fn message(self, tensors: &[Tensor]) -> Tensor {
+        let flat = |it: &Tensor| match self {
+            Self::Summed => it.detach().reshape([-1]).to_kind(Kind::Float),
+            Self::Copied => it.detach().reshape([-1]).view_dtype(Kind::Uint8),
+        };
+        let flats: Vec<Tensor> = tensors.iter().map(flat).collect();
+        Tensor::cat(&flats, 0).to_device(Device::Cpu)
+    }
+
+    /// A message of such tensors that somebody else fills.
+    fn room_for(self, tensors: &[Tensor]) -> Tensor {
+        let length: i64 = tensors.iter().map(|it| self.length(it)).sum();
+        Tensor::empty([length], (self.kind(), Device::Cpu))
+    }
+
+    /// Fills tensors with what a message says of them, each in its own type.
+    fn put_back(self, message: &Tensor, tensors: &[Tensor]) {
+        let mut start = 0;
+        for tensor in tensors {
+            let piece = message.narrow(0, start, self.length(tensor));
+            let numbers = match self {
+                Self::Summed => piece,
+                // A copy, since bytes become numbers only where they begin at a multiple of a number.
+                Self::Copied => piece.copy().view_dtype(tensor.kind()),
+            };
+            tensor.detach().copy_(&numbers.view_as(tensor));
+            start += self.length(tensor);
+        }
+    }
+
+    /// Of a tensor in a message.
+    fn length(self, tensor: &Tensor) -> i64 {
+        let numbers = tensor.numel() as i64;
+        match self {
+            Self::Summed => numbers,
+            Self::Copied => numbers * tensor.kind().elt_size_in_bytes() as i64,
+        }
+    }
+
+    fn kind(self) -> Kind {
+        match self {
+            Self::Summed => Kind::Float,
+            Self::Copied => Kind::Uint8,
+        }
+    }
 }
 
 fn leaves_of(trainable: &Trainable, owner: usize, size: usize) -> Vec<Tensor> {

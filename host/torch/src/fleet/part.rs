@@ -9,6 +9,7 @@ use crate::learner::{TorchLearner, refuse_divergence};
 use iterit_core::learner::{Learner, Sequence, StepOptions, StepOutcome, Watch};
 use iterit_core::sdk::LogitStatistics;
 use iterit_core::{Error, Result};
+use std::path::Path;
 
 /// What all ranks found together.
 pub(super) enum Answer {
@@ -38,10 +39,7 @@ pub(super) fn perform(
             let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
             step(wire, own, &samples, options, &doing).map(Answer::Step)
         }
-        Request::Save(folder) => {
-            let saved = own.save(folder);
-            wire.agree(&doing, saved).map(|()| Answer::Done)
-        }
+        Request::Save(folder) => return save(wire, own, folder, &doing).map(|()| Answer::Done),
         Request::Restore(folder) => {
             let restored = own.restore(folder);
             wire.agree(&doing, restored).map(|()| Answer::Done)
@@ -49,6 +47,17 @@ pub(super) fn perform(
     };
     wire.answered()?;
     answer
+}
+
+/// Its part of a checkpoint, for which nobody needs to change a model.
+///
+/// # Errors
+/// Those of [`perform`].
+pub(super) fn save(wire: &mut Wire, own: &TorchLearner, folder: &Path, doing: &str) -> Result<()> {
+    let saved = own.save(folder);
+    let saved = wire.agree(doing, saved);
+    wire.answered()?;
+    saved
 }
 
 /// Every number as its owner found it: −0 + x is x for every x.

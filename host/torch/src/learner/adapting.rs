@@ -90,7 +90,7 @@ impl TorchLearner {
     pub(super) fn size(&self) -> (u64, u64) {
         let (precision, trained) = (self.options.precision, self.trainable.num_elements());
         let kept = self.options.adamw.moments;
-        let sizes = self.trainable.iter().map(|it| (it.tensor.numel() as u64, it.tensor.kind()));
+        let sizes = self.owned.iter().map(|it| (it.tensor.numel() as u64, it.tensor.kind()));
         let moments: u64 = sizes.map(|(count, kind)| kept.num_bytes(count, kind)).sum();
         if self.options.base == Base::Trained {
             return (trained, trained * precision.bytes_per_parameter() + moments);

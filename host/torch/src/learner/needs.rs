@@ -134,6 +134,7 @@ impl TorchLearner {
             activations: self.options.activations,
             norms: if self.device.is_cuda() { Norms::Fused } else { Norms::InSteps },
             moments: self.options.adamw.moments,
+            ranks: self.share.size,
             device: self.device,
         })
     }
@@ -163,6 +164,7 @@ pub fn memory_of(
         activations: options.activations,
         norms: Norms::Fused,
         moments: options.adamw.moments,
+        ranks: 1,
         device: Device::Cuda(0),
     };
     let rows_at_once = Fitting::new(options, Device::Cuda(0)).asking.rows_at_once(shape.vocab_size);

@@ -1,10 +1,12 @@
 //! The equations beside the tensors of small models, byte for byte where both are exact. Peaks are measured in
 //! `tests/src/memory.rs`.
 
+use crate::share::Share;
 use crate::testing::{learner, sequences, variants};
 use crate::{AdamWOptions, Base, LearnerOptions, LoraInit, LoraOptions, Moments};
 use crate::{Precision, Targets, TorchLearner};
 use iterit_core::learner::{Learner, LossNormalization, Sequence, StepOptions};
+use serde_json::json;
 use tch::Tensor;
 
 fn bytes<'a>(tensors: impl Iterator<Item = &'a Tensor>) -> u64 {
@@ -56,5 +58,24 @@ fn what_stands_is_what_the_tensors_take() {
                 check(learner, &format!("{changes} {precision} {base:?}"));
             }
         }
+    }
+}
+
+/// What the rank with the most has.
+#[test]
+fn ranks_share_the_moments() {
+    let samples = sequences(12);
+    let samples: Vec<&[Sequence]> = samples.iter().map(std::slice::from_ref).collect();
+    for size in [1, 2, 3, 5] {
+        let part = |rank| {
+            let options = LearnerOptions::default();
+            let mut part = learner(&json!({}), options).with_share(Share { rank, size });
+            part.begin_step(&samples).unwrap();
+            let need = part.memory(&samples, 1000).unwrap();
+            (bytes(part.moments().iter()), need.optimizer)
+        };
+        let parts: Vec<(u64, u64)> = (0..size).map(part).collect();
+        let most = parts.iter().map(|(found, _)| *found).max().unwrap();
+        assert!(parts.iter().all(|(_, told)| *told == most), "{size}: {parts:?}");
     }
 }
