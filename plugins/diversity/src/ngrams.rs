@@ -138,7 +138,7 @@ fn pack(leading: u32, last: u32) -> u64 {
 
 /// The upper half of the scrambled pair, as a share of all: no division.
 fn shard_of(pair: u64, shards: usize) -> usize {
-    ((scramble(pair) >> 32) * shards as u64 >> 32) as usize
+    (((scramble(pair) >> 32) * shards as u64) >> 32) as usize
 }
 
 /// Spreads dense pairs over all 64 bits: the finaliser of SplitMix64.
