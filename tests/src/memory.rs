@@ -281,6 +281,7 @@ const TABLE: [(&str, &[&str]); 7] = [
 #[test]
 fn a_table_of_a_hundred_million_parameters() {
     if std::env::var_os("ITERIT_MEMORY_TABLE").is_none() {
+        eprintln!("skipped: ITERIT_MEMORY_TABLE is not set, and the table takes minutes");
         return;
     }
     let project = project(LARGE);
