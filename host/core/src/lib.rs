@@ -11,6 +11,7 @@ pub mod error;
 pub mod nearest;
 mod guard;
 pub mod whole_file;
+pub mod json_file;
 pub mod not_a_number;
 
 pub mod statistics;

@@ -3,10 +3,11 @@
 use crate::wiring;
 use iterit_core::config::{Config, OnResume, on_resume};
 use iterit_core::identity::{Difference, Identity, config_differences};
+use iterit_core::json_file::read_json;
 use iterit_core::observer::Observer;
 use iterit_core::record::{Resumption, RunManifest};
 use iterit_core::run::Run;
-use iterit_core::run_directory::{RunDirectory, read_json};
+use iterit_core::run_directory::RunDirectory;
 use iterit_core::sdk::LogLevel;
 use iterit_core::{Error, Result};
 

@@ -7,7 +7,8 @@
 //! ```
 
 use super::{Run, RunState};
-use crate::run_directory::{Kept, read_json};
+use crate::json_file::read_json;
+use crate::run_directory::Kept;
 use crate::{Error, Result, whole_file};
 use std::path::Path;
 

@@ -87,7 +87,7 @@ impl Learner for FakeLearner {
     }
 
     fn restore(&mut self, folder: &Path) -> Result<()> {
-        self.weight = crate::run_directory::read_json(&folder.join("weight.json"))?;
+        self.weight = crate::json_file::read_json(&folder.join("weight.json"))?;
         Ok(())
     }
 
