@@ -10,22 +10,17 @@ fn main() {
     // torch-sys has already found libtorch; this is where it looked.
     let libraries = PathBuf::from(env::var("DEP_TCH_LIBTORCH_LIB").expect("torch-sys says where"));
     let headers = headers(&libraries);
-    cc::Build::new()
-        .cpp(true)
-        .std("c++17")
-        .warnings(false)
-        .include(&headers)
-        .include(headers.join("torch/csrc/api/include"))
-        .include("csrc")
+    shim(&headers)
         .define("USE_DISTRIBUTED", None)
         .define("USE_C10D_GLOO", None)
-        .define("_GLIBCXX_USE_CXX11_ABI", "1")
-        // Lines for backtraces, as the Rust code has; with all types of libtorch's headers it takes twice as long.
-        .debug(false)
-        .flag_if_supported("-g1")
         .file("csrc/shim.cpp")
         .file("csrc/process_group.cpp")
         .compile("iterit_shim");
+    // Its loops spread over the threads of the OpenMP that libtorch brings, so none is linked for it.
+    shim(&headers)
+        .flag_if_supported("-fopenmp")
+        .file("csrc/differentiable.cpp")
+        .compile("iterit_differentiable");
     // Loops that are useless unless they become vector instructions, in a debug build too. Without
     // floating-point traps and errno, which nobody looks at, a choice between two values is one instruction.
     cc::Build::new()
@@ -44,6 +39,23 @@ fn main() {
     // For this package's own tests; dependents set theirs from the metadata.
     println!("cargo::rustc-link-arg=-Wl,-rpath,{}", libraries.display());
     println!("cargo::metadata=lib={}", libraries.display());
+}
+
+/// What is compiled against libtorch's headers.
+fn shim(headers: &Path) -> cc::Build {
+    let mut build = cc::Build::new();
+    build
+        .cpp(true)
+        .std("c++17")
+        .warnings(false)
+        .include(headers)
+        .include(headers.join("torch/csrc/api/include"))
+        .include("csrc")
+        .define("_GLIBCXX_USE_CXX11_ABI", "1")
+        // Lines for backtraces, as the Rust code has; with all types of libtorch's headers it takes twice as long.
+        .debug(false)
+        .flag_if_supported("-g1");
+    build
 }
 
 /// torch-sys passes on the library folder only; the headers lie beside it unless the user says otherwise.

@@ -63,6 +63,29 @@ void iterit_rms_norm(const float* __restrict x, const float* __restrict gain, fl
   }
 }
 
+// Of the same norm, with r = 1/√(mean(x²) + ε): dx = r · (w ⊙ dy − x · r² · mean(w ⊙ dy ⊙ x)), and, where it is
+// asked for, Σ r · dy ⊙ x is added to dw. // [N, D], [D], [N, D] -> [N, D], [D]
+FOR_EACH_PROCESSOR
+void iterit_rms_norm_back(const float* __restrict x, const float* __restrict gain, const float* __restrict dy,
+                          float* __restrict dx, float* __restrict dgain, int64_t rows, int64_t size, double eps) {
+  for (int64_t row = 0; row < rows; row++, x += size, dy += size, dx += size) {
+    float squares = 0, along = 0;
+#pragma omp simd reduction(+ : squares, along)
+    for (int64_t i = 0; i < size; i++) {
+      squares += x[i] * x[i];
+      along += gain[i] * dy[i] * x[i];
+    }
+    const float count = static_cast<float>(size);
+    const float factor = 1.0f / std::sqrt(squares / count + static_cast<float>(eps));
+    const float back = along / count * factor * factor;
+#pragma omp simd
+    for (int64_t i = 0; i < size; i++) dx[i] = factor * (gain[i] * dy[i] - x[i] * back);
+    if (dgain == nullptr) continue;
+#pragma omp simd
+    for (int64_t i = 0; i < size; i++) dgain[i] += factor * dy[i] * x[i];
+  }
+}
+
 // y = g · σ(g) · u, where σ(g) = 1 / (1 + e⁻ᵍ), or eᵍ / (1 + eᵍ) where that stays small. // [N] each
 FOR_EACH_PROCESSOR
 void iterit_silu_times(const float* __restrict gate, const float* __restrict up, float* __restrict y,
@@ -71,6 +94,20 @@ void iterit_silu_times(const float* __restrict gate, const float* __restrict up,
   for (int64_t i = 0; i < count; i++) {
     const float power = exponential(-std::fabs(gate[i]));
     y[i] = (gate[i] < 0.0f ? power : 1.0f) / (1.0f + power) * gate[i] * up[i];
+  }
+}
+
+// Of the same gate: du = dy · g · σ(g), and dg = dy · u · (σ(g) + g · σ(g) · (1 − σ(g))). // [N] each
+FOR_EACH_PROCESSOR
+void iterit_silu_times_back(const float* __restrict gate, const float* __restrict up, const float* __restrict dy,
+                            float* __restrict dgate, float* __restrict dup, int64_t count) {
+#pragma omp simd
+  for (int64_t i = 0; i < count; i++) {
+    const float power = exponential(-std::fabs(gate[i]));
+    const float open = (gate[i] < 0.0f ? power : 1.0f) / (1.0f + power);
+    const float bent = gate[i] * open;
+    dup[i] = dy[i] * bent;
+    dgate[i] = dy[i] * up[i] * (open + bent * (1.0f - open));
   }
 }
 
@@ -89,6 +126,24 @@ void iterit_turn_halves(const float* __restrict x, const float* __restrict cos, 
       for (int64_t i = 0; i < half; i++) {
         y[i] = x[i] * c[i] + x[i + half] * s[i];
         y[i + half] = x[i + half] * c[i + half] + x[i] * s[i + half];
+      }
+    }
+  }
+}
+
+// Of the same turn: dx = dy ⊙ cos + partner(dy ⊙ sin). // [B, T, H, R], [T, R] twice -> [B, T, H, R]
+FOR_EACH_PROCESSOR
+void iterit_turn_halves_back(const float* __restrict dy, const float* __restrict cos, const float* __restrict sin,
+                             float* __restrict dx, int64_t batch, int64_t length, int64_t heads, int64_t dim) {
+  const int64_t half = dim / 2;
+  for (int64_t token = 0; token < batch * length; token++) {
+    const float* c = cos + token % length * dim;
+    const float* s = sin + token % length * dim;
+    for (int64_t head = 0; head < heads; head++, dy += dim, dx += dim) {
+#pragma omp simd
+      for (int64_t i = 0; i < half; i++) {
+        dx[i] = dy[i] * c[i] + dy[i + half] * s[i + half];
+        dx[i + half] = dy[i + half] * c[i + half] + dy[i] * s[i];
       }
     }
   }

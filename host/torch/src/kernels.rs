@@ -2,10 +2,11 @@
 //! loops and the equations. They save the passes over memory that libtorch's operators make one by one.
 //!
 //! Each function answers nothing where it does not serve, and plain operators are asked: on a GPU, in
-//! another type, for what does not lie in one piece, and wherever a graph is kept for the way back.
+//! another type, and for what does not lie in one piece. Where a graph is kept, what stands between two
+//! products is a step of it ([`differentiable`]); losses, whose gradient comes with them, serve only without.
 #![allow(unsafe_code)]
 
-use crate::shim;
+use crate::shim::{self, differentiable};
 use tch::{Device, Kind, Tensor};
 
 // SAFETY: the signatures are those of `csrc/kernels.cpp`, which this crate's build script compiles.
@@ -51,8 +52,11 @@ unsafe extern "C" {
 pub(crate) fn rms_norm(x: &Tensor, gain: &Tensor, eps: f64) -> Option<Tensor> {
     let size = gain.size()[0];
     let fits = gain.dim() == 1 && x.size().last() == Some(&size) && size > 0;
-    if !fits || !serves(&[x, gain]) {
+    if !fits || !are_plain(&[x, gain]) {
         return None;
+    }
+    if is_kept(&[x, gain]) {
+        return Some(differentiable::rms_norm(x, gain, eps));
     }
     let (y, rows) = (x.empty_like(), x.numel() as i64 / size);
     // SAFETY: x and y hold rows · size floats, the gain size of them, each in one piece; y is new.
@@ -62,8 +66,11 @@ pub(crate) fn rms_norm(x: &Tensor, gain: &Tensor, eps: f64) -> Option<Tensor> {
 
 /// g · σ(g) ⊙ u. // [.., I], [.., I] -> [.., I]
 pub(crate) fn silu_times(gate: &Tensor, up: &Tensor) -> Option<Tensor> {
-    if gate.size() != up.size() || !serves(&[gate, up]) {
+    if gate.size() != up.size() || !are_plain(&[gate, up]) {
         return None;
+    }
+    if is_kept(&[gate, up]) {
+        return Some(differentiable::silu_times(gate, up));
     }
     let y = gate.empty_like();
     // SAFETY: all three hold as many floats, each in one piece; y is new.
@@ -77,8 +84,11 @@ pub(crate) fn turn_halves(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Option<Tens
     let [batch, length, heads, dim] = x.size()[..] else { return None };
     let table = [length, 1, dim];
     let fits = cos.size() == table && sin.size() == table && dim % 2 == 0;
-    if !fits || !serves(&[x, cos, sin]) {
+    if !fits || !are_plain(&[x, cos, sin]) {
         return None;
+    }
+    if is_kept(&[x]) {
+        return Some(differentiable::turn_halves(x, cos, sin));
     }
     let y = x.empty_like();
     // SAFETY: x and y hold B · T · H · R floats, the tables T · R, each in one piece; y is new.
@@ -106,7 +116,7 @@ pub(crate) fn token_nll_gradient(
     weights: &Tensor,
 ) -> Option<(Tensor, Tensor)> {
     let [rows, vocabulary] = of_rows(logits, targets)?;
-    if weights.size() != [rows] || !serves(&[weights]) {
+    if weights.size() != [rows] || !are_plain(&[weights]) {
         return None;
     }
     let (losses, gradient) = (weights.empty_like(), logits.empty_like());
@@ -127,10 +137,15 @@ pub(crate) fn token_nll_gradient(
 }
 
 /// Whether the loops may read these.
-fn serves(tensors: &[&Tensor]) -> bool {
+fn are_plain(tensors: &[&Tensor]) -> bool {
     let is_plain =
         |x: &&Tensor| x.device() == Device::Cpu && x.kind() == Kind::Float && x.is_contiguous();
-    !shim::keeps_graph() && tensors.iter().all(is_plain)
+    tensors.iter().all(is_plain)
+}
+
+/// Whether what is made of these has a way back.
+fn is_kept(tensors: &[&Tensor]) -> bool {
+    shim::keeps_graph() && tensors.iter().any(|x| x.requires_grad())
 }
 
 /// N and V, where there is a target for each row.
@@ -138,7 +153,8 @@ fn of_rows(logits: &Tensor, targets: &Tensor) -> Option<[i64; 2]> {
     let [rows, vocabulary] = logits.size()[..] else { return None };
     let fits = targets.size() == [rows] && targets.kind() == Kind::Int64;
     let fits = fits && targets.device() == Device::Cpu && targets.is_contiguous();
-    (fits && serves(&[logits])).then_some([rows, vocabulary])
+    let serves = fits && are_plain(&[logits]) && !shim::keeps_graph();
+    serves.then_some([rows, vocabulary])
 }
 
 fn read(x: &Tensor) -> *const f32 {
@@ -214,6 +230,100 @@ mod tests {
         }
     }
 
+    /// Gradients of Σ y ⊙ dy by each input, through the graph.
+    fn gradients<const N: usize>(
+        inputs: [&Tensor; N],
+        dy: &Tensor,
+        of: impl Fn([&Tensor; N]) -> Tensor,
+    ) -> [Tensor; N] {
+        let leaves = inputs.map(|x| x.detach().copy().set_requires_grad(true));
+        let y = of(leaves.each_ref());
+        assert!(y.requires_grad());
+        shim::backward(&[&y], &[dy]).unwrap();
+        leaves.map(|leaf| leaf.grad())
+    }
+
+    /// Gradients as the kernels have them, and as libtorch has those of the formula in float64.
+    #[track_caller]
+    fn check_gradients<const N: usize>(
+        inputs: [&Tensor; N],
+        dy: &Tensor,
+        kernel: impl Fn([&Tensor; N]) -> Option<Tensor>,
+        formula: impl Fn([&Tensor; N]) -> Tensor,
+    ) {
+        let wide = inputs.map(|x| x.to_kind(Kind::Double));
+        let expected = gradients(wide.each_ref(), &dy.to_kind(Kind::Double), formula);
+        let got = gradients(inputs, dy, |inputs| kernel(inputs).expect("a kernel that serves"));
+        for (got, expected) in got.iter().zip(&expected) {
+            let largest = expected.abs().max();
+            check(Some(got / &largest), &(expected / largest));
+        }
+    }
+
+    #[test]
+    fn gradients_agree_with_the_formulas_in_float64() {
+        for width in WIDTHS {
+            // More rows than are summed in one block, in no whole number of blocks.
+            let shape = [3, 101, width];
+            let [x, z] = [numbers(&shape, 0.1), numbers(&shape, 0.2)];
+            let gain = numbers(&[width], 0.3);
+            // As attention gives them back: not in one piece.
+            let dy = numbers(&[101, 3, width], 0.4).transpose(0, 1);
+            check_gradients(
+                [&x, &gain],
+                &dy,
+                |[x, gain]| rms_norm(x, gain, 1e-5),
+                |[x, gain]| {
+                    let mean = x.square().mean_dim([-1i64].as_slice(), true, Kind::Double);
+                    x * (mean + 1e-5).rsqrt() * gain
+                },
+            );
+            check_gradients(
+                [&x, &z],
+                &dy,
+                |[gate, up]| silu_times(gate, up),
+                |[gate, up]| gate * gate.sigmoid() * up,
+            );
+
+            let heads = numbers(&[3, 101, 2, width], 0.5);
+            let [cos, sin] = [numbers(&[101, 1, width], 0.6), numbers(&[101, 1, width], 0.7)];
+            let [wide_cos, wide_sin] = [&cos, &sin].map(|x| x.to_kind(Kind::Double));
+            check_gradients(
+                [&heads],
+                &numbers(&[3, 2, 101, width], 0.8).transpose(1, 2),
+                |[x]| turn_halves(x, &cos, &sin),
+                |[x]| x * &wide_cos + x.roll([width / 2], [-1]) * &wide_sin,
+            );
+        }
+    }
+
+    #[test]
+    fn with_a_graph_and_without_answers_are_the_same_and_what_is_frozen_has_no_gradient() {
+        let (x, gain) = (numbers(&[300, 14], 0.1), numbers(&[14], 0.2));
+        let expected = tch::no_grad(|| rms_norm(&x, &gain, 1e-5)).unwrap();
+        let nothing_trained = rms_norm(&x, &gain, 1e-5).unwrap();
+        assert!(!nothing_trained.requires_grad());
+        let leaf = x.copy().set_requires_grad(true);
+        let got = rms_norm(&leaf, &gain, 1e-5).unwrap();
+        assert_eq!(nothing_trained, expected);
+        assert_eq!(got.detach(), expected);
+        shim::backward(&[&got], &[&x]).unwrap();
+        assert!(leaf.grad().defined() && !gain.grad().defined());
+    }
+
+    #[test]
+    fn gradients_do_not_depend_on_how_many_threads_there_are() {
+        let (x, gain, dy) =
+            (numbers(&[1000, 258], 0.1), numbers(&[258], 0.2), numbers(&[1000, 258], 0.3));
+        let by = |threads| {
+            shim::spread_over(threads);
+            let got = gradients([&x, &gain], &dy, |[x, gain]| rms_norm(x, gain, 1e-5).unwrap());
+            shim::spread_over(1);
+            got
+        };
+        assert_eq!(by(1), by(3));
+    }
+
     #[test]
     fn losses_and_gradients_agree_with_float64_and_rows_stand_alone() {
         let _no_grad = tch::no_grad_guard();
@@ -255,7 +365,7 @@ mod tests {
     #[test]
     fn leave_to_plain_operators_what_they_do_not_serve() {
         let (x, gain) = (numbers(&[4, 6], 0.1), numbers(&[6], 0.2));
-        assert!(rms_norm(&x, &gain, 1e-5).is_none(), "a graph is kept");
+        assert!(token_nll(&x, &targets(4, 6)).is_none(), "a graph is kept");
         let _no_grad = tch::no_grad_guard();
         assert!(rms_norm(&x, &gain, 1e-5).is_some());
         assert!(rms_norm(&x.to_kind(Kind::Double), &gain, 1e-5).is_none());

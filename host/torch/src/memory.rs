@@ -28,7 +28,6 @@ pub(crate) struct Model<'a> {
     pub(crate) precision: Precision,
     pub(crate) trained: Trained<'a>,
     pub(crate) activations: Activations,
-    pub(crate) norms: Norms,
     pub(crate) moments: Moments,
     /// That share what is trained, each the moments of its part.
     pub(crate) ranks: usize,
@@ -43,13 +42,15 @@ pub(crate) enum Trained<'a> {
     Adapters { rank_of: &'a dyn Fn(&AskedLinear) -> u64, packing: Option<Packing> },
 }
 
-/// How norms by the root mean square are computed.
+/// How what stands between two matrices is computed.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub(crate) enum Norms {
-    /// By one kernel, as on a GPU.
-    Fused,
-    /// Step by step in 32 bits.
-    InSteps,
+enum Passes {
+    /// Norms by the root mean square by one kernel, as on a GPU.
+    OfNorms,
+    /// Gates as well, as our own loops do it in float32 on a CPU.
+    OfNormsAndGates,
+    /// Step by step, norms in 32 bits.
+    None,
 }
 
 /// What runs at one time.
@@ -254,6 +255,14 @@ impl Model<'_> {
 
     fn hidden_size(&self) -> u64 {
         self.shape.hidden_size as u64
+    }
+
+    fn passes(&self) -> Passes {
+        match self.device {
+            Device::Cpu if self.precision.compute() == Kind::Float => Passes::OfNormsAndGates,
+            Device::Cpu => Passes::None,
+            _ => Passes::OfNorms,
+        }
     }
 
     fn compute(&self) -> u64 {

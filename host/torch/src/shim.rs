@@ -2,6 +2,7 @@
 //! `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
+pub(crate) mod differentiable;
 mod process_group;
 
 pub(crate) use process_group::{ProcessGroup, Store};

@@ -5,7 +5,7 @@ use super::TorchLearner;
 use super::fitting::Fitting;
 use crate::config::Config;
 use crate::device;
-use crate::memory::{Load, Model, Norms, Trained};
+use crate::memory::{Load, Model, Trained};
 use crate::models;
 use crate::models::decoder::AskedLinear;
 use crate::options::{Base, LearnerOptions};
@@ -132,7 +132,6 @@ impl TorchLearner {
                 base => Trained::Adapters { rank_of: &rank_of, packing: base.packing() },
             },
             activations: self.options.activations,
-            norms: if self.device.is_cuda() { Norms::Fused } else { Norms::InSteps },
             moments: self.options.adamw.moments,
             ranks: self.share.size,
             device: self.device,
@@ -162,7 +161,6 @@ pub fn memory_of(
             base => Trained::Adapters { rank_of: &rank_of, packing: base.packing() },
         },
         activations: options.activations,
-        norms: Norms::Fused,
         moments: options.adamw.moments,
         ranks: 1,
         device: Device::Cuda(0),

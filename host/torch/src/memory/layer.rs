@@ -1,10 +1,12 @@
 //! What one layer keeps of a token for its gradient, and what it holds at its widest place.
 
-use super::{FLOAT, Model, Norms, Trained};
+use super::{FLOAT, Model, Passes, Trained};
+use crate::layers::activation::Activation;
 use crate::layers::attention::{AttentionShape, OutputGate};
 use crate::layers::block::{BlockShape, MixerShape, NormPlaces};
 use crate::layers::experts::ExpertsShape;
 use crate::layers::feed_forward::FeedForwardShape;
+use crate::layers::gated::GateUp;
 use crate::layers::norm::NormKind;
 use crate::models::decoder::AskedLinear;
 
@@ -75,9 +77,9 @@ fn norms(places: NormPlaces) -> [u64; 2] {
 /// A norm over so many features: its input, and, step by step, what its gain multiplies.
 fn norm(model: &Model<'_>, kind: NormKind, features: u64) -> u64 {
     let gains = u64::from(matches!(model.trained, Trained::Weights));
-    match (kind, model.norms) {
-        (NormKind::Rms | NormKind::RmsOnePlus, Norms::InSteps) => features * FLOAT * (1 + gains),
-        (NormKind::RmsOnePlus, Norms::Fused) => features * FLOAT,
+    match (kind, model.passes()) {
+        (NormKind::Rms | NormKind::RmsOnePlus, Passes::None) => features * FLOAT * (1 + gains),
+        (NormKind::RmsOnePlus, Passes::OfNorms | Passes::OfNormsAndGates) => features * FLOAT,
         _ => features * model.compute(),
     } // bytes
 }
@@ -132,7 +134,12 @@ fn of_attention(model: &Model<'_>, shape: &AttentionShape, length: u64) -> u64 {
 /// Beside what its matrices read.
 fn feed_forward(model: &Model<'_>, shape: &FeedForwardShape) -> u64 {
     let numbers = match shape {
-        FeedForwardShape::Gated(gated) => 3 * gated.intermediate_size as u64,
+        FeedForwardShape::Gated(gated) => {
+            let is_at_once = model.passes() == Passes::OfNormsAndGates
+                && gated.activation == Activation::Silu
+                && matches!(gated.inputs, GateUp::Separate(_));
+            (if is_at_once { 2 } else { 3 }) * gated.intermediate_size as u64
+        }
         FeedForwardShape::Plain(plain) => plain.intermediate_size as u64,
         FeedForwardShape::Xielu(xielu) => 4 * xielu.intermediate_size as u64,
         FeedForwardShape::Experts(experts) => of_experts(experts, model.hidden_size()),

@@ -1,0 +1,46 @@
+//! The loops of `csrc/kernels.cpp` as steps of libtorch's graph, with a way back in closed form. For float32 on a
+//! CPU, each tensor in one piece; [`crate::kernels`] looks before it calls. Panics as an operator of tch would.
+
+use super::{Handle, given};
+use std::ffi::c_char;
+use tch::Tensor;
+
+// SAFETY: the signatures are those of `csrc/differentiable.cpp`, which this crate's build script compiles.
+unsafe extern "C" {
+    fn iterit_differentiable_rms_norm(
+        x: Handle,
+        gain: Handle,
+        eps: f64,
+        y: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
+    fn iterit_differentiable_silu_times(
+        gate: Handle,
+        up: Handle,
+        y: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
+    fn iterit_differentiable_turn_halves(
+        x: Handle,
+        cos: Handle,
+        sin: Handle,
+        y: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
+}
+
+/// w · x / √(mean(x²) + ε). // [.., D], [D] -> [.., D]
+pub(crate) fn rms_norm(x: &Tensor, gain: &Tensor, eps: f64) -> Tensor {
+    // SAFETY: both handles are alive; the shim writes one new tensor.
+    given(|y| unsafe { iterit_differentiable_rms_norm(x.as_ptr(), gain.as_ptr(), eps, y) })
+}
+
+/// g · σ(g) ⊙ u. // [.., I], [.., I] -> [.., I]
+pub(crate) fn silu_times(gate: &Tensor, up: &Tensor) -> Tensor {
+    // SAFETY: as above.
+    given(|y| unsafe { iterit_differentiable_silu_times(gate.as_ptr(), up.as_ptr(), y) })
+}
+
+/// x ⊙ cos + partner(x) ⊙ sin. // [B, T, H, R], [T, 1, R] twice -> [B, T, H, R]
+pub(crate) fn turn_halves(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
+    let (x, cos, sin) = (x.as_ptr(), cos.as_ptr(), sin.as_ptr());
+    // SAFETY: as above.
+    given(|y| unsafe { iterit_differentiable_turn_halves(x, cos, sin, y) })
+}
