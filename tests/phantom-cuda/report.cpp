@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cstdio>
 #include <cstdlib>
+#include <cstring>
 #include <map>
 #include <mutex>
 
@@ -26,6 +27,7 @@ struct Report {
   std::map<std::string, size_t> launches;
   std::map<std::string, size_t> waits;
   Copies in, out, across;
+  std::map<std::string, Copies> collectives;
   std::map<int, size_t> peaks;
   size_t largest_allocation = 0;
 };
@@ -58,8 +60,24 @@ void write_copies(FILE* file, const char* name, const Copies& copies) {
 
 Report& report();
 
+void write_collectives(FILE* file, const std::map<std::string, Copies>& collectives) {
+  fprintf(file, "  \"collectives\": {");
+  const char* separator = "";
+  for (const auto& [name, it] : collectives) {
+    fprintf(file, "%s\"%s\": {\"count\": %zu, \"bytes\": %zu}", separator, name.c_str(), it.count, it.bytes);
+    separator = ", ";
+  }
+  fprintf(file, "},\n");
+}
+
+std::string path() {
+  const char* rank = getenv("RANK");
+  const bool is_first = rank == nullptr || strcmp(rank, "0") == 0;
+  return getenv("PHANTOM_REPORT") + (is_first ? std::string() : std::string(".") + rank);
+}
+
 void write() {
-  FILE* file = fopen(getenv("PHANTOM_REPORT"), "w");
+  FILE* file = fopen(path().c_str(), "w");
   if (file == nullptr) {
     perror("phantom: cannot write the report");
     return;
@@ -71,6 +89,7 @@ void write() {
   write_copies(file, "copies_in", it.in);
   write_copies(file, "copies_out", it.out);
   write_copies(file, "copies_across", it.across);
+  write_collectives(file, it.collectives);
   write_counts(file, "peak_bytes", it.peaks);
   fprintf(file, "  \"largest_allocation\": %zu,\n", it.largest_allocation);
   write_counts(file, "waits_by_reason", it.waits);
@@ -114,6 +133,10 @@ void count_copy_out(size_t bytes) {
 
 void count_copy_across(size_t bytes) {
   with_report([&](Report& it) { it.across.add(bytes); });
+}
+
+void count_collective(const std::string& name, size_t bytes) {
+  with_report([&](Report& it) { it.collectives[name].add(bytes); });
 }
 
 void count_allocation(int device, size_t bytes, size_t in_use) {

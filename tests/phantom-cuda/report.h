@@ -1,5 +1,5 @@
 // What the devices were asked to do, counted from the start of the process and written at its end as JSON into the
-// file that PHANTOM_REPORT names. Knows no tensors.
+// file that PHANTOM_REPORT names, by rank n > 0 of some with .n behind its name. Knows no tensors.
 #pragma once
 
 #include <cstddef>
@@ -17,6 +17,9 @@ void count_wait(const std::string& reason);
 void count_copy_in(size_t bytes);
 void count_copy_out(size_t bytes);
 void count_copy_across(size_t bytes);
+
+// Something that devices of several processes do together, and the bytes that this one brings to it or takes.
+void count_collective(const std::string& name, size_t bytes);
 
 // A device's memory: so much is in use after an allocation of so much.
 void count_allocation(int device, size_t bytes, size_t in_use);

@@ -35,6 +35,16 @@ std::list<Copy>& copies() {
   static auto* list = new std::list<Copy>;
   return *list;
 }
+struct Pending {
+  int device;
+  std::shared_ptr<Work> work;
+  uint64_t number;
+};
+
+std::list<Pending>& works() {
+  static auto* list = new std::list<Pending>;
+  return *list;
+}
 uint64_t last_number = 0;
 
 // The bytes that a tensor's numbers lie in.
@@ -65,14 +75,39 @@ void run_those(Which which) {
   }
 }
 
-// An event is the number of the last copy that was asked for before it.
+// An event is the number of the last copy or work that was asked for before it.
 struct Event {
   int device;
   uint64_t number;
 };
 
+constexpr uint64_t ANY = UINT64_MAX;
+
 void run_copies_before(const Event& event) {
   run_those([&](const Copy& copy) { return copy.device == event.device && copy.number <= event.number; });
+}
+
+// What a device has taken on before an event and not done.
+std::vector<std::shared_ptr<Work>> undone(const Event& event) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  works().remove_if([](const Pending& it) { return it.work->is_done(); });
+  std::vector<std::shared_ptr<Work>> result;
+  for (const Pending& it : works()) {
+    if (it.device == event.device && it.number <= event.number) result.push_back(it.work);
+  }
+  return result;
+}
+
+void wait_for(const Event& event) {
+  for (const auto& work : undone(event)) work->wait();
+  run_copies_before(event);
+}
+
+// Whether a device has come as far as an event.
+bool has_reached(const Event& event) {
+  if (!undone(event).empty()) return false;
+  run_copies_before(event);
+  return true;
 }
 
 thread_local c10::DeviceIndex device_in_use = 0;
@@ -121,10 +156,10 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
     stream_of(stream.device_index()) = stream.id();
     return before;
   }
-  bool queryStream(const c10::Stream& stream) const override {
-    run_all_copies(stream.device_index());
-    return true;
+  void* getStreamNativeHandle(const c10::Stream stream) const override {
+    return reinterpret_cast<void*>(stream_of(stream.device_index()));
   }
+  bool queryStream(const c10::Stream& stream) const override { return has_reached({stream.device_index(), ANY}); }
   void synchronizeStream(const c10::Stream& stream) const override { synchronizeDevice(stream.device_index()); }
   void synchronizeDevice(c10::DeviceIndex index) const override {
     count_wait("device");
@@ -138,12 +173,11 @@ struct Guard final : c10::impl::DeviceGuardImplInterface {
   }
   void block(void*, const c10::Stream&) const override {}
   bool queryEvent(void* event) const override {
-    if (event != nullptr) run_copies_before(*static_cast<Event*>(event));
-    return true;
+    return event == nullptr || has_reached(*static_cast<Event*>(event));
   }
   void synchronizeEvent(void* event) const override {
     count_wait("event");
-    queryEvent(event);
+    if (event != nullptr) wait_for(*static_cast<Event*>(event));
   }
   void destroyEvent(void* event, c10::DeviceIndex) const noexcept override { delete static_cast<Event*>(event); }
   void recordDataPtrOnStream(const c10::DataPtr&, const c10::Stream&) const override {}
@@ -173,12 +207,18 @@ void copy_out_later(int device, const at::TensorBase& to, const at::TensorBase& 
   copies().push_back({device, target, source, false, {}, ++last_number});
 }
 
+void take_on(int device, std::shared_ptr<Work> work) {
+  const std::lock_guard<std::mutex> lock(mutex);
+  works().push_back({device, std::move(work), ++last_number});
+}
+
 void run_copies_in(int device) {
+  for (const auto& work : undone({device, ANY})) work->wait();
   run_those([&](const Copy& copy) { return copy.device == device && copy.comes_in; });
 }
 
 void run_all_copies(int device) {
-  run_those([&](const Copy& copy) { return copy.device == device; });
+  wait_for({device, ANY});
 }
 
 }  // namespace phantom

@@ -11,8 +11,9 @@ use std::process::Command;
 use std::sync::OnceLock;
 use std::thread;
 
-/// The program that tries the library; all other sources make the library.
+/// The program that tries the library, and the library beside it; all other sources make the library.
 const STRICT: &str = "strict.cpp";
+const NCCL: &str = "nccl.cpp";
 
 /// Has a command find the pretended GPU where it looks for libtorch's CUDA half.
 pub(crate) fn lend(command: &mut Command) -> &mut Command {
@@ -41,6 +42,11 @@ impl Report {
     /// A number by its place, such as `/copies_in/count`; 0 where the report does not have it.
     pub(crate) fn number(&self, place: &str) -> u64 {
         self.0.pointer(place).map_or(0, |number| number.as_u64().expect("a count"))
+    }
+
+    /// How often a collective of NCCL was asked for, and with how many bytes.
+    pub(crate) fn collective(&self, name: &str) -> [u64; 2] {
+        ["count", "bytes"].map(|what| self.number(&format!("/collectives/{name}/{what}")))
     }
 
     /// How often the kernels of an operator of ATen ran.
@@ -118,23 +124,26 @@ fn compile(sources: &Path, libtorch: &Path, workshop: &Path) {
 }
 
 fn link(libtorch: &Path, workshop: &Path) {
-    let objects = |is_strict: bool| {
-        let paths = fs::read_dir(workshop).expect("objects").map(|it| it.expect("a file").path());
-        paths.filter(move |path| {
-            let is_object = path.extension().is_some_and(|it| it == "o");
-            is_object && path.ends_with(Path::new(STRICT).with_extension("o")) == is_strict
-        })
-    };
+    let object = |source: &str| workshop.join(source).with_extension("o");
+    let apart = [STRICT, NCCL].map(object);
+    let paths = fs::read_dir(workshop).expect("objects").map(|it| it.expect("a file").path());
+    let objects = paths.filter(|it| it.extension().is_some_and(|it| it == "o"));
+    let objects: Vec<PathBuf> = objects.filter(|it| !apart.contains(it)).collect();
     let library = libtorch.join("lib");
     let linked = |mut gpp: Command| {
         gpp.arg("-L").arg(&library).args(["-ltorch_cpu", "-lc10", "-ldl"]);
         Outcome::of(&mut gpp).succeeded();
     };
     let mut gpp = compiler();
-    gpp.arg("-shared").args(objects(false)).arg("-o").arg(workshop.join("libtorch_cuda.so"));
+    gpp.arg("-shared").args(objects).arg("-o").arg(workshop.join("libtorch_cuda.so"));
+    linked(gpp);
+    // It speaks to the devices of the library that the process has.
+    let mut gpp = compiler();
+    gpp.args(["-shared", "-Wl,-soname,libnccl.so.2", "-pthread"]).arg(object(NCCL));
+    gpp.arg("-o").arg(workshop.join("libnccl.so.2"));
     linked(gpp);
     let mut gpp = compiler();
-    gpp.args(objects(true)).arg("-o").arg(workshop.join("strict"));
+    gpp.arg(object(STRICT)).arg("-o").arg(workshop.join("strict"));
     gpp.arg(format!("-Wl,-rpath,{}", library.display()));
     linked(gpp);
 }

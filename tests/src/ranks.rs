@@ -1,6 +1,5 @@
 //! Several processes that work on one model: the same answers, the same runs, and a clear end where one is lost.
 
-use crate::phantom;
 use crate::support::{Outcome, Project, data, scores_of};
 use serde_json::Value;
 use std::path::Path;
@@ -43,18 +42,18 @@ fn lines(project: &Project, name: &str) -> Vec<Value> {
     scores_of(&project.read(name))
 }
 
-fn losses(project: &Project, run: &str) -> Vec<f64> {
+pub(crate) fn losses(project: &Project, run: &str) -> Vec<f64> {
     let steps = lines(project, &format!("{run}/metrics.jsonl"));
     steps.iter().filter_map(|it| it["loss"].as_f64()).collect()
 }
 
-fn selection(project: &Project, run: &str, epoch: u32) -> Value {
+pub(crate) fn selection(project: &Project, run: &str, epoch: u32) -> Value {
     let text = project.read(&format!("{run}/epochs/{epoch}/selection.json"));
     let selection: Value = serde_json::from_str(&text).expect("JSON");
     selection["selected"].clone()
 }
 
-fn weights(project: &Project, run: &str) -> Vec<u8> {
+pub(crate) fn weights(project: &Project, run: &str) -> Vec<u8> {
     std::fs::read(project.path(&format!("{run}/model/model.safetensors"))).expect("weights")
 }
 
@@ -102,37 +101,6 @@ fn a_run_is_that_of_one_rank_and_the_same_twice() {
     assert_eq!(manifest["environment"]["ranks"], 4);
 }
 
-/// Two ranks on two pretended GPUs find what one finds on a CPU.
-#[test]
-fn ranks_take_a_gpu_each() {
-    let project = Project::new();
-    let text = std::fs::read(data("demo/instructions.json")).expect("the demo's data");
-    let rows: Vec<Value> = serde_json::from_slice(&text).expect("JSON");
-    project.write("data.json", Value::from(rows[..48].to_vec()).to_string());
-    let train = |count: usize, device: &str, out: &str| {
-        let mut host = project.host();
-        phantom::lend_counted(&mut host, &project.path(&format!("{out}.report")));
-        host.env("PHANTOM_DEVICES", "2").args(["--ranks", &count.to_string()]);
-        host.arg("--model").arg(data("demo/model")).args(["--data", "data.json", "--ratio", "16"]);
-        host.args(["--set", "train.epochs=2", "--set", "train.batch=8", "--device", device]);
-        host.args(["--set", "train.learning_rate=1e-3", "--out", out]);
-        host
-    };
-    Outcome::of(&mut train(1, "cpu", "cpu")).succeeded();
-    Outcome::of(&mut train(2, "cuda", "cuda")).succeeded();
-    for epoch in 0..2 {
-        assert_eq!(selection(&project, "cpu", epoch), selection(&project, "cuda", epoch));
-    }
-    let [on_cpu, on_cuda] = ["cpu", "cuda"].map(|run| losses(&project, run));
-    assert_eq!(on_cpu.len(), 4);
-    for (found, expected) in on_cuda.iter().zip(&on_cpu) {
-        assert!((found - expected).abs() / expected < 1e-5, "{found}, {expected}");
-    }
-    // A third has no device.
-    let lost = Outcome::of(&mut train(3, "cuda", "third"));
-    lost.failed(1, &["rank 2 of 3", "there are 2 CUDA devices, cuda:0 to cuda:1"]);
-}
-
 /// Waits until something is so.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -167,7 +135,7 @@ fn is_whole(entry: &std::io::Result<std::fs::DirEntry>) -> bool {
     entry.as_ref().is_ok_and(|it| !it.file_name().to_string_lossy().starts_with('.'))
 }
 
-fn outcome(child: Child) -> Outcome {
+pub(crate) fn outcome(child: Child) -> Outcome {
     let output = child.wait_with_output().expect("it ends");
     let text = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     Outcome {

@@ -12,7 +12,7 @@ use iterit_core::record::EpochRecord;
 use iterit_core::sdk::LogLevel;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Error, Result};
-use iterit_torch::{Card, Fleet, Rendezvous};
+use iterit_torch::{Card, Fleet, Rendezvous, Way};
 use std::num::NonZeroUsize;
 
 /// This process as rank 0, or alone; where it has started the others, they end when this goes.
@@ -72,7 +72,11 @@ impl Company {
         let (learner, (proxy, proxy_corpus)) = (loaded.0, loaded.1.unzip());
         let learners = [Some(learner), proxy].into_iter().flatten().collect();
         let at = self.at.take().expect("looked at above");
-        let mut fleets = Fleet::join(learners, card(config)?, at)?.into_iter();
+        let fleets = Fleet::join(learners, card(config)?, at)?;
+        if let Some(way) = fleets.first().and_then(Fleet::way) {
+            tell(&way, observer);
+        }
+        let mut fleets = fleets.into_iter();
         let mut next = || Box::new(fleets.next().expect("as many as there were learners"));
         let models = Models::new(next());
         Ok(match proxy_corpus {
@@ -88,6 +92,20 @@ impl Drop for Company {
             at.give_up(&Error::Run(
                 "it ended before the ranks had met, and says why itself".into(),
             ));
+        }
+    }
+}
+
+/// Says once how tensors go between GPUs.
+fn tell(way: &Way, observer: &dyn Observer) {
+    match way {
+        Way::Nccl(version) => {
+            let message = format!("gradients and weights go between the GPUs by NCCL {version}");
+            observer.say(LogLevel::Info, "", &message);
+        }
+        Way::MainMemory(why) => {
+            let message = format!("gradients and weights go through main memory: {why}");
+            observer.say(LogLevel::Warn, "", &message);
         }
     }
 }

@@ -9,6 +9,7 @@ use crate::{driver, shim};
 use iterit_core::config::DeviceChoice;
 use iterit_core::{Error, Result};
 use std::num::NonZeroUsize;
+use std::path::PathBuf;
 use std::sync::OnceLock;
 use tch::{Cuda, Device};
 
@@ -86,6 +87,11 @@ pub(crate) fn count_cuda() -> Result<usize, String> {
     Ok(Cuda::device_count() as usize)
 }
 
+/// Where libtorch's CUDA half was found, if it was loaded.
+pub(crate) fn cuda_folder() -> Option<PathBuf> {
+    LOADED.get()?.as_ref().ok().map(|candidate| candidate.folder.clone())
+}
+
 fn open_cuda(index: usize) -> Result<Device, String> {
     let count = count_cuda()?;
     if index >= count {
@@ -109,9 +115,11 @@ fn no_device(candidate: &Candidate) -> String {
     format!("{reason}\nhint: `nvidia-smi` should list a GPU; --device cpu runs without one")
 }
 
+/// What came of it.
+static LOADED: OnceLock<Result<Candidate, String>> = OnceLock::new();
+
 /// Loads libtorch_cuda.so once; later calls return the first answer.
 fn load_cuda() -> Result<Candidate, String> {
-    static LOADED: OnceLock<Result<Candidate, String>> = OnceLock::new();
     LOADED
         .get_or_init(|| {
             let candidate = cuda_library::choose(&cuda_library::candidates())?;

@@ -11,11 +11,16 @@ mod roll_call;
 
 mod rendezvous;
 
+mod means;
+
+mod collectives;
+
 mod wire;
 
 mod exchange;
 mod part;
 
+pub use collectives::Way;
 pub use rendezvous::{Announcer, Place, Rendezvous};
 pub use wire::Card;
 
@@ -31,6 +36,7 @@ use part::{Answer, perform};
 use request::Request;
 use std::path::Path;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use tch::Device;
 use wire::Wire;
 
 /// One of the models that all ranks have, as rank 0 sees it. When the last goes, the others are told to end.
@@ -56,6 +62,11 @@ impl Fleet {
         Ok(models.into_iter().enumerate().map(fleet).collect())
     }
 
+    /// How the tensors of a step go from rank to rank, where GPUs may have several ways.
+    pub fn way(&self) -> Option<Way> {
+        lock(&self.wire).0.collectives().way()
+    }
+
     fn ask(&mut self, request: &Request, watch: &dyn Watch) -> Result<Answer> {
         let mut wire = lock(&self.wire);
         wire.0.ask(self.model, request)?;
@@ -74,7 +85,9 @@ impl Drop for Asking {
     fn drop(&mut self) {
         if self.0.is_in_step() {
             // A rank that is gone needs not be told.
-            let _ = self.0.ask(0, &Request::End);
+            if self.0.ask(0, &Request::End).is_ok() {
+                self.0.end();
+            }
         }
     }
 }
@@ -96,6 +109,7 @@ fn answer_all(models: &mut [TorchLearner], wire: &mut Wire) -> Result<()> {
     loop {
         let (model, request) = wire.next_request()?;
         if request == Request::End {
+            wire.end();
             return Ok(());
         }
         let answer = perform(wire, &mut models[model], &request, &Unwatched);
@@ -120,7 +134,8 @@ fn joined(
             format!("{architecture}, {parameters} parameters, {dtype}, weights {mark:016x}");
         card.insert(what.to_owned(), shown);
     }
-    let wire = Wire::join(at, &card)?;
+    let device = models.first().map_or(Device::Cpu, TorchLearner::device);
+    let wire = Wire::join(at, &card, device)?;
     let shared = |it: TorchLearner| it.with_share(Share { rank, size });
     Ok((models.into_iter().map(shared).collect(), wire))
 }

@@ -200,6 +200,11 @@ impl TorchLearner {
         }
     }
 
+    /// Where it works.
+    pub(crate) fn device(&self) -> Device {
+        self.device
+    }
+
     /// The same model, which answers a part of every question and updates a part of what is trained; what is not
     /// of its answer is −0, or no tokens.
     pub(crate) fn with_share(self, share: Share) -> Self {

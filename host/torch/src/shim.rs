@@ -3,8 +3,10 @@
 #![allow(unsafe_code)]
 
 pub(crate) mod differentiable;
+mod nccl;
 mod process_group;
 
+pub(crate) use nccl::{Communicator, Nccl, UniqueId, cuda_card};
 pub(crate) use process_group::{ProcessGroup, Store};
 
 use crate::guard;

@@ -1,6 +1,6 @@
 //! What the owners of a model's leaves and the other ranks give one another around an update: gradients go to the
 //! owner of their leaf, updated leaves come back. So each rank keeps the moments of what it owns alone, which is
-//! stage 1 of ZeRO, <https://arxiv.org/abs/1910.02054>, by whole leaves. Goes by main memory.
+//! stage 1 of ZeRO, <https://arxiv.org/abs/1910.02054>, by whole leaves. Knows not which way they go.
 
 use super::wire::Wire;
 use crate::share::Share;
@@ -14,13 +14,13 @@ const AT_ONCE: usize = 1 << 24;
 
 /// Sums every leaf's gradient over all ranks in float32, at its owner; the others forget theirs.
 pub(super) fn gradients_to_owners(wire: &mut Wire, trainable: &Trainable) -> Result<()> {
-    let (rank, size) = (wire.rank(), wire.size());
+    let (rank, size, place) = (wire.rank(), wire.size(), wire.collectives().place());
     let _no_grad = tch::no_grad_guard();
     for owner in 0..size {
         let leaves = leaves_of(trainable, owner, size);
         for leaves in messages(&leaves) {
             let gradients: Vec<Tensor> = leaves.iter().map(Tensor::grad).collect();
-            let mut message = Form::Summed.message(&gradients);
+            let mut message = Form::Summed.message(&gradients, place);
             wire.sum_at(&mut message, owner)?;
             match owner == rank {
                 true => Form::Summed.put_back(&message, &gradients),
@@ -33,14 +33,14 @@ pub(super) fn gradients_to_owners(wire: &mut Wire, trainable: &Trainable) -> Res
 
 /// Gives every rank the leaves as their owners have them, to the bit.
 pub(super) fn leaves_from_owners(wire: &mut Wire, trainable: &Trainable) -> Result<()> {
-    let (rank, size) = (wire.rank(), wire.size());
+    let (rank, size, place) = (wire.rank(), wire.size(), wire.collectives().place());
     let _no_grad = tch::no_grad_guard();
     for owner in 0..size {
         let leaves = leaves_of(trainable, owner, size);
         for leaves in messages(&leaves) {
             let mut message = match owner == rank {
-                true => Form::Copied.message(leaves),
-                false => Form::Copied.room_for(leaves),
+                true => Form::Copied.message(leaves, place),
+                false => Form::Copied.room_for(leaves, place),
             };
             wire.broadcast(&mut message, owner)?;
             if owner != rank {
@@ -51,7 +51,7 @@ pub(super) fn leaves_from_owners(wire: &mut Wire, trainable: &Trainable) -> Resu
     Ok(())
 }
 
-/// How tensors go: one behind the other, in main memory.
+/// How tensors go: one behind the other.
 #[derive(Clone, Copy)]
 enum Form {
     /// As float32, to be added up.
@@ -61,19 +61,19 @@ enum Form {
 }
 
 impl Form {
-    fn message(self, tensors: &[Tensor]) -> Tensor {
+    fn message(self, tensors: &[Tensor], place: Device) -> Tensor {
         let flat = |it: &Tensor| match self {
             Self::Summed => it.detach().reshape([-1]).to_kind(Kind::Float),
             Self::Copied => it.detach().reshape([-1]).view_dtype(Kind::Uint8),
         };
         let flats: Vec<Tensor> = tensors.iter().map(flat).collect();
-        Tensor::cat(&flats, 0).to_device(Device::Cpu)
+        Tensor::cat(&flats, 0).to_device(place)
     }
 
     /// A message of such tensors that somebody else fills.
-    fn room_for(self, tensors: &[Tensor]) -> Tensor {
+    fn room_for(self, tensors: &[Tensor], place: Device) -> Tensor {
         let length: i64 = tensors.iter().map(|it| self.length(it)).sum();
-        Tensor::empty([length], (self.kind(), Device::Cpu))
+        Tensor::empty([length], (self.kind(), place))
     }
 
     /// Fills tensors with what a message says of them, each in its own type.

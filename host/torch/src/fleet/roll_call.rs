@@ -73,6 +73,12 @@ struct SignsOfLife {
     since: Instant,
 }
 
+impl SignsOfLife {
+    fn unseen() -> Self {
+        Self { beat: None, since: Instant::now() }
+    }
+}
+
 impl RollCall {
     pub(super) fn new(
         store: Store,
@@ -119,13 +125,45 @@ impl RollCall {
         Ok(words)
     }
 
+    /// An error that all ranks find by themselves, once all have: whoever hosts the store stays until then.
+    pub(super) fn refuse(&mut self, refused: Error, doing: &str) -> Error {
+        // A rank that is gone needs not hear it.
+        let _ = self.say(&Word::Cancelled, doing);
+        refused
+    }
+
+    /// What `ended` finds, however long that takes, as long as all ranks live.
+    ///
+    /// # Errors
+    /// A rank that is gone, or shows no sign of life.
+    pub(super) fn wait<T>(&self, doing: &str, mut ended: impl FnMut() -> Option<T>) -> Result<T> {
+        let (start, mut looked) = (Instant::now(), Instant::now());
+        let mut lives: Vec<_> = (0..self.size).map(|_| SignsOfLife::unseen()).collect();
+        loop {
+            if let Some(end) = ended() {
+                return Ok(end);
+            }
+            if looked.elapsed() > LOOK_EVERY.min(self.limit / 4) {
+                for (rank, life) in lives.iter_mut().enumerate() {
+                    self.see_that_it_lives(rank, life, doing)?;
+                }
+                looked = Instant::now();
+            }
+            // What GPUs do together is over soon, so to sleep would often take longer.
+            match start.elapsed() / 16 {
+                short if short < SHORTEST_PAUSE / 2 => thread::yield_now(),
+                pause => thread::sleep(pause.min(SHORTEST_PAUSE * 10)),
+            }
+        }
+    }
+
     /// What a rank puts under a key, however long it takes, as long as the rank lives.
     ///
     /// # Errors
     /// A rank that is gone, or shows no sign of life.
     pub(super) fn hear(&self, key: &str, rank: usize, doing: &str) -> Result<Vec<u8>> {
         let (mut pause, mut looked) = (SHORTEST_PAUSE, Instant::now());
-        let mut life = SignsOfLife { beat: None, since: Instant::now() };
+        let mut life = SignsOfLife::unseen();
         loop {
             if let Some(value) = self.look(key, doing)? {
                 return Ok(value);

@@ -1,6 +1,7 @@
 //! How the ranks of a run work together: rank 0 asks, all agree on how they fared, and numbers go round. Knows
 //! requests and tensors, not models.
 
+use super::collectives::{Collectives, ended};
 use super::rendezvous::Rendezvous;
 use super::request::Request;
 use super::roll_call::{Beating, RollCall, Word};
@@ -18,6 +19,7 @@ pub type Card = BTreeMap<String, String>;
 /// One rank's end of it.
 pub(super) struct Wire {
     group: ProcessGroup,
+    collectives: Collectives,
     roll_call: RollCall,
     /// Questions so far.
     question: u64,
@@ -28,23 +30,23 @@ pub(super) struct Wire {
 }
 
 impl Wire {
-    /// Waits for all ranks, and sees that they are of one kind.
+    /// Waits for all ranks, sees that they are of one kind, and finds a way for the tensors of this device.
     ///
     /// # Errors
-    /// One that does not come, and every difference between its card and that of rank 0.
-    pub(super) fn join(mut at: Rendezvous, card: &Card) -> Result<Self> {
+    /// One that does not come, and every difference between its card and that of rank 0; a way that was asked for
+    /// and that there is not.
+    pub(super) fn join(mut at: Rendezvous, card: &Card, device: Device) -> Result<Self> {
         let text = serde_json::to_string(card).expect("texts serialize to JSON");
         let doing = "load the model and meet the others";
         let words = at.roll_call.say(&Word::Ready(text), doing)?;
         let cards: Vec<Card> = words.into_iter().map(card_of).collect();
         if let Err(refused) = refuse_others(&cards) {
-            // Whoever hosts the store stays until all have heard it.
-            let _ = at.roll_call.say(&Word::Cancelled, doing);
-            return Err(refused);
+            return Err(at.roll_call.refuse(refused, doing));
         }
+        let collectives = Collectives::agree(&mut at.roll_call, device)?;
         let group = at.join()?;
         let (roll_call, beating) = at.into_parts();
-        Ok(Self { group, roll_call, question: 0, lost: None, _beating: beating })
+        Ok(Self { group, collectives, roll_call, question: 0, lost: None, _beating: beating })
     }
 
     pub(super) fn rank(&self) -> usize {
@@ -136,16 +138,52 @@ impl Wire {
         Ok(Vec::try_from(sums).expect("a flat tensor of f64"))
     }
 
-    /// The sum of what all ranks have, at one of them; what the others have is spent.
-    pub(super) fn sum_at(&mut self, tensor: &mut Tensor, root: usize) -> Result<()> {
-        let summed = self.group.sum_at(tensor, root);
-        self.together(summed, "add up gradients")
+    /// How tensors go from rank to rank.
+    pub(super) fn collectives(&self) -> &Collectives {
+        &self.collectives
     }
 
-    /// What one rank has, at all.
+    /// The sum of what all ranks have, at one of them; what the others have is spent. A tensor lies where the
+    /// collectives have their place.
+    pub(super) fn sum_at(&mut self, tensor: &mut Tensor, root: usize) -> Result<()> {
+        let begun = match &mut self.collectives {
+            Collectives::Gloo(_) => self.group.sum_at(tensor, root),
+            Collectives::Nccl(communicator, _) => communicator.sum_at(tensor, root),
+        };
+        self.done(begun, "add up gradients")
+    }
+
+    /// What one rank has, at all; likewise.
     pub(super) fn broadcast(&mut self, tensor: &mut Tensor, root: usize) -> Result<()> {
-        let sent = self.group.broadcast(tensor, root);
-        self.together(sent, "pass on what was updated")
+        let begun = match &mut self.collectives {
+            Collectives::Gloo(_) => self.group.broadcast(tensor, root),
+            Collectives::Nccl(communicator, _) => communicator.broadcast(tensor, root),
+        };
+        self.done(begun, "pass on what was updated")
+    }
+
+    /// Waits for the end of what has begun, where it does not end at once.
+    fn done(&mut self, begun: Result<()>, doing: &str) -> Result<()> {
+        let done = match &mut self.collectives {
+            Collectives::Nccl(communicator, _) if begun.is_ok() => {
+                self.roll_call.wait(doing, || ended(communicator))
+            }
+            _ => Ok(begun),
+        };
+        let done = self.kept(done).and_then(|ended| self.together(ended, doing));
+        if done.is_err() {
+            // GPUs would wait for the one that is lost, and whoever waits for this GPU with it.
+            self.collectives = Collectives::Gloo(None);
+        }
+        done
+    }
+
+    /// Ends after the last question. GPUs may read from one another until all are done.
+    pub(super) fn end(&mut self) {
+        if let Collectives::Nccl(..) = self.collectives {
+            // There is nothing more to ask, so nobody misses one that is gone.
+            let _ = self.agree("end", Ok(()));
+        }
     }
 
     /// Whether the others can still be asked.
