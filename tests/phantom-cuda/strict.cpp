@@ -150,10 +150,93 @@ void lists() {
   check(lists[1].sum().item<float>() == 12, "products in place");
 }
 
+// The NCCL that lies beside the library, as far as it is tried here.
+struct Nccl {
+  struct Id {
+    char bytes[128];
+  };
+  struct Config {
+    size_t size = sizeof(Config);
+    unsigned magic = 0xcafebeef, version = 21400;
+    int blocking = 0;
+  };
+
+  template <typename Function>
+  static void find(void* library, const char* name, Function*& function) {
+    function = reinterpret_cast<Function*>(dlsym(library, name));
+    check(function != nullptr, std::string("has no ") + name);
+  }
+
+  explicit Nccl(const std::string& path) {
+    void* library = dlopen(path.c_str(), RTLD_NOW);
+    check(library != nullptr, path + " cannot be loaded");
+    find(library, "ncclGetUniqueId", unique_id);
+    find(library, "ncclCommInitRankConfig", init);
+    find(library, "ncclCommGetAsyncError", state_of);
+    find(library, "ncclReduce", reduce);
+    find(library, "ncclCommAbort", abort);
+  }
+
+  // What becomes of the last thing a rank was asked for: 0 once it is in its stream.
+  int state(void* rank) const {
+    int state = IN_PROGRESS;
+    while (state == IN_PROGRESS) state_of(rank, &state);
+    return state;
+  }
+
+  int sum(void* rank, const Tensor& tensor, int root) const {
+    return reduce(tensor.data_ptr(), tensor.data_ptr(), tensor.numel(), /*float*/ 7, /*sum*/ 0, root, rank, nullptr);
+  }
+
+  static constexpr int INVALID_ARGUMENT = 4, INVALID_USAGE = 5, IN_PROGRESS = 7;
+
+  int (*unique_id)(Id*);
+  int (*init)(void**, int, Id, int, Config*);
+  int (*state_of)(void*, int*);
+  int (*reduce)(const void*, void*, size_t, int, int, int, void*, void*);
+  int (*abort)(void*);
+};
+
+std::string folder;
+
+// Two devices of one process are two ranks like any others.
+void collectives() {
+  const Nccl nccl(folder + "libnccl.so.2");
+  Nccl::Id id;
+  nccl.unique_id(&id);
+  void* ranks[2];
+  for (int rank = 0; rank < 2; rank++) {
+    const c10::DeviceGuard guard(rank == 0 ? FIRST : SECOND);
+    Nccl::Config config;
+    check(nccl.init(&ranks[rank], 2, id, rank, &config) == Nccl::IN_PROGRESS, "it did not go on by itself");
+  }
+  check(nccl.state(ranks[0]) == 0 && nccl.state(ranks[1]) == 0, "they have not met");
+  const Tensor one = at::ones({300000}, FIRST), two = at::full({300000}, 2.0, SECOND);
+  check(nccl.sum(ranks[0], at::ones({3}), 0) == Nccl::INVALID_ARGUMENT, "takes memory of the host");
+  check(nccl.sum(ranks[0], two, 0) == Nccl::INVALID_ARGUMENT, "takes memory of another device");
+
+  check(nccl.sum(ranks[0], one, 0) == Nccl::IN_PROGRESS && nccl.state(ranks[0]) == 0, "cannot begin");
+  const auto stream = c10::impl::VirtualGuardImpl(c10::DeviceType::CUDA).getStream(FIRST);
+  c10::Event behind(c10::DeviceType::CUDA);
+  behind.record(stream);
+  check(!behind.query() && !stream.query(), "a sum of two is done by one");
+  check(nccl.sum(ranks[1], two, 0) == Nccl::IN_PROGRESS, "the other cannot begin");
+  check((one - 3).abs().sum().item<float>() == 0, "a kernel behind a sum does not see it");
+  check(behind.query(), "it is not done");
+  check(at::equal(two.cpu(), at::full({300000}, 2.0)), "a rank that is not the root gets something");
+
+  check(nccl.sum(ranks[0], one, 0) == Nccl::IN_PROGRESS && nccl.state(ranks[1]) == 0, "cannot go on");
+  check(nccl.sum(ranks[1], two, 1) == Nccl::IN_PROGRESS, "looks before the other has come");
+  behind.record(stream);
+  behind.synchronize();
+  check(nccl.state(ranks[0]) == Nccl::INVALID_USAGE, "takes sums at two roots");
+  for (void* rank : ranks) nccl.abort(rank);
+}
+
 const std::map<std::string, void (*)()> CASES{
     {"mixing", mixing},       {"host-read", host_read}, {"unwritten", unwritten}, {"memory", memory},
     {"pinned-in", pinned_in}, {"pinned-out", pinned_out}, {"norm", norm},         {"attention", attention},
-    {"lists", lists},
+    {"lists", lists},         {"collectives", collectives},
 };
 
 }  // namespace
@@ -167,6 +250,8 @@ int main(int argc, char** argv) {
     fprintf(stderr, "%s\n", dlerror());
     return 1;
   }
+  folder = std::string(argv[1]);
+  folder.resize(folder.rfind('/') + 1);
   try {
     CASES.at(argv[2])();
   } catch (const c10::Error& error) {

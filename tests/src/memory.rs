@@ -220,6 +220,35 @@ fn a_run_on_the_pretended_gpu_takes_what_was_told() {
     assert!(worst < TOLERANCE, "{worst} %");
 }
 
+/// Stage 1 of ZeRO: of the moments, 8 bytes a parameter, each of two ranks has its half, by whole leaves.
+#[test]
+fn each_rank_keeps_its_part_of_the_moments() {
+    let project = project(SMALL);
+    let sets = ["model.dtype=float32", "train.micro_batch=1", "train.epochs=1"];
+    let peaks = |count: usize| -> Vec<f64> {
+        let mut train = train(&project, "cuda", &sets);
+        train.env("PHANTOM_DEVICES", "2").args(["--ranks", &count.to_string()]);
+        Outcome::of(phantom::lend_counted(&mut train, &project.path("report.json"))).succeeded();
+        fs::remove_dir_all(project.path(&sets.join("-"))).expect("a folder");
+        let peak = |rank: usize| {
+            let report = Report::of_rank(&project, "report.json", rank);
+            report.number(&format!("/peak_bytes/cuda:{rank}")) as f64
+        };
+        (0..count).map(peak).collect()
+    };
+    let alone = peaks(1)[0];
+    let Llama { layers, hidden, inner, vocabulary, key_heads, .. } = SMALL;
+    let layer = 2 * hidden * (hidden + 64 * key_heads) + 3 * hidden * inner + 2 * hidden;
+    let half = (4 * (2 * vocabulary * hidden + layers * layer + hidden)) as f64;
+    for (rank, peak) in peaks(2).into_iter().enumerate() {
+        let spared = alone - peak;
+        let off = 100.0 * (spared / half - 1.0);
+        let [peak, spared] = [peak, spared].map(|it| it / 1e6);
+        eprintln!("rank {rank}: {peak:.1} MB, {spared:.1} less than one alone, {off:+.1} %");
+        assert!(off.abs() < 2.0, "rank {rank}: {off} %");
+    }
+}
+
 /// Ways that differ in what a process on a CPU holds; a single step of four samples.
 const ON_CPU: [(&str, &[&str]); 2] = [
     ("full", &["model.dtype=float32", "train.batch=4", "selection.ratio=4", "train.epochs=1"]),

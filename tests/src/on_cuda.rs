@@ -293,6 +293,7 @@ fn doctor_tells_of_every_cuda_half() {
         "cuda half   torch 2.11.0+cu130 in `",
         "env/bin/python3`; for CUDA 13.2",
         "cuda:0, 3.0 of 3.0 GiB free",
+        "nccl        ",
     ] {
         assert!(said.contains(words), "no `{words}` in\n{said}");
     }

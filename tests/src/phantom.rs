@@ -39,6 +39,14 @@ impl Report {
         Self(serde_json::from_str(&project.read(name)).expect("a report"))
     }
 
+    /// The same of one of several ranks.
+    pub(crate) fn of_rank(project: &Project, name: &str, rank: usize) -> Self {
+        match rank {
+            0 => Self::read(project, name),
+            _ => Self::read(project, &format!("{name}.{rank}")),
+        }
+    }
+
     /// A number by its place, such as `/copies_in/count`; 0 where the report does not have it.
     pub(crate) fn number(&self, place: &str) -> u64 {
         self.0.pointer(place).map_or(0, |number| number.as_u64().expect("a count"))
@@ -164,6 +172,7 @@ fn the_pretended_gpu_is_strict() {
         "norm",
         "attention",
         "lists",
+        "collectives",
         "host-read",
     ];
     for case in cases {

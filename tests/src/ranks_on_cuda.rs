@@ -108,8 +108,7 @@ fn check_traffic(project: &Project, count: usize, by_nccl: &str, by_gloo: &str) 
     let manifest: Value = serde_json::from_str(&manifest).expect("JSON");
     let whole = 4 * manifest["model"]["parameters"].as_u64().expect("a count");
     for rank in 0..count {
-        let behind = if rank == 0 { String::new() } else { format!(".{rank}") };
-        let report = |run: &str| Report::read(project, &format!("{run}.report{behind}"));
+        let report = |run: &str| Report::of_rank(project, &format!("{run}.report"), rank);
         let [nccl, gloo] = [by_nccl, by_gloo].map(report);
         for collective in ["reduce", "broadcast"] {
             // A message for every owner.

@@ -1,7 +1,8 @@
 //! What libtorch this process has and what it can use, for a person who looks for a fault.
 
 use crate::cuda_library::{self, Candidate, Versions};
-use crate::{device, driver, processor, shim};
+use crate::shim::Nccl;
+use crate::{device, driver, nccl_library, processor, shim};
 
 /// The version and build of the libtorch that this process runs on, such as `2.11.0+cpu`; where its
 /// folder does not say, the version it was built against.
@@ -52,8 +53,14 @@ fn library(candidate: &Candidate) -> (&'static str, String) {
 fn devices() -> Vec<(&'static str, String)> {
     match device::count_cuda() {
         Err(reason) => vec![("cuda", reason.replace('\n', "; "))],
-        Ok(count) => (0..count).map(|index| ("cuda", with_memory(index))).collect(),
+        Ok(count) => (0..count).map(|index| ("cuda", with_memory(index))).chain([nccl()]).collect(),
     }
+}
+
+/// By which several GPUs would speak to one another.
+fn nccl() -> (&'static str, String) {
+    let version = |it: Nccl| it.version().map_err(|error| error.to_string());
+    ("nccl", nccl_library::load().and_then(version).unwrap_or_else(|why| format!("none: {why}")))
 }
 
 fn with_memory(index: usize) -> String {

@@ -141,14 +141,16 @@ fn joined(
                 Ok(Some(why)) => {
                     Some(Err(Error::Model(String::from_utf8_lossy(&why).into_owned())))
                 }
-                Err(error) => Some(Err(error)),
+                // Without the store ranks are lost, and whoever waits sees it.
+                Err(_) => None,
             };
             let ended = roll_call.wait(DOING, ended)?;
             ended.map(|()| communicator)
         }
     };
     if let Err(error) = &met {
-        store.set(FAILED, error.to_string().as_bytes())?;
+        // What all say next tells of a store that is gone.
+        let _ = store.set(FAILED, error.to_string().as_bytes());
     }
     Ok(met)
 }
