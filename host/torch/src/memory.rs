@@ -184,10 +184,12 @@ impl Model<'_> {
         stored + self.optimizer() + passing + self.unpacked() // bytes
     }
 
-    /// What a question takes beside the weights: a batch's widest place, and its logits.
+    /// What a question takes beside the weights: a batch's widest place, or, once its layers are through, its logits.
     pub(crate) fn scoring(&self, load: &Load) -> u64 {
         let widest = self.layers(load).iter().map(|layer| layer.forward).max().unwrap_or(0);
-        load.lanes.max(1) * (load.tokens * widest + self.logits(load)) + self.unpacked() // bytes
+        let hidden = load.tokens * self.hidden_size() * self.compute();
+        let batch = hidden + (load.tokens * widest).max(self.logits(load));
+        load.lanes.max(1) * batch + self.unpacked() // bytes
     }
 
     /// What questions keep of so many tokens that they all begin with, beside what [`scoring`](Self::scoring) says.
