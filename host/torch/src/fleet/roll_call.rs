@@ -64,8 +64,8 @@ const LONGEST_PAUSE: Duration = Duration::from_millis(20);
 /// How often somebody who waits looks whether the awaited one lives.
 const LOOK_EVERY: Duration = Duration::from_millis(500);
 
-/// How long after a fault somebody may take to say that he is gone.
-const AFTERMATH: Duration = Duration::from_secs(2);
+/// How long after a fault a rank may be silent, if the limit is not shorter, before the fault is taken for its own.
+const AFTERMATH: Duration = Duration::from_secs(10);
 
 /// The last beat of a rank that was seen, and since when.
 struct SignsOfLife {
@@ -136,16 +136,26 @@ impl RollCall {
     ///
     /// # Errors
     /// A rank that is gone, or shows no sign of life.
-    pub(super) fn wait<T>(&self, doing: &str, mut ended: impl FnMut() -> Option<T>) -> Result<T> {
+    pub(super) fn wait<T>(&self, doing: &str, ended: impl FnMut() -> Option<T>) -> Result<T> {
+        self.wait_beside(self.limit, doing, ended)
+    }
+
+    /// The same, where none may be silent for longer than `silence`.
+    fn wait_beside<T>(
+        &self,
+        silence: Duration,
+        doing: &str,
+        mut ended: impl FnMut() -> Option<T>,
+    ) -> Result<T> {
         let (start, mut looked) = (Instant::now(), Instant::now());
         let mut lives: Vec<_> = (0..self.size).map(|_| SignsOfLife::unseen()).collect();
         loop {
             if let Some(end) = ended() {
                 return Ok(end);
             }
-            if looked.elapsed() > LOOK_EVERY.min(self.limit / 4) {
+            if looked.elapsed() > self.look_every() {
                 for (rank, life) in lives.iter_mut().enumerate() {
-                    self.see_that_it_lives(rank, life, doing)?;
+                    self.see_that_it_lives(rank, life, silence, doing)?;
                 }
                 looked = Instant::now();
             }
@@ -168,8 +178,8 @@ impl RollCall {
             if let Some(value) = self.look(key, doing)? {
                 return Ok(value);
             }
-            if looked.elapsed() > LOOK_EVERY.min(self.limit / 4) {
-                self.see_that_it_lives(rank, &mut life, doing)?;
+            if looked.elapsed() > self.look_every() {
+                self.see_that_it_lives(rank, &mut life, self.limit, doing)?;
                 looked = Instant::now();
             }
             thread::sleep(pause);
@@ -181,7 +191,17 @@ impl RollCall {
         self.store.get(key).map_err(|error| self.lost(0, "is gone", &one_line(&error), doing))
     }
 
-    fn see_that_it_lives(&self, rank: usize, life: &mut SignsOfLife, doing: &str) -> Result<()> {
+    fn look_every(&self) -> Duration {
+        LOOK_EVERY.min(self.limit / 4)
+    }
+
+    fn see_that_it_lives(
+        &self,
+        rank: usize,
+        life: &mut SignsOfLife,
+        silence: Duration,
+        doing: &str,
+    ) -> Result<()> {
         if let Some(why) = self.look(&gone_key(rank), doing)? {
             let why = String::from_utf8_lossy(&why).into_owned();
             return Err(self.lost(rank, "is gone", &why, doing));
@@ -190,32 +210,26 @@ impl RollCall {
         if beat != life.beat {
             *life = SignsOfLife { beat, since: Instant::now() };
         }
-        if life.since.elapsed() <= self.limit {
+        if life.since.elapsed() <= silence {
             return Ok(());
         }
         let fate = match &life.beat {
             Some(_) => "shows no sign of life",
             None => "has not come",
         };
-        let waited = format!("waited {} s", self.limit.as_secs_f64());
+        let waited = format!("waited {} s", silence.as_secs_f64());
         Err(self.lost(rank, fate, &waited, doing))
     }
 
-    /// Why something went wrong that ranks did together, after which the one that is gone is soon known.
+    /// Why something went wrong that ranks did together: the one that is gone is soon known, one that stands still
+    /// shows no sign of life.
     pub(super) fn fault(&self, error: &Error, doing: &str) -> Error {
-        let start = Instant::now();
-        while start.elapsed() < AFTERMATH.min(self.limit) {
-            for rank in 0..self.size {
-                match self.look(&gone_key(rank), doing) {
-                    Ok(None) => {}
-                    Ok(Some(why)) => {
-                        let why = String::from_utf8_lossy(&why).into_owned();
-                        return self.lost(rank, "is gone", &why, doing);
-                    }
-                    Err(lost) => return lost,
-                }
-            }
-            thread::sleep(LONGEST_PAUSE);
+        let (start, silence) = (Instant::now(), AFTERMATH.min(self.limit));
+        // The first look finds the last beat, the last one that it has not changed.
+        let enough = silence + 3 * self.look_every();
+        let over = || (start.elapsed() > enough).then_some(());
+        if let Err(lost) = self.wait_beside(silence, doing, over) {
+            return lost;
         }
         let (rank, size, error) = (self.rank, self.size, one_line(error));
         Error::Model(format!(

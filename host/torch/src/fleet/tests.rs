@@ -235,3 +235,18 @@ fn a_rank_that_is_gone_is_named() {
         assert!(error.starts_with("a rank was lost: "), "{error}");
     });
 }
+
+/// It has not said that it goes, so its silence alone tells of it.
+#[test]
+fn a_rank_that_falls_silent_is_named() {
+    let limit = Duration::from_secs(2);
+    let at = host(2, limit);
+    let place = at.place().clone();
+    thread::scope(|scope| {
+        scope.spawn(|| joined(vec![model()], Card::new(), find(&place, 1, limit)?).map(drop));
+        let mut fleet = only(Fleet::join(vec![model()], Card::new(), at)).unwrap();
+        let error = fleet.token_nll(&testing::sequences(9), &Unwatched).unwrap_err().to_string();
+        assert!(error.starts_with("rank 1 of 2 (process "), "{error}");
+        assert!(error.contains(") shows no sign of life: waited 2 s; it was to "), "{error}");
+    });
+}
