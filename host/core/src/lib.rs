@@ -43,6 +43,7 @@ pub mod greedy;
 
 pub mod config;
 pub mod corpus;
+pub mod probe;
 pub mod evaluation;
 
 pub mod compare;

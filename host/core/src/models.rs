@@ -7,6 +7,7 @@ use crate::corpus::Corpus;
 use crate::learner::{Learner, Sequence};
 use crate::memory::{Fit, MemoryNeed};
 use crate::observer::Observer;
+use crate::probe::probe;
 use crate::record::TextRecord;
 use iterit_sdk::{
     Conditioning, Embedding, Error, ErrorKind, LogLevel, LogitStatistics, Model, ResponseNll,
@@ -22,6 +23,15 @@ pub struct Models {
     current: Mutex<Answers>,
     proxy: Option<Proxy>,
     forward_tokens: Arc<AtomicU64>,
+}
+
+/// What is asked of the trained model in a run.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Questions {
+    /// Something about every sample, by a scorer or whoever judges.
+    All,
+    /// Nothing but how fast it is.
+    Few,
 }
 
 /// A fixed second model reads the same samples in tokens of its own.
@@ -154,28 +164,31 @@ impl Models {
         work(lock(&self.current).learner.as_mut())
     }
 
-    /// The memory that a step of so many samples needs, the longest there are, and questions about all; nothing
-    /// where the trained model cannot say.
-    pub fn memory(&self, corpus: &Corpus, batch: usize) -> Option<MemoryNeed> {
-        let need = |learner: &dyn Learner, corpus: &Corpus, batch| {
-            learner.memory(&corpus.longest_trained(batch), corpus.training_tokens())
-        };
-        let own = self.ask(|learner| need(learner, corpus, batch))?;
-        let of_proxy = self
-            .proxy
-            .as_ref()
-            .and_then(|Proxy { answers, corpus }| need(lock(answers).learner.as_ref(), corpus, 1));
+    /// The memory that a step of so many samples needs, the longest there are, and questions; nothing where the
+    /// trained model cannot say.
+    pub fn memory(
+        &self,
+        corpus: &Corpus,
+        batch: usize,
+        questions: Questions,
+    ) -> Option<MemoryNeed> {
+        let asked = self.asked(corpus, questions);
+        let own = self.ask(|learner| learner.memory(&corpus.longest_trained(batch), asked))?;
+        let of_proxy = self.proxy.as_ref().and_then(|Proxy { answers, corpus }| {
+            let learner = &lock(answers).learner;
+            learner.memory(&corpus.longest_trained(1), corpus.training_tokens())
+        });
         Some(match of_proxy {
             Some(of_proxy) => own.beside(&of_proxy),
             None => own,
         })
     }
 
-    /// Has each model choose how much it runs at a time, for steps of so many samples and questions about all;
-    /// what was chosen, the trained model's first.
-    pub fn fit(&self, corpus: &Corpus, batch: usize) -> Vec<Fit> {
+    /// Has each model choose how much it runs at a time, for steps of so many samples and questions; what was
+    /// chosen, the trained model's first.
+    pub fn fit(&self, corpus: &Corpus, batch: usize, questions: Questions) -> Vec<Fit> {
         let longest = corpus.longest_trained(batch);
-        let asked = corpus.training_tokens();
+        let asked = self.asked(corpus, questions);
         let (fit, kept) = self.ask(|learner| {
             let kept = learner.memory(&longest, asked).map_or(0, |need| need.optimizer);
             (learner.fit(&longest, asked, 0), kept)
@@ -184,6 +197,17 @@ impl Models {
             lock(answers).learner.fit(&[], corpus.training_tokens(), kept)
         });
         [fit, of_proxy].into_iter().flatten().collect()
+    }
+
+    /// How many tokens the trained model is asked about together.
+    fn asked(&self, corpus: &Corpus, questions: Questions) -> usize {
+        match questions {
+            Questions::All => corpus.training_tokens(),
+            Questions::Few => {
+                let probe = probe(&self.ask(|learner| learner.facts()), corpus);
+                probe.iter().map(|it| it.tokens.len()).sum()
+            }
+        }
     }
 
     /// Tells what the models have to say of how they work.

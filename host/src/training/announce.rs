@@ -2,13 +2,14 @@
 
 use super::{Training, needs};
 use crate::progress::{count, duration};
-use iterit_core::Result;
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
 use iterit_core::learner::{ModelFacts, Sequence, Watch};
-use iterit_core::models::Models;
+use iterit_core::models::{Models, Questions};
 use iterit_core::observer::Observer;
+use iterit_core::probe::probe;
 use iterit_core::sdk::LogLevel;
+use iterit_core::{Error, Result};
 use std::time::Instant;
 
 /// Cut and empty responses, and ends that stop nothing: counted, never silent.
@@ -51,7 +52,7 @@ pub(crate) fn trained(model: &ModelFacts) -> String {
 }
 
 /// What the run will cost, before it begins.
-pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
+pub(crate) fn announce(training: &Training<'_>, questions: Questions) -> Result<()> {
     let (run, manifest) = (training.run(), training.manifest());
     let model = &manifest.model;
     let say = |line: String| run.inputs.lender.observer.say(LogLevel::Info, "", &line);
@@ -85,7 +86,7 @@ pub(crate) fn announce(training: &Training<'_>) -> Result<()> {
         duration(estimate.training_seconds()),
     ));
     let batch = run.options.train.batch;
-    if let Some(need) = lender.models.memory(lender.corpus, batch) {
+    if let Some(need) = lender.models.memory(lender.corpus, batch, questions) {
         say(format!("memory: {}", needs::told(&need)));
     }
     Ok(())
@@ -142,27 +143,23 @@ impl Watch for Unseen<'_> {
     }
 }
 
-/// Forward tokens a second, measured on samples spread through the data.
+/// Forward tokens a second, measured on a few samples.
 pub(crate) fn speed(models: &Models, corpus: &Corpus, observer: &dyn Observer) -> Result<f64> {
-    const PROBES: u64 = 64;
-    let stride = (corpus.num_samples() / PROBES).max(1) as usize;
-    let probes: Vec<Sequence> = (0..corpus.num_samples())
-        .step_by(stride)
-        .map(|id| corpus.encoded(id).last().clone())
-        .collect();
-    let ask = || models.ask(|learner| learner.token_nll(&probes, &Unseen(observer)));
-    // The first passes of a process pay for what later ones find ready.
-    ask()?;
-    let clock = Instant::now();
-    ask()?;
-    let tokens: usize = probes.iter().map(|probe| probe.tokens.len()).sum();
-    Ok(tokens as f64 / clock.elapsed().as_secs_f64().max(1e-6))
+    let sequences = probe(&models.ask(|learner| learner.facts()), corpus);
+    let ask = |sequences: &[Sequence]| {
+        let clock = Instant::now();
+        models.ask(|learner| learner.token_nll(sequences, &Unseen(observer)))?;
+        Ok::<_, Error>(clock.elapsed().as_secs_f64())
+    };
+    // The first pass of a process pays for what later ones find ready.
+    ask(&sequences[..sequences.len().min(1)])?;
+    let tokens: usize = sequences.iter().map(|it| it.tokens.len()).sum();
+    Ok(tokens as f64 / ask(&sequences)?.max(1e-6))
 }
 
 #[cfg(test)]
 mod tests {
     use super::*;
-    use iterit_core::Error;
     use iterit_core::config::DeviceChoice;
     use iterit_core::dataset::{self, DataFormat};
     use iterit_core::observer::Phase;

@@ -3,21 +3,27 @@
 use crate::progress::{bytes, count};
 use iterit_core::corpus::Corpus;
 use iterit_core::memory::{Chosen, Fit, MemoryNeed};
-use iterit_core::models::Models;
+use iterit_core::models::{Models, Questions};
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
 
 /// Has the models choose how much they run at a time by the memory that is free, and says what they chose.
-pub(crate) fn fit(models: &Models, corpus: &Corpus, batch: usize, observer: &dyn Observer) {
-    for line in chosen(models, corpus, batch) {
+pub(crate) fn fit(
+    models: &Models,
+    corpus: &Corpus,
+    batch: usize,
+    questions: Questions,
+    observer: &dyn Observer,
+) {
+    for line in chosen(models, corpus, batch, questions) {
         let level = if line.told == Told::TooMuch { LogLevel::Warn } else { LogLevel::Info };
         observer.say(level, "", &line.text);
     }
 }
 
-/// The same, and says only what is another choice than elsewhere.
+/// The same for a run of a comparison, all of which are judged, and says only what is another choice than elsewhere.
 pub(crate) fn fit_quietly(models: &Models, corpus: &Corpus, batch: usize, observer: &dyn Observer) {
-    for line in chosen(models, corpus, batch) {
+    for line in chosen(models, corpus, batch, Questions::All) {
         if line.told != Told::AsWished {
             observer.say(LogLevel::Warn, "", &line.text);
         }
@@ -37,7 +43,7 @@ enum Told {
     TooMuch,
 }
 
-fn chosen(models: &Models, corpus: &Corpus, batch: usize) -> Vec<Line> {
+fn chosen(models: &Models, corpus: &Corpus, batch: usize, questions: Questions) -> Vec<Line> {
     let of_fit = |fit: Fit| {
         let step = fit.step.and_then(|it| said(it, fit.free, "micro-batches have", "a step"));
         let question = said(fit.question, fit.free, "questions are asked in batches of", "one");
@@ -45,7 +51,7 @@ fn chosen(models: &Models, corpus: &Corpus, batch: usize) -> Vec<Line> {
         let question = question.filter(|line| line.told != Told::AsWished);
         step.into_iter().chain(question)
     };
-    models.fit(corpus, batch).into_iter().flat_map(of_fit).collect()
+    models.fit(corpus, batch, questions).into_iter().flat_map(of_fit).collect()
 }
 
 fn said(chosen: Chosen, free: u64, begins: &str, which: &str) -> Option<Line> {

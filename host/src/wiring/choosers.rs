@@ -3,6 +3,8 @@
 
 use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
 use iterit_core::config::Config;
+use iterit_core::corpus::Corpus;
+use iterit_core::models::Questions;
 use iterit_core::nearest::nearest;
 use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
@@ -120,6 +122,13 @@ impl Choosers {
     pub(crate) fn ask_models(&self) -> bool {
         let asks = |service: &String| service != Service::TargetSamples.name();
         self.of(PluginKind::Complexity).any(|found| found.scorer.services.iter().any(asks))
+    }
+
+    /// What the trained model is asked in a run that judges itself by `held_out`.
+    pub(crate) fn questions(&self, held_out: Option<&Corpus>) -> Questions {
+        let asks = |service: &String| service != Service::TargetSamples.name();
+        let any = self.found.iter().any(|found| found.scorer.services.iter().any(asks));
+        if any || held_out.is_some() { Questions::All } else { Questions::Few }
     }
 
     /// Whether there is none.

@@ -1,6 +1,6 @@
 """Times the program side by side with the Python that one writes first, and the best that one writes by hand.
 
-    cargo xtask bench [--json FILE] [--large] [--shared 1 2 4] [--only scoring training picking ceilings]
+    cargo xtask bench [--json FILE] [--large] [--shared 1 2 4] [--only ceilings scoring training picking whole]
 
 Same machine, same threads, same samples, one after the other; of several repeats the fastest counts on each side.
 Ours is the whole process from start to exit. Theirs is only the work: Python is up, everything is imported, texts are
@@ -27,9 +27,10 @@ import neighbours  # noqa: E402
 import picking  # noqa: E402
 import scoring  # noqa: E402
 import training  # noqa: E402
+import whole  # noqa: E402
 from table import Table  # noqa: E402
 
-PARTS = ["ceilings", "scoring", "training", "picking"]
+PARTS = ["ceilings", "scoring", "training", "picking", "whole"]
 
 
 def main():
@@ -42,6 +43,7 @@ def main():
     arguments.add_argument("--trained", type=int, default=256, help="samples of a training, 32 a step")
     arguments.add_argument("--texts", type=int, default=20_000, help="to pick from")
     arguments.add_argument("--picks", type=int, default=1_000)
+    arguments.add_argument("--run", type=int, default=5_000, help="samples of a whole run")
     arguments.add_argument("--large", action="store_true", help="a model of 100 million parameters too, 32 samples")
     arguments.add_argument("--shared", nargs="+", type=int, default=[], help="the same beside so many busy processes")
     chosen = arguments.parse_args()
@@ -49,7 +51,7 @@ def main():
     torch.set_num_threads(chosen.threads)
     logging.disable_progress_bar()
 
-    rows, source = llamas.alpaca(max(chosen.texts, chosen.samples))
+    rows, source = llamas.alpaca(max(chosen.texts, chosen.samples, chosen.run))
     table = Table(chosen, source)
     with tempfile.TemporaryDirectory() as scratch:
         scratch = Path(scratch)
@@ -66,6 +68,9 @@ def main():
                 neighbours.measure(table, chosen, model, rows)
         if "picking" in chosen.only:
             picking.measure(table, chosen, scratch, rows[: chosen.texts])
+        if "whole" in chosen.only:
+            model = llamas.random_llama(scratch / "0.7M", "0.7M")
+            whole.measure(table, chosen, model, rows[: chosen.run])
     table.write(chosen.json)
 
 

@@ -15,6 +15,10 @@ DATA = Path(generate.__file__).parent
 MAX_LENGTH = 512
 # The demo's small vocabulary for the small one: so its layers weigh as they do in a large one.
 SHAPES = {
+    "0.7M": {
+        "hidden_size": 128, "intermediate_size": 328, "num_hidden_layers": 3, "num_attention_heads": 4,
+        "num_key_value_heads": 2, "tie_word_embeddings": True,
+    },
     "4M": {
         "hidden_size": 256, "intermediate_size": 640, "num_hidden_layers": 6, "num_attention_heads": 8,
         "num_key_value_heads": 4, "tie_word_embeddings": True,
