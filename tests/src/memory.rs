@@ -220,12 +220,14 @@ fn a_run_on_the_pretended_gpu_takes_what_was_told() {
     assert!(worst < TOLERANCE, "{worst} %");
 }
 
-/// Stage 1 of ZeRO: of the moments, 8 bytes a parameter, each of two ranks has its half, by whole leaves.
+/// ZeRO by whole leaves. Stage 1: of the moments, 8 bytes a parameter, each of two ranks has its half. Stage 2: of the
+/// gradient, 4 bytes a parameter, too, beside what is on its way to its owner.
 #[test]
-fn each_rank_keeps_its_part_of_the_moments() {
+fn each_rank_keeps_its_part_of_moments_and_gradients() {
     let project = project(SMALL);
-    let sets = ["model.dtype=float32", "train.micro_batch=1", "train.epochs=1"];
-    let peaks = |count: usize| -> Vec<f64> {
+    let peaks = |count: usize, shard: &str| -> Vec<f64> {
+        let shard = format!("train.shard={shard}");
+        let sets = ["model.dtype=float32", "train.micro_batch=1", "train.epochs=1", &shard];
         let mut train = train(&project, "cuda", &sets);
         train.env("PHANTOM_DEVICES", "2").args(["--ranks", &count.to_string()]);
         Outcome::of(phantom::lend_counted(&mut train, &project.path("report.json"))).succeeded();
@@ -236,16 +238,23 @@ fn each_rank_keeps_its_part_of_the_moments() {
         };
         (0..count).map(peak).collect()
     };
-    let alone = peaks(1)[0];
+    let alone = peaks(1, "moments")[0];
     let Llama { layers, hidden, inner, vocabulary, key_heads, .. } = SMALL;
     let layer = 2 * hidden * (hidden + 64 * key_heads) + 3 * hidden * inner + 2 * hidden;
     let half = (4 * (2 * vocabulary * hidden + layers * layer + hidden)) as f64;
-    for (rank, peak) in peaks(2).into_iter().enumerate() {
-        let spared = alone - peak;
-        let off = 100.0 * (spared / half - 1.0);
-        let [peak, spared] = [peak, spared].map(|it| it / 1e6);
-        eprintln!("rank {rank}: {peak:.1} MB, {spared:.1} less than one alone, {off:+.1} %");
-        assert!(off.abs() < 2.0, "rank {rank}: {off} %");
+    // The head and the last layer are the largest piece of the gradient that is there whole.
+    let piece = (4 * (vocabulary * hidden + layer)) as f64;
+    for (shard, expected, on_its_way) in [("moments", half, 0.0), ("gradients", 1.5 * half, piece)]
+    {
+        for (rank, peak) in peaks(2, shard).into_iter().enumerate() {
+            let spared = alone - peak;
+            let shown = [peak, spared, expected].map(|it| it / 1e6);
+            eprintln!(
+                "{shard}, rank {rank}, MB: {shown:.1?} (peak, less than one alone, expected)"
+            );
+            assert!(spared < 1.02 * expected, "{shard}, rank {rank}: {shown:?}");
+            assert!(spared > 0.98 * expected - on_its_way, "{shard}, rank {rank}: {shown:?}");
+        }
     }
 }
 

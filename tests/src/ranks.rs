@@ -101,6 +101,32 @@ fn a_run_is_that_of_one_rank_and_the_same_twice() {
     assert_eq!(manifest["environment"]["ranks"], 4);
 }
 
+/// Stage 2 of ZeRO: the run of one rank but for the order of sums, the same twice, and cut and resumed to the same bytes
+/// by as many ranks.
+#[test]
+fn ranks_that_keep_a_part_of_the_gradient_run_as_others() {
+    let project = Project::new();
+    let sharded = |count: usize, out: &str| {
+        let mut host = train(&project, count, out);
+        host.args(["--set", "train.shard=gradients", "--set", "train.micro_batch=1"]);
+        host
+    };
+    Outcome::of(&mut train(&project, 1, "one")).succeeded();
+    Outcome::of(&mut sharded(3, "whole")).succeeded();
+    for epoch in 0..2 {
+        let [found, expected] = ["whole", "one"].map(|run| selection(&project, run, epoch));
+        assert_eq!(found, expected, "epoch {epoch}");
+    }
+    for (found, expected) in losses(&project, "whole").iter().zip(losses(&project, "one")) {
+        assert!((found - expected).abs() / expected < 1e-5, "{found}, {expected}");
+    }
+    let run = begun_by(&project, sharded(3, "cut"), "cut");
+    signal(children(run.id())[0], "-KILL");
+    outcome(run).failed(1, &["rank 1 of 3"]);
+    Outcome::of(sharded(3, "cut").arg("--resume")).succeeded();
+    assert!(weights(&project, "cut") == weights(&project, "whole"), "not the same bytes");
+}
+
 /// Waits until something is so.
 fn until(what: &str, mut is_so: impl FnMut() -> bool) {
     let start = Instant::now();
@@ -124,7 +150,10 @@ fn signal(process: u32, name: &str) {
 
 /// A run that has taken a few steps.
 fn begun(project: &Project, count: usize, out: &str) -> Child {
-    let mut host = train(project, count, out);
+    begun_by(project, train(project, count, out), out)
+}
+
+fn begun_by(project: &Project, mut host: Command, out: &str) -> Child {
     let child = host.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
     let checkpoints = project.path(&format!("{out}/checkpoints"));
     until("a checkpoint", || checkpoints.read_dir().is_ok_and(|mut it| it.any(|it| is_whole(&it))));

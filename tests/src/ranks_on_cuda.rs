@@ -121,6 +121,45 @@ fn check_traffic(project: &Project, count: usize, by_nccl: &str, by_gloo: &str) 
     }
 }
 
+/// Stage 2 of ZeRO on cards: the same picks and losses, by NCCL as through main memory, whatever memory there is.
+#[test]
+fn ranks_that_keep_a_part_of_the_gradient_run_as_others() {
+    let project = project();
+    Outcome::of(&mut train(&project, 1, "cpu", "cpu")).succeeded();
+    let sharded = |count: usize, out: &str| {
+        let mut host = train(&project, count, "cuda", out);
+        host.args(["--set", "train.shard=gradients"]);
+        host
+    };
+    for count in 2..=3 {
+        let [found, by_gloo] = ["by", "gloo"].map(|name| format!("{name}-{count}"));
+        Outcome::of(&mut sharded(count, &found)).succeeded();
+        check_close(&project, &found, "cpu");
+        Outcome::of(sharded(count, &by_gloo).env("ITERIT_COLLECTIVES", "gloo")).succeeded();
+        check_close(&project, &by_gloo, &found);
+        if count == 2 {
+            assert!(weights(&project, &found) == weights(&project, &by_gloo), "other bytes");
+        }
+    }
+    let peak = Report::of_rank(&project, "by-2.report", 0).number("/peak_bytes/cuda:0");
+    let mut ends = Vec::new();
+    for tenths in [5, 6, 7, 8, 9, 10, 12] {
+        let out = format!("limit-{tenths}");
+        let mut limited = sharded(2, &out);
+        let limit = (peak * tenths / 10).to_string();
+        let ended = Outcome::of(limited.env("PHANTOM_MEMORY", limit));
+        let is_enough = ended.code == Some(0);
+        match is_enough {
+            true => check_close(&project, &out, "cpu"),
+            false => drop(ended.failed(1, &["memory", "hint: "])),
+        }
+        ends.push(is_enough);
+    }
+    eprintln!("{peak} bytes without a limit; which limits were enough: {ends:?}");
+    assert!(!ends[0] && ends[6], "{ends:?}");
+    assert!(ends.is_sorted(), "{ends:?}");
+}
+
 /// By what it was to do when it went: each step of two ranks has two sums and two broadcasts.
 #[test]
 fn a_rank_that_is_lost_in_a_collective_is_named_and_the_run_resumes_to_the_same_bytes() {

@@ -126,7 +126,7 @@ fn serve(at: Rendezvous, config: &Config, threads: usize) -> Result<()> {
 }
 
 /// What all ranks of a run must have in common besides their weights: the program, libtorch, and every key of the
-/// configuration that a result depends on.
+/// configuration that a result depends on, if only in its last digits.
 fn card(config: &Config) -> Result<Card> {
     let program = std::env::current_exe().map_err(Error::io("find", "this program"))?;
     let mut card = Card::from([
@@ -134,7 +134,8 @@ fn card(config: &Config) -> Result<Card> {
         ("the program of sha256".to_owned(), super::sha256(&program)?),
         ("libtorch".to_owned(), iterit_torch::libtorch_build()),
     ]);
-    let counts = |key: &String| on_resume(key) == OnResume::Refused;
+    // Each rank has a device of its own.
+    let counts = |key: &String| key != "model.device" && on_resume(key) != OnResume::Free;
     let keys = config.by_key().into_iter().filter(|(key, _)| counts(key));
     card.extend(keys.map(|(key, value)| (key, value.to_string())));
     Ok(card)

@@ -1,7 +1,7 @@
 //! The configuration's model becomes a learner.
 
 use super::{PROXY, adapters};
-use iterit_core::config::{AdamMoments, AddedTokens, Config, DeviceChoice, Dtype};
+use iterit_core::config::{AdamMoments, AddedTokens, Config, DeviceChoice, Dtype, Shard};
 use iterit_core::corpus::Corpus;
 use iterit_core::learner::Learner;
 use iterit_core::models::Models;
@@ -10,7 +10,7 @@ use iterit_core::sdk::LogLevel;
 use iterit_core::tokenizer::Tokenizer;
 use iterit_core::{Result, model_folder};
 use iterit_torch::{Activations, AdamWOptions, Base, LearnerOptions};
-use iterit_torch::{Moments, Precision, TorchLearner};
+use iterit_torch::{Moments, Precision, Sharding, TorchLearner};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::{Mutex, Once, PoisonError};
@@ -164,6 +164,10 @@ fn options(config: &Config, threads: usize) -> LearnerOptions {
         activations: match config.train.activation_checkpointing {
             true => Activations::Recompute,
             false => Activations::Keep,
+        },
+        sharding: match config.train.shard {
+            Shard::Moments => Sharding::Moments,
+            Shard::Gradients => Sharding::Gradients,
         },
         adamw: AdamWOptions {
             betas: [config.train.adam_beta1, config.train.adam_beta2],

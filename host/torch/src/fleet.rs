@@ -3,7 +3,7 @@
 //!
 //! Batches of a question are formed as on one device and dealt out whole, so an answer is to the byte that of one
 //! rank with one thread. Micro-batches of a step are dealt out likewise; each leaf of what is trained has one rank
-//! that keeps its moments and updates it. The same ranks on the same machine find the same bytes again; another
+//! that keeps its moments, and if that is wished its gradient, and updates it. The same ranks on the same machine find the same bytes again; another
 //! number of them adds in another order.
 
 mod request;
@@ -18,6 +18,7 @@ mod collectives;
 mod wire;
 
 mod exchange;
+mod rounds;
 mod part;
 
 pub use collectives::Way;

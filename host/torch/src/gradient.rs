@@ -43,6 +43,7 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
+    pub(crate) threads: usize,
     /// Micro-batches at the same time, where that needs no more memory.
     pub(crate) lanes: usize,
     /// Which of the step's micro-batches are run here.
@@ -104,23 +105,65 @@ impl Trainer<'_> {
         samples: &[&[Sequence]],
         normalization: LossNormalization,
     ) -> Result<Unread> {
+        let backward = &mut |run: &Run<'_>| run.backward(self.activations);
+        self.with_step(samples, normalization, |step, micro_batches| {
+            match self.lanes_for(micro_batches) {
+                1 => self.one_by_one(step, micro_batches, backward),
+                lanes => self.side_by_side(step, micro_batches, lanes),
+            }
+        })
+    }
+
+    /// The same, one micro-batch after the other and piece by piece: `passed` hears of every piece of the model that
+    /// the way back of a micro-batch has left, and may take away the gradients that are whole there.
+    pub(crate) fn accumulate_by_pieces(
+        &self,
+        samples: &[&[Sequence]],
+        normalization: LossNormalization,
+        passed: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Unread> {
+        let backward = &mut |run: &Run<'_>| run.by_pieces(self.activations, passed);
+        self.with_step(samples, normalization, |step, micro_batches| {
+            self.one_by_one(step, micro_batches, backward)
+        })
+    }
+
+    /// The most micro-batches that any rank has in a step.
+    pub(crate) fn rounds(&self, samples: &[&[Sequence]]) -> usize {
+        let micro_batches = self.micro_batches(&flat(samples).0);
+        let all: Vec<&MicroBatch> = micro_batches.iter().collect();
+        let of = |share: Share| share.of(all.clone(), |it| it.tokens).len();
+        Share::all(self.share.size).map(of).max().unwrap_or(0)
+    }
+
+    /// Runs what is here of a step.
+    fn with_step(
+        &self,
+        samples: &[&[Sequence]],
+        normalization: LossNormalization,
+        run: impl FnOnce(Step<'_>, &[MicroBatch]) -> Result<Part>,
+    ) -> Result<Unread> {
         let weights = token_weights(samples, normalization);
         let (sequences, samples_of) = flat(samples);
         let weights_of: Vec<f32> = samples_of.iter().map(|&sample| weights[sample]).collect();
         let step = Step { sequences: &sequences, weights: &weights_of };
-        let micro_batches = self.own_micro_batches(&sequences);
-        let lanes = self.lanes_for(&micro_batches);
-        let part = if lanes > 1 {
-            self.side_by_side(step, &micro_batches, lanes)?
-        } else {
-            let weights = &self.model.weights.cast(self.compute);
-            let model = Model { weights, ..self.model };
-            let run = || self.run(model, step, micro_batches.iter());
-            side_by_side::spread_over(self.lanes, run)?
-        };
+        let part = run(step, &self.own_micro_batches(&sequences))?;
         let owners = part.owners.into_iter().map(|sequence| samples_of[sequence]).collect();
         let counts = samples.iter().map(|sample| scored_tokens(sample)).collect();
         Ok(Unread { losses: part.losses, owners, weights, counts })
+    }
+
+    /// On all threads at once.
+    fn one_by_one(
+        &self,
+        step: Step<'_>,
+        micro_batches: &[MicroBatch],
+        backward: &mut Backward<'_>,
+    ) -> Result<Part> {
+        let weights = &self.model.weights.cast(self.compute);
+        let model = Model { weights, ..self.model };
+        let run = || self.run(model, step, micro_batches.iter(), backward);
+        side_by_side::spread_over(self.threads, run)
     }
 
     /// How the step would be cut: tokens and scored tokens of the largest micro-batch, how many there are,
@@ -150,6 +193,7 @@ impl Trainer<'_> {
         model: Model<'_>,
         step: Step<'_>,
         micro_batches: impl Iterator<Item = &'b MicroBatch>,
+        backward: &mut Backward<'_>,
     ) -> Result<Part> {
         let mut all = Part::default();
         for MicroBatch { reach, members, .. } in micro_batches {
@@ -159,7 +203,7 @@ impl Trainer<'_> {
                 self.dropout.map(|seed| TokenKeys::new(seed, members, padded.length, &padded.rows));
             let decoder = model.decoder(keys.as_ref());
             let run = Run { decoder, padded, place, budget: self.budget };
-            all.losses.push(run.backward(self.activations)?);
+            all.losses.push(backward(&run)?);
             all.owners.extend(run.padded.owners.iter().map(|owner| owner.0));
         }
         Ok(all)
@@ -183,7 +227,9 @@ impl Trainer<'_> {
             let weights = cast.as_ref().unwrap_or(trainer.model.weights);
             let adapters = own.adapters();
             let mine = micro_batches.iter().skip(lane).step_by(lanes);
-            let losses = trainer.run(Model { weights, adapters, ..trainer.model }, step, mine)?;
+            let backward = &mut |run: &Run<'_>| run.backward(trainer.activations);
+            let model = Model { weights, adapters, ..trainer.model };
+            let losses = trainer.run(model, step, mine, backward)?;
             Ok((losses, own.into_gradients()))
         };
         side_by_side::run(lanes, lanes, part, |lane, part| {
@@ -282,6 +328,9 @@ struct MicroBatch {
     tokens: usize,
 }
 
+/// The losses of a micro-batch's tokens, whose gradient it adds.
+type Backward<'a> = dyn FnMut(&Run<'_>) -> Result<Tensor> + 'a;
+
 /// One micro-batch on its way through the model and back.
 struct Run<'a> {
     decoder: Decoder,
@@ -298,7 +347,7 @@ impl Run<'_> {
                 let Padded { tokens, rows, .. } = &self.padded;
                 self.backward_from(&self.decoder.hidden_at(tokens, &self.place, rows))
             }
-            Activations::Recompute => self.recomputing(),
+            Activations::Recompute => self.by_pieces(activations, &mut |_| Ok(())),
         }
     }
 
@@ -324,37 +373,58 @@ impl Run<'_> {
         Ok(losses.shallow_clone())
     }
 
-    /// Layer by layer: forward keeps each layer's input, backward runs each layer again.
-    fn recomputing(&self) -> Result<Tensor> {
+    /// With a graph of its own for every piece of the model, which `passed` hears of when the way back has left it.
+    /// Between the two ways every layer's graph is kept, or its input alone, from which it is run again.
+    fn by_pieces(
+        &self,
+        activations: Activations,
+        passed: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Tensor> {
         let Self { decoder, padded, place, .. } = self;
         let last = decoder.num_layers() - 1;
-        let mut inputs = self.inputs_of_layers();
-        let leaf = |x: Option<Tensor>| x.expect("one a layer").set_requires_grad(true);
+        let embedded = decoder.embed(&padded.tokens, place);
+        let (mut inputs, mut outputs) = self.up_to_the_last_layer(&embedded, activations);
 
-        let mut x = leaf(inputs.pop());
-        let hidden = decoder.last_layer_at(&x, place, &padded.rows);
-        let losses = self.backward_from(&hidden)?;
+        let mut x = inputs.pop().expect("one a layer");
+        let losses = self.backward_from(&decoder.last_layer_at(&x, place, &padded.rows))?;
+        passed(0)?;
         for layer in (0..last).rev() {
             let gradient = x.grad();
-            x = leaf(inputs.pop());
-            shim::backward(&[&decoder.layer(layer, &x, place)], &[&gradient])?;
+            x = inputs.pop().expect("one a layer");
+            let output = outputs.pop().unwrap_or_else(|| decoder.layer(layer, &x, place));
+            shim::backward(&[&output], &[&gradient])?;
+            passed(last - layer)?;
         }
-        let embedded = decoder.embed(&padded.tokens, place);
         if embedded.requires_grad() {
             shim::backward(&[&embedded], &[&x.grad()])?;
         }
+        passed(last + 1)?;
         Ok(losses)
     }
 
-    fn inputs_of_layers(&self) -> Vec<Tensor> {
-        let _no_grad = tch::no_grad_guard();
-        let Self { decoder, padded, place, .. } = self;
-        let mut inputs = vec![decoder.embed(&padded.tokens, place)];
-        for layer in 0..decoder.num_layers() - 1 {
-            let next = decoder.layer(layer, &inputs[layer], place);
-            inputs.push(next);
+    /// The input of every layer, a leaf of its graph; and what each but the last made of it, where that is kept.
+    fn up_to_the_last_layer(
+        &self,
+        embedded: &Tensor,
+        activations: Activations,
+    ) -> (Vec<Tensor>, Vec<Tensor>) {
+        let leaf = |x: &Tensor| x.detach().set_requires_grad(true);
+        let (mut inputs, mut outputs) = (vec![leaf(embedded)], Vec::new());
+        for layer in 0..self.decoder.num_layers() - 1 {
+            let output = || self.decoder.layer(layer, &inputs[layer], &self.place);
+            match activations {
+                Activations::Keep => {
+                    let output = output();
+                    inputs.push(leaf(&output));
+                    outputs.push(output);
+                }
+                Activations::Recompute => {
+                    let output = tch::no_grad(output);
+                    inputs.push(leaf(&output));
+                }
+            }
         }
-        inputs
+        (inputs, outputs)
     }
 }
 

@@ -77,6 +77,7 @@ pub use moments::Moments;
 pub use optim::AdamWOptions;
 pub use options::{Base, LearnerOptions};
 pub use precision::Precision;
+pub use share::Sharding;
 
 /// The libtorch this crate is made for.
 pub const LIBTORCH_VERSION: &str = "2.11";

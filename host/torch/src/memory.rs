@@ -11,11 +11,12 @@ mod layer;
 use crate::gradient::Activations;
 use crate::layers::packed::Packing;
 use crate::models::decoder::AskedLinear;
+use crate::models::pieces::Pieces;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::moments::Moments;
 use crate::optim;
 use crate::precision::Precision;
-use crate::share::Share;
+use crate::share::{Sharding, Share};
 use layer::Layer;
 use tch::{Device, Kind};
 
@@ -31,6 +32,7 @@ pub(crate) struct Model<'a> {
     pub(crate) moments: Moments,
     /// That share what is trained, each the moments of its part.
     pub(crate) ranks: usize,
+    pub(crate) sharding: Sharding,
     pub(crate) device: Device,
 }
 
@@ -100,23 +102,61 @@ impl Model<'_> {
         } // bytes
     }
 
-    /// One gradient of everything trained.
+    /// One gradient of everything trained, or of what a rank keeps of it.
     pub(crate) fn gradients(&self) -> u64 {
-        match self.trained {
-            Trained::Weights => self.numbers() * bytes_of(self.precision.storage()),
-            Trained::Adapters { .. } => self.adapted() * FLOAT,
-        } // bytes
+        let of_all: u64 = self.trained_sizes().sum();
+        let number = bytes_of(self.trained_kind());
+        if self.is_sharded() { self.most_owned(|count| count * number) } else { of_all * number } // bytes
     }
 
     /// Two moments of what a rank updates, the most of any.
     pub(crate) fn optimizer(&self) -> u64 {
         let kind = self.trained_kind();
+        self.most_owned(|count| self.moments.num_bytes(count, kind)) // bytes
+    }
+
+    /// The most that a rank has of what each tensor takes by its numbers.
+    fn most_owned(&self, bytes: impl Fn(u64) -> u64) -> u64 {
         let sizes: Vec<u64> = self.trained_sizes().collect();
-        let of_rank = |rank| -> u64 {
-            let own = Share { rank, size: self.ranks }.of(sizes.clone(), |count| *count as usize);
-            own.into_iter().map(|count| self.moments.num_bytes(count, kind)).sum()
+        let of_rank = |share: Share| -> u64 {
+            share.of(sizes.clone(), |count| *count as usize).into_iter().map(&bytes).sum()
         };
-        (0..self.ranks).map(of_rank).max().unwrap_or(0) // bytes
+        Share::all(self.ranks).map(of_rank).max().unwrap_or(0)
+    }
+
+    fn is_sharded(&self) -> bool {
+        self.ranks > 1 && self.sharding == Sharding::Gradients
+    }
+
+    /// Gradients that are on the way to their owners: of a whole piece of the model, and the largest message in 32
+    /// bits; a tied head's is there from the beginning of the way back to its end.
+    fn on_the_way(&self) -> u64 {
+        if !self.is_sharded() {
+            return 0;
+        }
+        let pieces = Pieces::new(self.shape);
+        let mut numbers = vec![0; pieces.count()];
+        let (mut largest, mut table) = (0, 0);
+        for (name, count) in self.trained_names().into_iter().zip(self.trained_sizes()) {
+            numbers[pieces.of(&name)] += count;
+            largest = largest.max(count);
+        }
+        if self.shape.embeddings == Embeddings::Tied {
+            table = numbers.pop().unwrap_or(0);
+        }
+        let piece = table + numbers.into_iter().max().unwrap_or(0);
+        piece * bytes_of(self.trained_kind()) + largest * FLOAT // bytes
+    }
+
+    /// The names of the tensors that are trained, or what they begin with.
+    fn trained_names(&self) -> Vec<String> {
+        match &self.trained {
+            Trained::Weights => self.shape.parameters().into_iter().map(|(name, _)| name).collect(),
+            Trained::Adapters { .. } => {
+                let linears = self.shape.walk().linears.into_iter();
+                linears.flat_map(|layer| [layer.name.clone(), layer.name]).collect()
+            }
+        }
     }
 
     /// What a step of the optimizer takes beside all that stands.
@@ -174,6 +214,7 @@ impl Model<'_> {
         let (stored, copy, gradients) = (self.stored(), self.copy(), self.gradients());
         let (activations, head) = (self.activations(load), self.head_gradient());
         let passing = match load {
+            _ if self.is_sharded() => copy + gradients + activations + self.on_the_way(),
             Load { lanes: lanes @ 2.., .. } => {
                 (lanes * (copy + activations + head + gradients)).max((lanes + 1) * gradients)
             }

@@ -5,6 +5,7 @@ use crate::keeping::Keeping;
 use crate::layers::packed::Packing;
 use crate::optim::AdamWOptions;
 use crate::precision::Precision;
+use crate::share::Sharding;
 use iterit_core::config::{DeviceChoice, MicroBatch};
 use std::num::NonZeroUsize;
 use tch::Device;
@@ -24,6 +25,8 @@ pub struct LearnerOptions {
     pub scoring_tokens: Option<NonZeroUsize>,
     /// What training keeps in memory.
     pub activations: Activations,
+    /// What ranks keep a part of each.
+    pub sharding: Sharding,
     /// The optimizer.
     pub adamw: AdamWOptions,
     /// Whether the model's own weights are trained.

@@ -1,5 +1,15 @@
 //! Which pieces of some work are one rank's. Pure: costs in, a choice out, the same on every rank.
 
+/// What each of several ranks keeps only its part of, <https://arxiv.org/abs/1910.02054>.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Sharding {
+    /// The optimizer's moments, stage 1 of ZeRO.
+    #[default]
+    Moments,
+    /// Gradients too, stage 2.
+    Gradients,
+}
+
 /// One rank's part of the work that all do together.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Share {
@@ -10,6 +20,11 @@ pub(crate) struct Share {
 impl Share {
     /// All of the work.
     pub(crate) const WHOLE: Self = Self { rank: 0, size: 1 };
+
+    /// The parts of all ranks, in their order.
+    pub(crate) fn all(size: usize) -> impl Iterator<Item = Self> {
+        (0..size).map(move |rank| Self { rank, size })
+    }
 
     /// This rank's pieces in their order. The dearest is dealt first, each to the rank that has least; so no rank
     /// has more than another by more than one piece costs.

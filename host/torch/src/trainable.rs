@@ -69,12 +69,9 @@ impl Trainable {
         self.iter().map(|parameter| parameter.tensor.numel() as u64).sum()
     }
 
-    /// A weight that no token met, an expert's, has no gradient: gives it one of zero, so that it is updated
-    /// as it is in transformers, where all experts are one tensor.
+    /// Those of all leaves.
     pub(crate) fn complete_gradients(&self) -> Result<()> {
-        let tensors = self.iter().map(|parameter| &parameter.tensor);
-        let mut lacking = tensors.filter(|tensor| !tensor.grad().defined());
-        lacking.try_for_each(|tensor| shim::backward(&[tensor], &[&tensor.zeros_like()]))
+        complete_gradients(self.iter().map(|parameter| &parameter.tensor))
     }
 
     /// Adds gradients, in the order of the leaves; an undefined one is that of a leaf nothing met.
@@ -88,6 +85,13 @@ impl Trainable {
     pub(crate) fn clear_gradients(&self) -> Result<()> {
         self.iter().try_for_each(|parameter| shim::clear_gradient(&parameter.tensor))
     }
+}
+
+/// A weight that no token met, an expert's, has no gradient: gives it one of zero, so that it is updated as it is in
+/// transformers, where all experts are one tensor.
+pub(crate) fn complete_gradients<'a>(leaves: impl IntoIterator<Item = &'a Tensor>) -> Result<()> {
+    let mut lacking = leaves.into_iter().filter(|leaf| !leaf.grad().defined());
+    lacking.try_for_each(|leaf| shim::backward(&[leaf], &[&leaf.zeros_like()]))
 }
 
 #[cfg(test)]

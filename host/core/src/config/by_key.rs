@@ -19,7 +19,8 @@ pub enum OnResume {
 }
 
 /// Keys on which the order depends in which numbers are added up, and nothing else.
-const NOTED: [&str; 3] = ["model.device", "train.micro_batch", "train.activation_checkpointing"];
+const NOTED: [&str; 4] =
+    ["model.device", "train.micro_batch", "train.activation_checkpointing", "train.shard"];
 
 /// Keys on which no result depends: where results go, and where inputs lie, which are compared by
 /// what they hold.

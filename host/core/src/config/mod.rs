@@ -27,7 +27,7 @@ pub use model::{AddedTokens, DeviceChoice, Dtype, FewBits, ModelConfig};
 pub use output::{FinalModel, OutputConfig, words};
 pub use selection::{BudgetUnit, SelectionConfig};
 pub use setting::Setting;
-pub use train::{AdamMoments, MicroBatch, Shuffle, TrainConfig};
+pub use train::{AdamMoments, MicroBatch, Shard, Shuffle, TrainConfig};
 
 use crate::{Error, Result};
 use serde::Serialize;

@@ -56,6 +56,8 @@ pub struct TrainConfig {
     pub target_end: TargetEnd,
     /// Recomputes activations in the backward pass: slower, less memory.
     pub activation_checkpointing: bool,
+    /// What ranks keep a part of each.
+    pub shard: Shard,
     /// Steps between evaluations, besides the one after every epoch; 0: only that one.
     pub eval_every: u64,
     /// Training ends after so many evaluations in a row without a lower held-out loss.
@@ -90,6 +92,7 @@ impl Default for TrainConfig {
             shuffle: Shuffle::PerEpoch,
             target_end: TargetEnd::Eos,
             activation_checkpointing: false,
+            shard: Shard::Moments,
             eval_every: 0,
             patience: None,
             lora: LoraConfig::default(),
@@ -223,6 +226,17 @@ impl TryFrom<RawMicroBatch> for MicroBatch {
             _ => Err("expected \"auto\" or a count"),
         }
     }
+}
+
+/// What each of several ranks keeps its part of alone (Rajbhandari et al. 2020, ZeRO).
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Shard {
+    /// The optimizer's moments: stage 1.
+    #[default]
+    Moments,
+    /// Gradients too: stage 2.
+    Gradients,
 }
 
 /// The order of the samples within an epoch.

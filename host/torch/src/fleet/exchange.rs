@@ -5,21 +5,24 @@
 use super::wire::Wire;
 use crate::share::Share;
 use crate::shim;
-use crate::trainable::Trainable;
+use crate::trainable::{self, Trainable};
 use iterit_core::Result;
 use tch::{Device, Kind, Tensor};
 
 /// Numbers that go in one message, if a leaf has no more.
 const AT_ONCE: usize = 1 << 24;
 
-/// Sums every leaf's gradient over all ranks in float32, at its owner; the others forget theirs.
-pub(super) fn gradients_to_owners(wire: &mut Wire, trainable: &Trainable) -> Result<()> {
-    let (rank, size, place) = (wire.rank(), wire.size(), wire.collectives().place());
+/// Sums the gradients of leaves, given by their owners, over all ranks in float32, each at its owner; the others forget
+/// theirs. One that a rank does not have counts as zero.
+pub(super) fn gradients_to_owners(wire: &mut Wire, by_owner: &[Vec<Tensor>]) -> Result<()> {
+    let (rank, place) = (wire.rank(), wire.collectives().place());
     let _no_grad = tch::no_grad_guard();
-    for owner in 0..size {
-        let leaves = leaves_of(trainable, owner, size);
-        for leaves in messages(&leaves) {
-            let gradients: Vec<Tensor> = leaves.iter().map(Tensor::grad).collect();
+    for (owner, leaves) in by_owner.iter().enumerate() {
+        for leaves in messages(leaves) {
+            if owner == rank {
+                trainable::complete_gradients(leaves)?;
+            }
+            let gradients: Vec<Tensor> = leaves.iter().map(gradient_or_zero).collect();
             let mut message = Form::Summed.message(&gradients, place);
             wire.sum_at(&mut message, owner)?;
             match owner == rank {
@@ -106,6 +109,16 @@ impl Form {
             Self::Copied => Kind::Uint8,
         }
     }
+}
+
+fn gradient_or_zero(leaf: &Tensor) -> Tensor {
+    let gradient = leaf.grad();
+    if gradient.defined() { gradient } else { leaf.zeros_like() }
+}
+
+/// All leaves by their owners.
+pub(super) fn by_owner(trainable: &Trainable, size: usize) -> Vec<Vec<Tensor>> {
+    (0..size).map(|owner| leaves_of(trainable, owner, size)).collect()
 }
 
 fn leaves_of(trainable: &Trainable, owner: usize, size: usize) -> Vec<Tensor> {

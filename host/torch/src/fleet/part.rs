@@ -2,10 +2,12 @@
 
 use super::exchange;
 use super::request::Request;
+use super::rounds::Rounds;
 use super::wire::Wire;
-use crate::gradient::Losses;
+use crate::gradient::{Losses, Unread};
 use crate::guard::guarded;
 use crate::learner::{TorchLearner, refuse_divergence};
+use crate::share::Sharding;
 use iterit_core::learner::{Learner, Sequence, StepOptions, StepOutcome, Watch};
 use iterit_core::sdk::LogitStatistics;
 use iterit_core::{Error, Result};
@@ -123,9 +125,9 @@ fn taken(
     doing: &str,
 ) -> Result<StepOutcome> {
     let losses = loop {
-        let losses = own.begin_step(samples).and_then(|()| own.gradient(samples, options));
-        match wire.agree(doing, losses) {
-            Err(Error::OutOfMemory(_)) => {
+        match gradient(wire, own, samples, options, doing) {
+            // One that had no room for a message has left the others where they were.
+            Err(Error::OutOfMemory(_)) if wire.is_in_step() => {
                 own.end_step()?;
                 if !own.train_on_less(samples) {
                     return wire.agree(doing, Err(out_of_memory()));
@@ -134,8 +136,6 @@ fn taken(
             agreed => break agreed?,
         }
     };
-    let summed = guarded(|| exchange::gradients_to_owners(wire, own.trainable()));
-    wire.kept(summed)?;
     let read = own.read(losses);
     let (Losses { means, loss }, norm) = wire.agree(doing, read)?;
     let mut sums = wire.sum(&[&[loss, norm * norm], &means[..]].concat())?;
@@ -149,6 +149,39 @@ fn taken(
     Ok(StepOutcome { losses, loss, grad_norm })
 }
 
+/// The losses of this rank's share, once every leaf's gradient is summed at its owner.
+fn gradient(
+    wire: &mut Wire,
+    own: &mut TorchLearner,
+    samples: &[&[Sequence]],
+    options: &StepOptions,
+    doing: &str,
+) -> Result<Unread> {
+    let begun = own.begin_step(samples);
+    match own.sharding() {
+        Sharding::Moments => {
+            let losses = begun.and_then(|()| own.gradient(samples, options));
+            let losses = wire.agree(doing, losses)?;
+            let by_owner = exchange::by_owner(own.trainable(), wire.size());
+            let summed = guarded(|| exchange::gradients_to_owners(wire, &by_owner));
+            wire.kept(summed)?;
+            Ok(losses)
+        }
+        Sharding::Gradients => {
+            wire.agree(doing, begun)?;
+            let mut rounds = Rounds::new(wire, own.leaves_by_piece(), own.rounds(samples));
+            let losses = own.gradient_by_pieces(samples, options, &mut |it| rounds.pass(it));
+            rounds.finish()?;
+            if wire.is_in_step() { wire.agree(doing, losses) } else { losses }
+        }
+    }
+}
+
 fn out_of_memory() -> Error {
-    Error::OutOfMemory("a single sequence of the step is too much for a rank's device".into())
+    Error::OutOfMemory(
+        "a single sequence of the step is too much for a rank's device\n\
+         hint: set train.activation_checkpointing = true or train.shard = \"gradients\", or cut texts at a lower \
+         model.max_length"
+            .into(),
+    )
 }

@@ -1,8 +1,10 @@
 //! Ranks as threads of one process: they share nothing but the wire.
 
 use super::*;
-use crate::LearnerOptions;
+use crate::options::Base;
 use crate::testing;
+use crate::{Activations, LearnerOptions, LoraInit, LoraOptions, Sharding, Targets};
+use iterit_core::config::MicroBatch;
 use iterit_core::learner::LossNormalization;
 use iterit_core::sdk::Pooling;
 use serde_json::json;
@@ -39,6 +41,15 @@ fn only(fleet: Result<Vec<Fleet>>) -> Result<Fleet> {
 
 /// Runs `work` on rank 0 while the others serve; how these ended.
 fn with_fleet<T>(size: usize, work: impl FnOnce(&mut Fleet) -> T) -> (T, Vec<Result<()>>) {
+    with_fleet_of(size, &model, work)
+}
+
+/// The same of any model.
+fn with_fleet_of<T>(
+    size: usize,
+    model: &(dyn Fn() -> TorchLearner + Sync),
+    work: impl FnOnce(&mut Fleet) -> T,
+) -> (T, Vec<Result<()>>) {
     let at = host(size, LIMIT);
     let place = at.place().clone();
     thread::scope(|scope| {
@@ -125,6 +136,72 @@ fn ranks_train_as_one() {
         }
         let ((again, mark_again), _) = run();
         assert_eq!(format!("{found:?} {mark}"), format!("{again:?} {mark_again}"), "{size}");
+    }
+}
+
+/// Stage 2 of ZeRO: what gradients do on their way changes nothing but the order of sums. Untied heads, tied ones,
+/// adapters, experts that some tokens do not meet, recomputed activations; ranks with more micro-batches than others.
+#[test]
+fn ranks_that_keep_a_part_of_the_gradient_train_as_one() {
+    let sequences = testing::sequences(24);
+    let train = |learner: &mut dyn Learner| -> Vec<StepOutcome> {
+        let step = |batch: &[Sequence]| {
+            let samples: Vec<&[Sequence]> = batch.iter().map(std::slice::from_ref).collect();
+            learner.step(&samples, &OPTIONS).unwrap()
+        };
+        sequences.chunks(8).map(step).collect()
+    };
+    let experts = json!({
+        "model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 6,
+        "num_experts_per_tok": 1,
+    });
+    let cases = [
+        (json!({}), Base::Trained, Activations::Keep),
+        (json!({}), Base::Trained, Activations::Recompute),
+        (json!({ "tie_word_embeddings": true }), Base::Trained, Activations::Keep),
+        (json!({}), Base::Frozen, Activations::Keep),
+        (experts, Base::Trained, Activations::Keep),
+    ];
+    for (changes, base, activations) in cases {
+        let one = NonZeroUsize::new(1);
+        let make = || {
+            let options = LearnerOptions {
+                threads: one,
+                sharding: Sharding::Gradients,
+                micro_batch: MicroBatch::Samples(NonZeroUsize::new(2).unwrap()),
+                base,
+                activations,
+                ..LearnerOptions::default()
+            };
+            let learner = testing::learner(&changes, options);
+            let lora = LoraOptions {
+                rank: 4,
+                alpha: 8.0,
+                targets: Targets::AllLinear,
+                rank_stabilized: false,
+                init: LoraInit::Kaiming,
+            };
+            if base == Base::Trained { learner } else { learner.adapt(&lora, 0.0, 1).unwrap() }
+        };
+        let case = format!("{changes} {base:?} {activations:?}");
+        let expected = train(&mut make());
+        for size in [1, 2, 3] {
+            let run = || {
+                let work = |fleet: &mut Fleet| (train(fleet), fleet.own.fingerprint().unwrap());
+                with_fleet_of(size, &make, work)
+            };
+            let ((found, mark), ended) = run();
+            assert!(ended.iter().all(Result::is_ok), "{case}: {ended:?}");
+            for (found, expected) in found.iter().zip(&expected) {
+                let off = |a: f64, b: f64| (a - b).abs() / b.abs();
+                assert!(off(found.loss, expected.loss) < 1e-5, "{case} {size}: {found:?}");
+                assert!(
+                    off(found.grad_norm, expected.grad_norm) < 1e-5,
+                    "{case} {size}: {found:?}"
+                );
+            }
+            assert_eq!(run().0.1, mark, "{case}: another end of {size} ranks");
+        }
     }
 }
 

@@ -134,6 +134,7 @@ impl TorchLearner {
             activations: self.options.activations,
             moments: self.options.adamw.moments,
             ranks: self.share.size,
+            sharding: self.options.sharding,
             device: self.device,
         })
     }
@@ -163,6 +164,7 @@ pub fn memory_of(
         activations: options.activations,
         moments: options.adamw.moments,
         ranks: 1,
+        sharding: options.sharding,
         device: Device::Cuda(0),
     };
     let rows_at_once = Fitting::new(options, Device::Cuda(0)).asking.rows_at_once(shape.vocab_size);

@@ -6,12 +6,15 @@ use super::TorchLearner;
 use crate::gradient::{Losses, Trainer, Unread};
 use crate::guard::guarded;
 use crate::lora::Model;
+use crate::models::pieces::Pieces;
 use crate::optim::AdamW;
+use crate::share::{Sharding, Share};
 use crate::side_by_side;
 use crate::trainable::Trainable;
 use crate::update;
 use iterit_core::learner::{Sequence, StepOptions};
 use iterit_core::{Error, Result};
+use tch::Tensor;
 
 impl TorchLearner {
     /// Makes ready for the gradient of these samples; refuses those that the model has no answer for.
@@ -50,6 +53,46 @@ impl TorchLearner {
         losses
     }
 
+    /// The same piece by piece, where `passed` takes gradients away; so those that are left may be undefined.
+    pub(crate) fn gradient_by_pieces(
+        &self,
+        samples: &[&[Sequence]],
+        options: &StepOptions,
+        passed: &mut dyn FnMut(usize) -> Result<()>,
+    ) -> Result<Unread> {
+        let normalization = options.loss_normalization;
+        let accumulate = || self.trainer().accumulate_by_pieces(samples, normalization, passed);
+        let losses = guarded(accumulate);
+        if losses.is_err() {
+            self.end_step()?;
+        }
+        losses
+    }
+
+    /// The most micro-batches that any rank has in such a step.
+    pub(crate) fn rounds(&self, samples: &[&[Sequence]]) -> usize {
+        self.trainer().rounds(samples)
+    }
+
+    /// The leaves whose gradient is whole behind each piece of the model, by their owners.
+    pub(crate) fn leaves_by_piece(&self) -> Vec<Vec<Vec<Tensor>>> {
+        let pieces = Pieces::new(&self.shape);
+        let nothing = || (0..self.share.size).map(|_| Vec::new()).collect();
+        let mut leaves: Vec<Vec<_>> = (0..pieces.count()).map(|_| nothing()).collect();
+        for share in Share::all(self.share.size) {
+            for leaf in self.trainable.part(share).iter() {
+                let piece = pieces.of(&leaf.name);
+                leaves[piece][share.rank].push(leaf.tensor.shallow_clone());
+            }
+        }
+        leaves
+    }
+
+    /// What ranks keep a part of each.
+    pub(crate) fn sharding(&self) -> Sharding {
+        self.options.sharding
+    }
+
     /// Halves the largest micro-batch of such a step, if it can be halved. A step begun anew then has the gradient
     /// of the smaller micro-batches alone.
     pub(crate) fn train_on_less(&mut self, samples: &[&[Sequence]]) -> bool {
@@ -66,11 +109,17 @@ impl TorchLearner {
             device: self.device,
             budget: self.fitting.asking,
             micro_batch: self.fitting.training,
-            lanes: self.lanes,
+            threads: self.lanes,
+            // Gradients of several at a time would be there whole.
+            lanes: if self.is_sharded() { 1 } else { self.lanes },
             share: self.share,
             activations: self.options.activations,
             dropout: self.dropout(),
         }
+    }
+
+    fn is_sharded(&self) -> bool {
+        self.share != Share::WHOLE && self.options.sharding == Sharding::Gradients
     }
 
     /// Everything that is trained.

@@ -75,6 +75,7 @@ pub(super) const KEYS: &[Key] = &[
     key("train.activation_checkpointing", "true or false", |c, v| {
         put(&mut c.train.activation_checkpointing, v, |_| true)
     }),
+    key("train.shard", "\"moments\" or \"gradients\"", |c, v| put(&mut c.train.shard, v, |_| true)),
     key("train.eval_every", "a number of steps, or 0", |c, v| {
         put(&mut c.train.eval_every, v, |_| true)
     }),
