@@ -195,6 +195,37 @@ fn a_rank_that_is_killed_is_named_and_the_run_resumes_to_the_same_bytes() {
     assert_eq!(losses(&project, "cut"), losses(&project, "whole"));
 }
 
+/// Before it has taken a step, and while a checkpoint is being written.
+#[test]
+fn a_rank_that_is_killed_in_scoring_or_in_a_checkpoint_is_named_and_the_run_resumes() {
+    let project = Project::new();
+    Outcome::of(&mut train(&project, 3, "whole")).succeeded();
+    let scored = |out: &str| project.path(&format!("{out}/manifest.json")).exists();
+    let writes = |out: &str| {
+        let folder = project.path(&format!("{out}/checkpoints"));
+        folder.read_dir().is_ok_and(|mut it| it.any(|it| it.is_ok() && !is_whole(&it)))
+    };
+    let moments: [(&str, &dyn Fn(&str) -> bool); 2] = [("scoring", &scored), ("writing", &writes)];
+    for (out, is_there) in moments {
+        let mut host = train(&project, 3, out);
+        let run = host.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
+        // Closer than `until`, since a checkpoint is soon written.
+        while !is_there(out) {
+            thread::sleep(Duration::from_micros(200));
+        }
+        signal(children(run.id())[1], "-KILL");
+        outcome(run)
+            .failed(1, &["rank 2 of 3 (process ", "is gone: signal: 9 (SIGKILL); it was to "]);
+        let mut again = train(&project, 3, out);
+        // What has recorded nothing has left nothing.
+        if scored(out) {
+            again.arg("--resume");
+        }
+        Outcome::of(&mut again).succeeded();
+        assert!(weights(&project, out) == weights(&project, "whole"), "{out}: not the same bytes");
+    }
+}
+
 #[test]
 fn a_checkpoint_with_half_of_a_ranks_moments_is_refused_once_by_the_file() {
     let project = Project::new();

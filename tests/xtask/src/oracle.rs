@@ -45,7 +45,8 @@ pub(crate) enum Action {
     Generate,
 }
 
-/// Compares the committed goldens with fresh ones, then checks our exports in transformers and PEFT.
+/// Compares the committed goldens with fresh ones, then checks our exports in transformers and PEFT,
+/// and our ranks under torchrun.
 pub(crate) fn compare() -> Result<()> {
     let python = venv::python()?;
     let tests = workspace::root().join("tests");
@@ -75,7 +76,7 @@ pub(crate) fn compare() -> Result<()> {
     for script in ["golden/exported.py", "golden/adapted.py"] {
         venv::run(&python, &tests.join(script), &[&host, &next_logits])?;
     }
-    Ok(())
+    venv::run(&python, &tests.join("golden/ranks.py"), &[&host])
 }
 
 /// Writes committed files anew.
