@@ -205,7 +205,7 @@ fn a_rank_that_is_killed_in_scoring_or_in_a_checkpoint_is_named_and_the_run_resu
         let folder = project.path(&format!("{out}/checkpoints"));
         folder.read_dir().is_ok_and(|mut it| it.any(|it| it.is_ok() && !is_whole(&it)))
     };
-    let moments: [(&str, &dyn Fn(&str) -> bool); 2] = [("scoring", &scored), ("writing", &writes)];
+    let moments = [("scoring", &scored as &dyn Fn(&str) -> bool), ("writing", &writes)];
     for (out, is_there) in moments {
         let mut host = train(&project, 3, out);
         let run = host.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts");
