@@ -1,23 +1,23 @@
 //! The gradient of one optimizer step, gathered from micro-batches that share its samples.
 //!
-//! Every scored token has a weight fixed by the whole step, so the cut into micro-batches changes
-//! nothing but memory. The loss and its gradient with respect to the final hidden states come in
-//! closed form; libtorch's graph serves from there down. On a CPU micro-batches are run side by side, each
-//! on one thread, so that threads meet once a step and not at every operator.
+//! Every scored token has a weight fixed by the whole step, so the cut into micro-batches changes nothing but memory.
+//! How one of them goes through the model and back is the business of `backward`. On a CPU they are run side by side,
+//! each on one thread, so that threads meet once a step and not at every operator.
+
+mod backward;
 
 use crate::batches::{self, Limit};
-use crate::cross_entropy::{self, Gradients};
 use crate::layers::dropout::{StepSeed, TokenKeys};
 use crate::layers::rope::Reach;
 use crate::lora::Model;
-use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions};
 use crate::nll::Budget;
 use crate::padded::Padded;
 use crate::share::Share;
-use crate::shim::{self, Shared};
+use crate::shim::Shared;
 use crate::side_by_side;
 use crate::trainable::Trainable;
+use backward::Run;
 use iterit_core::Result;
 use iterit_core::learner::{LossNormalization, Sequence};
 use tch::{Device, Kind, Tensor};
@@ -43,6 +43,7 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
+    /// Those of an operator where one micro-batch runs at a time.
     pub(crate) threads: usize,
     /// Micro-batches at the same time, where that needs no more memory.
     pub(crate) lanes: usize,
@@ -330,103 +331,6 @@ struct MicroBatch {
 
 /// The losses of a micro-batch's tokens, whose gradient it adds.
 type Backward<'a> = dyn FnMut(&Run<'_>) -> Result<Tensor> + 'a;
-
-/// One micro-batch on its way through the model and back.
-struct Run<'a> {
-    decoder: Decoder,
-    padded: Padded,
-    place: Place<'a>,
-    budget: Budget,
-}
-
-impl Run<'_> {
-    /// Token losses, in the order of the batch's owners; the gradient is added. // [N], f32
-    fn backward(&self, activations: Activations) -> Result<Tensor> {
-        match activations {
-            Activations::Keep => {
-                let Padded { tokens, rows, .. } = &self.padded;
-                self.backward_from(&self.decoder.hidden_at(tokens, &self.place, rows))
-            }
-            Activations::Recompute => self.by_pieces(activations, &mut |_| Ok(())),
-        }
-    }
-
-    /// Closed form down to the hidden states and the head, then libtorch's graph.
-    fn backward_from(&self, hidden: &Tensor) -> Result<Tensor> {
-        let head = self.decoder.head();
-        let gradients = cross_entropy::gradients(
-            &hidden.detach(),
-            head,
-            &self.padded.targets,
-            &self.padded.weights,
-            self.budget.rows_at_once(head.vocab_size()),
-        );
-        let Gradients { losses, hidden: of_hidden, head: of_head, bias: of_bias } = &gradients;
-        let (mut ends, mut of_ends) = (vec![hidden], vec![of_hidden]);
-        for (end, of_end) in [(Some(&head.weight), of_head), (head.bias.as_ref(), of_bias)] {
-            if let (Some(end), Some(of_end)) = (end, of_end) {
-                ends.push(end);
-                of_ends.push(of_end);
-            }
-        }
-        shim::backward(&ends, &of_ends)?;
-        Ok(losses.shallow_clone())
-    }
-
-    /// With a graph of its own for every piece of the model, which `passed` hears of when the way back has left it.
-    /// Between the two ways every layer's graph is kept, or its input alone, from which it is run again.
-    fn by_pieces(
-        &self,
-        activations: Activations,
-        passed: &mut dyn FnMut(usize) -> Result<()>,
-    ) -> Result<Tensor> {
-        let Self { decoder, padded, place, .. } = self;
-        let last = decoder.num_layers() - 1;
-        let embedded = decoder.embed(&padded.tokens, place);
-        let (mut inputs, mut outputs) = self.up_to_the_last_layer(&embedded, activations);
-
-        let mut x = inputs.pop().expect("one a layer");
-        let losses = self.backward_from(&decoder.last_layer_at(&x, place, &padded.rows))?;
-        passed(0)?;
-        for layer in (0..last).rev() {
-            let gradient = x.grad();
-            x = inputs.pop().expect("one a layer");
-            let output = outputs.pop().unwrap_or_else(|| decoder.layer(layer, &x, place));
-            shim::backward(&[&output], &[&gradient])?;
-            passed(last - layer)?;
-        }
-        if embedded.requires_grad() {
-            shim::backward(&[&embedded], &[&x.grad()])?;
-        }
-        passed(last + 1)?;
-        Ok(losses)
-    }
-
-    /// The input of every layer, a leaf of its graph; and what each but the last made of it, where that is kept.
-    fn up_to_the_last_layer(
-        &self,
-        embedded: &Tensor,
-        activations: Activations,
-    ) -> (Vec<Tensor>, Vec<Tensor>) {
-        let leaf = |x: &Tensor| x.detach().set_requires_grad(true);
-        let (mut inputs, mut outputs) = (vec![leaf(embedded)], Vec::new());
-        for layer in 0..self.decoder.num_layers() - 1 {
-            let output = || self.decoder.layer(layer, &inputs[layer], &self.place);
-            match activations {
-                Activations::Keep => {
-                    let output = output();
-                    inputs.push(leaf(&output));
-                    outputs.push(output);
-                }
-                Activations::Recompute => {
-                    let output = tch::no_grad(output);
-                    inputs.push(leaf(&output));
-                }
-            }
-        }
-        (inputs, outputs)
-    }
-}
 
 /// The sequences of all samples, and whose each is.
 fn flat(samples: &[&[Sequence]]) -> (Vec<Sequence>, Vec<usize>) {
