@@ -91,11 +91,14 @@ impl Tfidf {
             return 0.0;
         }
         let (mut sum, mut alone) = (0.0, 0_u32);
-        for &code in self.codes_of(row).into_iter().flatten() {
-            match self.reader.read(code) {
-                Some(Ngram::Shared(column)) => sum += values[column as usize],
-                Some(Ngram::Alone(_)) => alone += 1,
-                None => {}
+        // Two loops: one over a flattened iterator takes twice as long.
+        for codes in self.codes_of(row) {
+            for &code in codes {
+                match self.reader.read(code) {
+                    Some(Ngram::Shared(column)) => sum += values[column as usize],
+                    Some(Ngram::Alone(_)) => alone += 1,
+                    None => {}
+                }
             }
         }
         (sum + f64::from(alone) * self.alone_idf) / self.norms[row]
