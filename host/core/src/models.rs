@@ -25,13 +25,13 @@ pub struct Models {
     forward_tokens: Arc<AtomicU64>,
 }
 
-/// What is asked of the trained model in a run.
+/// What a run asks the trained model about.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-pub enum Questions {
-    /// Something about every sample, by a scorer or whoever judges.
+pub enum Extent {
+    /// Every sample, for a scorer or whoever judges.
     All,
-    /// Nothing but how fast it is.
-    Few,
+    /// A few, to find how fast it is, and nothing else.
+    Probe,
 }
 
 /// A fixed second model reads the same samples in tokens of its own.
@@ -166,13 +166,8 @@ impl Models {
 
     /// The memory that a step of so many samples needs, the longest there are, and questions; nothing where the
     /// trained model cannot say.
-    pub fn memory(
-        &self,
-        corpus: &Corpus,
-        batch: usize,
-        questions: Questions,
-    ) -> Option<MemoryNeed> {
-        let asked = self.asked(corpus, questions);
+    pub fn memory(&self, corpus: &Corpus, batch: usize, extent: Extent) -> Option<MemoryNeed> {
+        let asked = self.asked(corpus, extent);
         let own = self.ask(|learner| learner.memory(&corpus.longest_trained(batch), asked))?;
         let of_proxy = self.proxy.as_ref().and_then(|Proxy { answers, corpus }| {
             let learner = &lock(answers).learner;
@@ -186,9 +181,9 @@ impl Models {
 
     /// Has each model choose how much it runs at a time, for steps of so many samples and questions; what was
     /// chosen, the trained model's first.
-    pub fn fit(&self, corpus: &Corpus, batch: usize, questions: Questions) -> Vec<Fit> {
+    pub fn fit(&self, corpus: &Corpus, batch: usize, extent: Extent) -> Vec<Fit> {
         let longest = corpus.longest_trained(batch);
-        let asked = self.asked(corpus, questions);
+        let asked = self.asked(corpus, extent);
         let (fit, kept) = self.ask(|learner| {
             let kept = learner.memory(&longest, asked).map_or(0, |need| need.optimizer);
             (learner.fit(&longest, asked, 0), kept)
@@ -200,10 +195,10 @@ impl Models {
     }
 
     /// How many tokens the trained model is asked about together.
-    fn asked(&self, corpus: &Corpus, questions: Questions) -> usize {
-        match questions {
-            Questions::All => corpus.training_tokens(),
-            Questions::Few => {
+    fn asked(&self, corpus: &Corpus, extent: Extent) -> usize {
+        match extent {
+            Extent::All => corpus.training_tokens(),
+            Extent::Probe => {
                 let probe = probe(&self.ask(|learner| learner.facts()), corpus);
                 probe.iter().map(|it| it.tokens.len()).sum()
             }

@@ -43,7 +43,7 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
     let models = wiring::models(&config, &corpus, wiring::threads(), &screen)?;
     choosers.require(&models.offered(&corpus))?;
     let compare_texts = choosers.compare_texts();
-    let questions = choosers.questions(texts.held_out.as_ref());
+    let extent = choosers.extent(texts.held_out.as_ref());
     let mut plugins = choosers.open(&config)?;
     if compare_texts {
         let lender = Lender {
@@ -57,8 +57,8 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
         look_at_texts(lender, diversity, config.selection.ties)?;
     }
     let facts = models.ask(|learner| learner.facts());
-    needs::fit(&models, &corpus, config.train.batch, questions, &screen);
-    let memory = models.memory(&corpus, config.train.batch, questions);
+    needs::fit(&models, &corpus, config.train.batch, extent, &screen);
+    let memory = models.memory(&corpus, config.train.batch, extent);
     report.refuse_no_op()?;
     if args.json {
         let figures = Figures {

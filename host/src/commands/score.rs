@@ -5,7 +5,7 @@ use crate::progress::Screen;
 use crate::training::needs;
 use crate::wiring::{self, Choosers, Company};
 use iterit_core::config::Setting;
-use iterit_core::models::Questions;
+use iterit_core::models::Extent;
 use iterit_core::record::ScoreLine;
 use iterit_core::run::{History, Lender, score};
 use iterit_core::score_table::ScoreTable;
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     let corpus = wiring::corpus(&config, limit, &screen)?;
     let models = company.models(&config, &corpus, &screen)?;
     choosers.require(&models.offered(&corpus))?;
-    needs::fit(&models, &corpus, 0, Questions::All, &screen);
+    needs::fit(&models, &corpus, 0, Extent::All, &screen);
     let scorers = choosers.open_complexity(&config)?;
     let ids: Vec<SampleId> = (0..corpus.num_samples()).collect();
     let lender = Lender {

@@ -65,7 +65,7 @@ fn train(
         sha256,
         environment: wiring::environment(ranks, threads, &device)?,
     };
-    let questions = choosers.questions(held_out.as_ref());
+    let extent = choosers.extent(held_out.as_ref());
     let plugins = choosers.open(config)?;
 
     let observer = &Observed::new(screen);
@@ -74,8 +74,8 @@ fn train(
     let mut training = Training::prepare(config, inputs, plugins, origin)?;
     training.begin_or_resume()?;
     warn_of_texts(&corpus, screen);
-    needs::fit(&models, &corpus, config.train.batch, questions, screen);
-    announce(&training, questions)?;
+    needs::fit(&models, &corpus, config.train.batch, extent, screen);
+    announce(&training, extent)?;
     let name = directory.root().file_name().unwrap_or_default().to_string_lossy();
     observer.attend(&training.beginning(&name), || {
         training.train()?;

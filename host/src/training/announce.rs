@@ -5,7 +5,7 @@ use crate::progress::{count, duration};
 use iterit_core::corpus::Corpus;
 use iterit_core::estimate::{Estimate, training_tokens};
 use iterit_core::learner::{ModelFacts, Sequence, Watch};
-use iterit_core::models::{Models, Questions};
+use iterit_core::models::{Extent, Models};
 use iterit_core::observer::Observer;
 use iterit_core::probe::probe;
 use iterit_core::sdk::LogLevel;
@@ -52,7 +52,7 @@ pub(crate) fn trained(model: &ModelFacts) -> String {
 }
 
 /// What the run will cost, before it begins.
-pub(crate) fn announce(training: &Training<'_>, questions: Questions) -> Result<()> {
+pub(crate) fn announce(training: &Training<'_>, extent: Extent) -> Result<()> {
     let (run, manifest) = (training.run(), training.manifest());
     let model = &manifest.model;
     let say = |line: String| run.inputs.lender.observer.say(LogLevel::Info, "", &line);
@@ -86,7 +86,7 @@ pub(crate) fn announce(training: &Training<'_>, questions: Questions) -> Result<
         duration(estimate.training_seconds()),
     ));
     let batch = run.options.train.batch;
-    if let Some(need) = lender.models.memory(lender.corpus, batch, questions) {
+    if let Some(need) = lender.models.memory(lender.corpus, batch, extent) {
         say(format!("memory: {}", needs::told(&need)));
     }
     Ok(())

@@ -3,7 +3,7 @@
 use crate::progress::{bytes, count};
 use iterit_core::corpus::Corpus;
 use iterit_core::memory::{Chosen, Fit, MemoryNeed};
-use iterit_core::models::{Models, Questions};
+use iterit_core::models::{Extent, Models};
 use iterit_core::observer::Observer;
 use iterit_core::sdk::LogLevel;
 
@@ -12,10 +12,10 @@ pub(crate) fn fit(
     models: &Models,
     corpus: &Corpus,
     batch: usize,
-    questions: Questions,
+    extent: Extent,
     observer: &dyn Observer,
 ) {
-    for line in chosen(models, corpus, batch, questions) {
+    for line in chosen(models, corpus, batch, extent) {
         let level = if line.told == Told::TooMuch { LogLevel::Warn } else { LogLevel::Info };
         observer.say(level, "", &line.text);
     }
@@ -23,7 +23,7 @@ pub(crate) fn fit(
 
 /// The same for a run of a comparison, all of which are judged, and says only what is another choice than elsewhere.
 pub(crate) fn fit_quietly(models: &Models, corpus: &Corpus, batch: usize, observer: &dyn Observer) {
-    for line in chosen(models, corpus, batch, Questions::All) {
+    for line in chosen(models, corpus, batch, Extent::All) {
         if line.told != Told::AsWished {
             observer.say(LogLevel::Warn, "", &line.text);
         }
@@ -43,7 +43,7 @@ enum Told {
     TooMuch,
 }
 
-fn chosen(models: &Models, corpus: &Corpus, batch: usize, questions: Questions) -> Vec<Line> {
+fn chosen(models: &Models, corpus: &Corpus, batch: usize, extent: Extent) -> Vec<Line> {
     let of_fit = |fit: Fit| {
         let step = fit.step.and_then(|it| said(it, fit.free, "micro-batches have", "a step"));
         let question = said(fit.question, fit.free, "questions are asked in batches of", "one");
@@ -51,7 +51,7 @@ fn chosen(models: &Models, corpus: &Corpus, batch: usize, questions: Questions) 
         let question = question.filter(|line| line.told != Told::AsWished);
         step.into_iter().chain(question)
     };
-    models.fit(corpus, batch, questions).into_iter().flat_map(of_fit).collect()
+    models.fit(corpus, batch, extent).into_iter().flat_map(of_fit).collect()
 }
 
 fn said(chosen: Chosen, free: u64, begins: &str, which: &str) -> Option<Line> {

@@ -4,7 +4,7 @@
 use crate::plugins::{self, Found, Loaded, SearchPath, Watchdog};
 use iterit_core::config::Config;
 use iterit_core::corpus::Corpus;
-use iterit_core::models::Questions;
+use iterit_core::models::Extent;
 use iterit_core::nearest::nearest;
 use iterit_core::observer::Observer;
 use iterit_core::plugin_set::{Named, PluginSet, WeightedScorer};
@@ -124,11 +124,11 @@ impl Choosers {
         self.of(PluginKind::Complexity).any(|found| found.scorer.services.iter().any(asks))
     }
 
-    /// What the trained model is asked in a run that judges itself by `held_out`.
-    pub(crate) fn questions(&self, held_out: Option<&Corpus>) -> Questions {
+    /// What the trained model is asked about in a run that judges itself by `held_out`.
+    pub(crate) fn extent(&self, held_out: Option<&Corpus>) -> Extent {
         let asks = |service: &String| service != Service::TargetSamples.name();
         let any = self.found.iter().any(|found| found.scorer.services.iter().any(asks));
-        if any || held_out.is_some() { Questions::All } else { Questions::Few }
+        if any || held_out.is_some() { Extent::All } else { Extent::Probe }
     }
 
     /// Whether there is none.

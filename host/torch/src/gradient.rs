@@ -115,15 +115,15 @@ impl Trainer<'_> {
         })
     }
 
-    /// The same, one micro-batch after the other and piece by piece: `passed` hears of every piece of the model that
+    /// The same, one micro-batch after the other and section by section: `passed` hears of every section of the model that
     /// the way back of a micro-batch has left, and may take away the gradients that are whole there.
-    pub(crate) fn accumulate_by_pieces(
+    pub(crate) fn accumulate_by_sections(
         &self,
         samples: &[&[Sequence]],
         normalization: LossNormalization,
         passed: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Unread> {
-        let backward = &mut |run: &Run<'_>| run.by_pieces(self.activations, passed);
+        let backward = &mut |run: &Run<'_>| run.by_sections(self.activations, passed);
         self.with_step(samples, normalization, |step, micro_batches| {
             self.one_by_one(step, micro_batches, backward)
         })

@@ -11,7 +11,7 @@ mod layer;
 use crate::gradient::Activations;
 use crate::layers::packed::Packing;
 use crate::models::decoder::AskedLinear;
-use crate::models::pieces::Pieces;
+use crate::models::sections::Sections;
 use crate::models::shape::{DecoderShape, Embeddings};
 use crate::moments::Moments;
 use crate::optim;
@@ -128,24 +128,24 @@ impl Model<'_> {
         self.ranks > 1 && self.sharding == Sharding::Gradients
     }
 
-    /// Gradients that are on the way to their owners: of a whole piece of the model, and the largest message in 32
+    /// Gradients that are on the way to their owners: of a whole section of the model, and the largest message in 32
     /// bits; a tied head's is there from the beginning of the way back to its end.
     fn on_the_way(&self) -> u64 {
         if !self.is_sharded() {
             return 0;
         }
-        let pieces = Pieces::new(self.shape);
-        let mut numbers = vec![0; pieces.count()];
+        let sections = Sections::new(self.shape);
+        let mut numbers = vec![0; sections.count()];
         let (mut largest, mut table) = (0, 0);
         for (name, count) in self.trained_names().into_iter().zip(self.trained_sizes()) {
-            numbers[pieces.of(&name)] += count;
+            numbers[sections.of(&name)] += count;
             largest = largest.max(count);
         }
         if self.shape.embeddings == Embeddings::Tied {
             table = numbers.pop().unwrap_or(0);
         }
-        let piece = table + numbers.into_iter().max().unwrap_or(0);
-        piece * bytes_of(self.trained_kind()) + largest * FLOAT // bytes
+        let section = table + numbers.into_iter().max().unwrap_or(0);
+        section * bytes_of(self.trained_kind()) + largest * FLOAT // bytes
     }
 
     /// The names of the tensors that are trained, or what they begin with.

@@ -169,8 +169,8 @@ fn gradient(
         }
         Sharding::Gradients => {
             wire.agree(doing, begun)?;
-            let mut rounds = Rounds::new(wire, own.leaves_by_piece(), own.rounds(samples));
-            let losses = own.gradient_by_pieces(samples, options, &mut |it| rounds.pass(it));
+            let mut rounds = Rounds::new(wire, own.leaves_by_section(), own.rounds(samples));
+            let losses = own.gradient_by_sections(samples, options, &mut |it| rounds.pass(it));
             rounds.finish()?;
             if wire.is_in_step() { wire.agree(doing, losses) } else { losses }
         }

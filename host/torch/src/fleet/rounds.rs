@@ -1,6 +1,6 @@
 //! The way of gradients to their owners while they come, stage 2 of ZeRO, <https://arxiv.org/abs/1910.02054>: as soon as
-//! a micro-batch's way back has left a piece of the model, its gradients are summed where they belong and forgotten
-//! elsewhere. All ranks go through the same pieces in the same order, as often as the one with most micro-batches; one
+//! a micro-batch's way back has left a section of the model, its gradients are summed where they belong and forgotten
+//! elsewhere. All ranks go through the same sections in the same order, as often as the one with most micro-batches; one
 //! that has no gradient to give, or none any more, gives zeros. So a rank that fails, for want of memory say, leaves
 //! nobody waiting, and all hear of it when they agree on how they fared.
 
@@ -13,9 +13,9 @@ use tch::Tensor;
 /// One step's.
 pub(super) struct Rounds<'a> {
     wire: &'a mut Wire,
-    /// By piece and owner.
+    /// By section and owner.
     leaves: Vec<Vec<Vec<Tensor>>>,
-    /// Pieces so far, over all rounds, and in the end.
+    /// Sections so far, over all rounds, and in the end.
     passed: usize,
     all: usize,
 }
@@ -26,14 +26,18 @@ impl<'a> Rounds<'a> {
         Self { wire, leaves, passed: 0, all }
     }
 
-    /// Passes on what this rank has of the next piece.
+    /// Passes on what this rank has of the next section.
     ///
     /// # Errors
     /// A rank that was lost, this one too if it has no memory for a message.
-    pub(super) fn pass(&mut self, piece: usize) -> Result<()> {
-        assert_eq!(piece, self.passed % self.leaves.len(), "all ranks pass pieces in one order");
+    pub(super) fn pass(&mut self, section: usize) -> Result<()> {
+        assert_eq!(
+            section,
+            self.passed % self.leaves.len(),
+            "all ranks pass sections in one order"
+        );
         self.passed += 1;
-        let summed = guarded(|| exchange::gradients_to_owners(self.wire, &self.leaves[piece]));
+        let summed = guarded(|| exchange::gradients_to_owners(self.wire, &self.leaves[section]));
         self.wire.kept(summed)
     }
 

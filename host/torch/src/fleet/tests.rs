@@ -110,17 +110,20 @@ fn every_number_is_found_by_one_rank_and_every_rank_finds_some() {
     assert!(counts.iter().all(|&it| it > 0), "{counts:?}");
 }
 
+/// Eight samples each.
+fn three_steps(learner: &mut dyn Learner, sequences: &[Sequence]) -> Vec<StepOutcome> {
+    let step = |batch: &[Sequence]| {
+        let samples: Vec<&[Sequence]> = batch.iter().map(std::slice::from_ref).collect();
+        learner.step(&samples, &OPTIONS).unwrap()
+    };
+    sequences.chunks(8).map(step).collect()
+}
+
 /// Losses, gradient norms and weights after some steps, of 1 rank and of more.
 #[test]
 fn ranks_train_as_one() {
     let sequences = testing::sequences(24);
-    let train = |learner: &mut dyn Learner| -> Vec<StepOutcome> {
-        let step = |batch: &[Sequence]| {
-            let samples: Vec<&[Sequence]> = batch.iter().map(std::slice::from_ref).collect();
-            learner.step(&samples, &OPTIONS).unwrap()
-        };
-        sequences.chunks(8).map(step).collect()
-    };
+    let train = |learner: &mut dyn Learner| three_steps(learner, &sequences);
     let mut alone = model();
     let expected = train(&mut alone);
     for size in [1, 2, 3] {
@@ -144,13 +147,7 @@ fn ranks_train_as_one() {
 #[test]
 fn ranks_that_keep_a_part_of_the_gradient_train_as_one() {
     let sequences = testing::sequences(24);
-    let train = |learner: &mut dyn Learner| -> Vec<StepOutcome> {
-        let step = |batch: &[Sequence]| {
-            let samples: Vec<&[Sequence]> = batch.iter().map(std::slice::from_ref).collect();
-            learner.step(&samples, &OPTIONS).unwrap()
-        };
-        sequences.chunks(8).map(step).collect()
-    };
+    let train = |learner: &mut dyn Learner| three_steps(learner, &sequences);
     let experts = json!({
         "model_type": "mixtral", "architectures": ["MixtralForCausalLM"], "num_local_experts": 6,
         "num_experts_per_tok": 1,

@@ -1,5 +1,5 @@
 //! One micro-batch on its way through the model and back. The loss and its gradient with respect to the final hidden
-//! states come in closed form; libtorch's graph serves from there down, as a whole or piece by piece. Knows not what a
+//! states come in closed form; libtorch's graph serves from there down, as a whole or section by section. Knows not what a
 //! step is.
 
 use super::Activations;
@@ -28,7 +28,7 @@ impl Run<'_> {
                 let Padded { tokens, rows, .. } = &self.padded;
                 self.backward_from(&self.decoder.hidden_at(tokens, &self.place, rows))
             }
-            Activations::Recompute => self.by_pieces(activations, &mut |_| Ok(())),
+            Activations::Recompute => self.by_sections(activations, &mut |_| Ok(())),
         }
     }
 
@@ -54,9 +54,9 @@ impl Run<'_> {
         Ok(losses.shallow_clone())
     }
 
-    /// With a graph of its own for every piece of the model, which `passed` hears of when the way back has left it.
+    /// With a graph of its own for every section of the model, which `passed` hears of when the way back has left it.
     /// Between the two ways every layer's graph is kept, or its input alone, from which it is run again.
-    pub(super) fn by_pieces(
+    pub(super) fn by_sections(
         &self,
         activations: Activations,
         passed: &mut dyn FnMut(usize) -> Result<()>,

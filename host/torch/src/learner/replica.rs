@@ -6,7 +6,7 @@ use super::TorchLearner;
 use crate::gradient::{Losses, Trainer, Unread};
 use crate::guard::guarded;
 use crate::lora::Model;
-use crate::models::pieces::Pieces;
+use crate::models::sections::Sections;
 use crate::optim::AdamW;
 use crate::share::{Sharding, Share};
 use crate::side_by_side;
@@ -53,15 +53,15 @@ impl TorchLearner {
         losses
     }
 
-    /// The same piece by piece, where `passed` takes gradients away; so those that are left may be undefined.
-    pub(crate) fn gradient_by_pieces(
+    /// The same section by section, where `passed` takes gradients away; so those that are left may be undefined.
+    pub(crate) fn gradient_by_sections(
         &self,
         samples: &[&[Sequence]],
         options: &StepOptions,
         passed: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Unread> {
         let normalization = options.loss_normalization;
-        let accumulate = || self.trainer().accumulate_by_pieces(samples, normalization, passed);
+        let accumulate = || self.trainer().accumulate_by_sections(samples, normalization, passed);
         let losses = guarded(accumulate);
         if losses.is_err() {
             self.end_step()?;
@@ -74,15 +74,15 @@ impl TorchLearner {
         self.trainer().rounds(samples)
     }
 
-    /// The leaves whose gradient is whole behind each piece of the model, by their owners.
-    pub(crate) fn leaves_by_piece(&self) -> Vec<Vec<Vec<Tensor>>> {
-        let pieces = Pieces::new(&self.shape);
+    /// The leaves whose gradient is whole behind each section of the model, by their owners.
+    pub(crate) fn leaves_by_section(&self) -> Vec<Vec<Vec<Tensor>>> {
+        let sections = Sections::new(&self.shape);
         let nothing = || (0..self.share.size).map(|_| Vec::new()).collect();
-        let mut leaves: Vec<Vec<_>> = (0..pieces.count()).map(|_| nothing()).collect();
+        let mut leaves: Vec<Vec<_>> = (0..sections.count()).map(|_| nothing()).collect();
         for share in Share::all(self.share.size) {
             for leaf in self.trainable.part(share).iter() {
-                let piece = pieces.of(&leaf.name);
-                leaves[piece][share.rank].push(leaf.tensor.shallow_clone());
+                let section = sections.of(&leaf.name);
+                leaves[section][share.rank].push(leaf.tensor.shallow_clone());
             }
         }
         leaves

@@ -3,7 +3,7 @@
 
 pub(crate) mod names;
 pub(crate) mod shape;
-pub(crate) mod pieces;
+pub(crate) mod sections;
 
 pub(crate) mod place;
 

@@ -5,14 +5,14 @@ use super::names::Names;
 use super::shape::{DecoderShape, Embeddings};
 
 /// Which tensors belong together.
-pub(crate) struct Pieces {
+pub(crate) struct Sections {
     /// What names begin with, by layer.
     layers: Vec<String>,
-    /// What those of the first piece begin with, beside its layer.
+    /// What those of the first section begin with, beside its layer.
     ends: Vec<String>,
 }
 
-impl Pieces {
+impl Sections {
     pub(crate) fn new(shape: &DecoderShape) -> Self {
         let names: &Names = &shape.names;
         let layers = (0..shape.blocks.len()).map(|layer| format!("{}.", names.block(layer)));
@@ -49,7 +49,7 @@ mod tests {
     use crate::models;
     use serde_json::json;
 
-    fn pieces(tied: bool) -> Pieces {
+    fn sections(tied: bool) -> Sections {
         let config = json!({
             "model_type": "llama", "architectures": ["LlamaForCausalLM"], "hidden_size": 8,
             "intermediate_size": 16, "num_hidden_layers": 12, "num_attention_heads": 2,
@@ -57,7 +57,7 @@ mod tests {
             "tie_word_embeddings": tied,
         });
         let config = Config::parse(&config.to_string()).unwrap();
-        Pieces::new(&models::shape(&config).unwrap())
+        Sections::new(&models::shape(&config).unwrap())
     }
 
     #[test]
@@ -71,12 +71,12 @@ mod tests {
             ("model.layers.0.input_layernorm.weight", 11, 11),
             ("model.embed_tokens.weight", 12, 12),
         ] {
-            assert_eq!(pieces(false).of(name), untied, "{name}");
+            assert_eq!(sections(false).of(name), untied, "{name}");
             // There is no head of its own then.
             if name != "lm_head.weight" {
-                assert_eq!(pieces(true).of(name), tied, "{name}, tied");
+                assert_eq!(sections(true).of(name), tied, "{name}, tied");
             }
         }
-        assert_eq!(pieces(true).count(), 13);
+        assert_eq!(sections(true).count(), 13);
     }
 }
