@@ -15,6 +15,7 @@ fn main() {
         .define("USE_C10D_GLOO", None)
         .file("csrc/shim.cpp")
         .file("csrc/process_group.cpp")
+        .file("csrc/attention.cpp")
         .file("csrc/nccl.cpp")
         .compile("iterit_shim");
     // Its loops spread over the threads of the OpenMP that libtorch brings, so none is linked for it.

@@ -47,6 +47,35 @@ def check_losses(program, scratch):
 WHICH = ("conditional", "unconditional")
 
 
+def check_layouts(program, scratch):
+    """Sequences one behind the other are answered as those padded beside one another are: scores, and a first step."""
+    data = first_rows(scratch, SAMPLES)
+    shared = ["--model", DEMO / "model", "--data", data]
+    found = {}
+    for dtype in PRECISIONS[1:]:
+        losses, steps = [], []
+        for layout in LAYOUTS:
+            environment = {"ITERIT_LAYOUT": layout}
+            out = scratch / f"layout-{layout}-{dtype}.jsonl"
+            settings = [f"model.dtype={dtype}"]
+            program.run("score", "--plugins", "ifd", "--out", out, *shared, settings=settings, environment=environment)
+            losses.append([line["parts"]["ifd"][f"{which}_nll"] for line in lines(out) for which in WHICH])
+            run = scratch / f"layout-{layout}-{dtype}"
+            settings += ["train.epochs=1", f"train.batch={SAMPLES}"]
+            arguments = ["--plugins", "full", "--ratio", 1, "--out", run]
+            program.run(*arguments, *shared, settings=settings, environment=environment)
+            steps.append(lines(run / "metrics.jsonl")[0])
+        off = max(abs(a - b) for a, b in zip(*losses, strict=True))
+        norms = abs(steps[0]["grad_norm"] / steps[1]["grad_norm"] - 1)
+        found[dtype] = {"losses": judged(off, LAYOUT_BOUND), "gradient_norm": judged(norms, GRADIENT_BOUND[dtype])}
+    return found
+
+
+LAYOUTS = ("flattened", "padded")
+# Two roundings of the same sums to eight bits, over a mean of some tokens.
+LAYOUT_BOUND = 2e-2
+
+
 def check_gradients(program, scratch):
     """The norm of the whole gradient before the first step, and the loss that it belongs to."""
     count = 4

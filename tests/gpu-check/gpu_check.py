@@ -21,7 +21,8 @@ import speed
 import torch
 from program import Program
 
-SIZES = {"8B": (8192, 256, 400), "1B": (8192, 512, 400), "tiny": (64, 8, 40)}
+# Rows and columns of the product, samples, words of a response.
+SIZES = {"8B": (8192, 320, 400), "1B": (8192, 640, 400), "tiny": (64, 10, 40)}
 
 
 def main():
@@ -29,6 +30,7 @@ def main():
     parser.add_argument("--shape", choices=SIZES, default="8B")
     parser.add_argument("--device", default="cuda", help="the program's; Python takes the GPU where there is one")
     parser.add_argument("--out", type=Path, default=Path("gpu-check.json"))
+    parser.add_argument("--parts", nargs="+", help="these parts only; speed needs product and model beside it")
     chosen = parser.parse_args()
     if not torch.__version__.startswith("2.11"):
         sys.exit(f"error: this is torch {torch.__version__}, the program is made for 2.11")
@@ -36,6 +38,8 @@ def main():
     found = {"machine": machine(own), "parts": {}}
     with tempfile.TemporaryDirectory(dir=chosen.out.resolve().parent) as scratch:
         for name, part in parts(Program(chosen.device), own, chosen.shape, Path(scratch)):
+            if chosen.parts and name not in chosen.parts:
+                continue
             found["parts"][name] = attempted(name, part)
             chosen.out.write_text(json.dumps(found, indent=2) + "\n", encoding="utf-8")
     broken = [name for name, it in found["parts"].items() if "error" in it] + broken_bounds(found, "")
@@ -52,6 +56,7 @@ def parts(program, own, shape, scratch):
     yield "doctor", lambda: program.run("doctor", device="none")[0].splitlines()
     yield "losses", lambda: correctness.check_losses(program, scratch)
     yield "gradients", lambda: correctness.check_gradients(program, scratch)
+    yield "layouts", lambda: correctness.check_layouts(program, scratch)
     yield "loop", lambda: correctness.check_loop(program, scratch)
     yield "attention", lambda: correctness.chosen_attention(own)
     yield "product", lambda: {"operations_per_second": parameters.setdefault("peak", speed.peak_operations(own, size))}
@@ -61,13 +66,22 @@ def parts(program, own, shape, scratch):
         found["mfu"] = operations * parameters["count"] * found["tokens_per_second"] / parameters["peak"]
         return found
 
-    def scored():
-        found = with_mfu(speed.scoring(program, model, scratch, count, words), 2)
-        theirs = speed.transformers_scoring(model, scratch, own)
-        return found | {"transformers_tokens_per_second": theirs, "times_transformers": theirs and found["tokens_per_second"] / theirs}
+    def compared(part, operations, theirs):
+        found = {layout: with_mfu(part(layout), operations) for layout in correctness.LAYOUTS}
+        theirs = theirs()
+        ours = found["flattened"]["tokens_per_second"]
+        return found | {"transformers_tokens_per_second": theirs, "times_transformers": theirs and ours / theirs}
 
-    yield "scoring", scored
-    yield "training", lambda: with_mfu(speed.training(program, model, scratch, count, words), 6)
+    yield "scoring", lambda: compared(
+        lambda layout: speed.scoring(program, model, scratch, count, words, layout),
+        2,
+        lambda: speed.transformers_scoring(model, scratch, own),
+    )
+    yield "training", lambda: compared(
+        lambda layout: speed.training(program, model, scratch, count, words, layout),
+        6,
+        lambda: speed.transformers_training(model, scratch, own, count, words),
+    )
 
 
 def machine(own):
@@ -91,6 +105,8 @@ def attempted(name, part):
     except Exception as error:  # noqa: BLE001 every failure is a finding
         traceback.print_exc()
         found = {"error": f"{type(error).__name__}: {error}"}
+    # What Python held of the card is the program's again.
+    torch.cuda.empty_cache()
     print(f"{name}: {json.dumps(found)}", file=sys.stderr)
     return found | {"seconds": round(time.monotonic() - started, 1)}
 

@@ -3,6 +3,7 @@
 import json
 import os
 import subprocess
+import tempfile
 import time
 from pathlib import Path
 
@@ -31,12 +32,16 @@ class Program:
         }
         self.environment.setdefault("ITERIT_LIBTORCH_CUDA", str(libraries))
 
-    def run(self, *arguments, device=None, settings=(), environment=()):
-        """What it wrote to stdout, and the seconds it took."""
+    def command(self, arguments, device, settings):
         command = [str(self.binary), *map(str, arguments)]
         command += [part for it in settings for part in ("--set", it)]
         if device != "none":
             command += ["--device", device or self.device]
+        return command
+
+    def run(self, *arguments, device=None, settings=(), environment=()):
+        """What it wrote to stdout, and the seconds it took."""
+        command = self.command(arguments, device, settings)
         started = time.monotonic()
         done = subprocess.run(
             command, env={**self.environment, **dict(environment)}, capture_output=True, text=True, check=False
@@ -45,6 +50,23 @@ class Program:
         if done.returncode != 0:
             raise Failed(f"{' '.join(command)}\n{done.stderr.strip()}")
         return done.stdout, seconds
+
+
+    def run_until(self, is_enough, *arguments, settings=(), environment=()):
+        """Runs it until it ends by itself or there is enough to be seen; looks ten times a second."""
+        command = self.command(arguments, None, settings)
+        environment = {**self.environment, **dict(environment)}
+        with tempfile.TemporaryFile() as said:
+            process = subprocess.Popen(command, env=environment, stdout=subprocess.DEVNULL, stderr=said)
+            try:
+                while process.poll() is None and not is_enough():
+                    time.sleep(0.1)
+                if process.poll() not in (None, 0):
+                    said.seek(0)
+                    raise Failed(f"{' '.join(command)}\n{said.read().decode().strip()}")
+            finally:
+                process.kill()
+                process.wait()
 
 
 def lines(path):

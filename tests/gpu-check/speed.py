@@ -76,13 +76,12 @@ def sizes_of(config):
 def peak_operations(device, size):
     """Operations a second of a plain bfloat16 product."""
     a = torch.randn(size, size, dtype=torch.bfloat16, device=device)
-    wait = torch.cuda.synchronize if device == "cuda" else lambda: None
     repeats = 20 if device == "cuda" else 1
-    (a @ a), wait()
+    (a @ a), wait(device)
     started = time.monotonic()
     for _ in range(repeats):
         a @ a
-    wait()
+    wait(device)
     return 2 * size**3 * repeats / (time.monotonic() - started)
 
 
@@ -99,7 +98,7 @@ def long_rows(scratch, count, words):
     return path
 
 
-def scoring(program, model, scratch, count, words):
+def scoring(program, model, scratch, count, words, layout):
     """Tokens a second of `score --plugins ifd`."""
     shared = ["--plugins", "ifd", "--model", model]
     settings = ["model.dtype=bfloat16-pure"]
@@ -107,7 +106,8 @@ def scoring(program, model, scratch, count, words):
     def timed(rows):
         out = scratch / f"scored-{rows}.jsonl"
         data = long_rows(scratch, rows, words)
-        return data, program.run("score", *shared, "--data", data, "--out", out, settings=settings)[1]
+        arguments = ["score", *shared, "--data", data, "--out", out]
+        return data, program.run(*arguments, settings=settings, environment={"ITERIT_LAYOUT": layout})[1]
 
     data, seconds = timed(count)
     _, start = timed(1)
@@ -119,27 +119,44 @@ def scoring(program, model, scratch, count, words):
     return {"tokens": tokens, "seconds": seconds, "seconds_to_start": start, "tokens_per_second": tokens / (seconds - start)}
 
 
-def training(program, model, scratch, count, words):
-    """Tokens a second of steps after the first, and the most memory that was in use meanwhile."""
-    out, data = scratch / "speed-run", long_rows(scratch, count, words)
-    batch = max(count // 4, 1)
+def training(program, model, scratch, count, words, layout):
+    """Tokens a second of steps after the first, and the most memory that was in use meanwhile. Ends before the
+    checkpoint at an epoch's end, which is a matter of the disk."""
+    out, data = scratch / f"speed-run-{layout}", long_rows(scratch, count, words)
+    batch = max(count // (STEPS + 1), 1)
     settings = [
         "model.dtype=bfloat16-pure",
         "train.epochs=1",
         f"train.batch={batch}",
         "train.activation_checkpointing=true",
     ]
+    arguments = ["--plugins", "full", "--ratio", 1, "--model", model, "--data", data]
+    texts = ["--dump", scratch / "trained-texts.jsonl"]
+    told = json.loads(program.run("check", "--json", *texts, *arguments, settings=settings)[0])["memory"]
+
+    def steps():
+        metrics = out / "metrics.jsonl"
+        # The last line may be half written.
+        text = metrics.read_text(encoding="utf-8") if metrics.exists() else ""
+        return [json.loads(line) for line in text.split("\n")[:-1]][1:]
+
     with MostMemory() as memory:
-        program.run("--plugins", "full", "--ratio", 1, "--model", model, "--data", data, "--out", out, settings=settings)
-    steps = lines(out / "metrics.jsonl")[1:]
-    rates = [step["tokens_per_second"] for step in steps if step.get("tokens_per_second")]
-    manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        environment = {"ITERIT_LAYOUT": layout}
+        is_enough = lambda: len(steps()) >= STEPS - 1
+        program.run_until(is_enough, *arguments, "--out", out, settings=settings, environment=environment)
+    rates = [step["tokens_per_second"] for step in steps() if step.get("tokens_per_second")]
     return {
-        "steps": len(steps),
+        "steps": len(rates),
+        "samples_a_step": batch,
         "tokens_per_second": sum(rates) / max(len(rates), 1),
         "peak_bytes": memory.most,
-        "bytes_that_the_program_names": manifest["model"]["resident_bytes"],
+        "told_bytes": told["peak"],
+        "off": memory.most and told["peak"] / memory.most - 1,
     }
+
+
+# Trained steps, the first of which does not count.
+STEPS = 4
 
 
 class MostMemory:
@@ -179,8 +196,47 @@ def transformers_scoring(model, scratch, device):
     with torch.inference_mode():
         for start in range(0, len(texts), 8):
             some = texts[start : start + 8]
-            length = max(map(len, some))
-            ids = torch.tensor([it + [0] * (length - len(it)) for it in some], device=device)
+            ids, _ = padded(some, device)
             logits = theirs(input_ids=ids).logits[:, :-1].float()
             torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten()).item()
     return sum(map(len, texts)) / (time.monotonic() - started)
+
+
+def transformers_training(model, scratch, device, count, words):
+    """Tokens a second of a plain loop over the same rows: bfloat16, torch's fused AdamW, activations computed again,
+    eight sequences at a time by length; None without transformers."""
+    try:
+        from transformers import LlamaForCausalLM
+    except ImportError:
+        return None
+    theirs = LlamaForCausalLM.from_pretrained(model, dtype=torch.bfloat16).to(device).train()
+    theirs.gradient_checkpointing_enable()
+    optimizer = torch.optim.AdamW(theirs.parameters(), lr=1e-5, fused=device == "cuda")
+    texts = sorted((row["training"]["ids"] for row in lines(scratch / "trained-texts.jsonl")), key=len)
+    batch = max(count // (STEPS + 1), 1)
+    rates = []
+    for first in range(0, 3 * batch, batch):
+        some = texts[first : first + batch]
+        wait(device)
+        started = time.monotonic()
+        for start in range(0, len(some), 8):
+            ids, _ = padded(some[start : start + 8], device)
+            logits = theirs(input_ids=ids).logits[:, :-1].float()
+            loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), ids[:, 1:].flatten())
+            loss.backward()
+        torch.nn.utils.clip_grad_norm_(theirs.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad()
+        wait(device)
+        rates.append(sum(map(len, some)) / (time.monotonic() - started))
+    return sum(rates[1:]) / len(rates[1:])
+
+
+def padded(texts, device):
+    length = max(map(len, texts))
+    return torch.tensor([it + [0] * (length - len(it)) for it in texts], device=device), length
+
+
+def wait(device):
+    if device == "cuda":
+        torch.cuda.synchronize()

@@ -3,6 +3,7 @@
 
 #include <ATen/Context.h>
 #include <ATen/ATen.h>
+#include <ATen/ops/_flash_attention_forward.h>
 #include <c10/core/DeviceGuard.h>
 #include <c10/core/Event.h>
 #include <torch/csrc/autograd/autograd.h>
@@ -142,6 +143,58 @@ void attention() {
   refused([&] { at::scaled_dot_product_attention(half, half, half, {}, 0.0, true); }, "cudnn");
 }
 
+// Three sequences of 3, 1 and 4 tokens, the keys of each behind those of two that all share, or of none.
+void varlen() {
+  at::globalContext().setSDPUseCuDNN(false);
+  const std::vector<int64_t> lengths{3, 1, 4};
+  for (const auto& [prefix, window] : {std::pair<int64_t, int64_t>{0, 9}, {0, 2}, {2, 9}, {2, 3}}) {
+    const int64_t seen = 8 + 3 * prefix;
+    const auto make = [](int64_t tokens, int64_t heads, double seed) {
+      return numbers({tokens, heads, 8}, seed).to(at::kBFloat16).to(FIRST).requires_grad_();
+    };
+    const Tensor q = make(8, 4, 0.1), k = make(seen, 2, 0.2), v = make(seen, 2, 0.3);
+    std::vector<int> of_q{0}, of_k{0};
+    std::vector<Tensor> apart;
+    for (const int64_t length : lengths) {
+      const int64_t keys = length + prefix;
+      const Tensor ones = at::ones({length, keys}, at::device(FIRST).dtype(at::kBool));
+      const Tensor is_seen = ones.tril(prefix).logical_and(ones.triu(prefix - window + 1));
+      const auto one = [&](const Tensor& x, int start, int64_t count) {
+        return x.narrow(0, start, count).transpose(0, 1).unsqueeze(0);
+      };
+      const Tensor scores = one(q, of_q.back(), length).matmul(
+                                one(k, of_k.back(), keys).repeat_interleave(2, 1).transpose(2, 3)) / std::sqrt(8.0);
+      const Tensor shares = scores.to(at::kFloat).masked_fill(is_seen.logical_not(), -INFINITY).softmax(-1).to(at::kBFloat16);
+      apart.push_back(shares.matmul(one(v, of_k.back(), keys).repeat_interleave(2, 1))[0].transpose(0, 1));
+      of_q.push_back(of_q.back() + length);
+      of_k.push_back(of_k.back() + keys);
+    }
+    const auto starts = [](const std::vector<int>& at) { return at::tensor(at, at::kInt).to(FIRST); };
+    const Tensor together = std::get<0>(at::_flash_attention_forward(q, k, v, starts(of_q), starts(of_k), 4, 4 + prefix, 0.0,
+                                                                     true, false, 1 / std::sqrt(8.0), window - 1, 0));
+    std::vector<std::vector<Tensor>> found;
+    for (const Tensor& result : {together, at::cat(apart, 0)}) {
+      const Tensor of_result = numbers({8, 4, 8}, 0.7).to(at::kBFloat16).to(FIRST);
+      std::vector<Tensor> got = torch::autograd::grad({result}, {q, k, v}, {of_result});
+      got.push_back(result);
+      found.push_back(got);
+    }
+    for (size_t i = 0; i < found[0].size(); i++) {
+      const Tensor away = (found[0][i] - found[1][i]).to(at::kFloat).abs().max();
+      check(away.item<float>() < 0.03, "differs by " + std::to_string(away.item<float>()));
+    }
+  }
+  const Tensor q = at::ones({3, 1, 8}, at::device(FIRST).dtype(at::kBFloat16));
+  const auto run = [&](const Tensor& x, const Tensor& starts) {
+    at::_flash_attention_forward(x, x, x, starts, starts, 3, 3, 0.0, true, false, 1.0, {}, 0);
+  };
+  const Tensor starts = at::tensor({0, 3}, at::kInt).to(FIRST);
+  refused([&] { run(q, starts.to(at::kLong)); }, "int32");
+  refused([&] { run(q.to(at::kFloat), starts); }, "16 bits");
+  refused([&] { run(q.narrow(2, 0, 4), starts); }, "features of a head");
+  refused([&] { run(q.narrow(0, 0, 2), starts); }, "end at 3 of 2 tokens");
+}
+
 void lists() {
   const std::vector<Tensor> lists{at::ones({3}, FIRST), at::full({2}, 2.0, FIRST)};
   const auto norms = at::_foreach_norm(lists, 2);
@@ -237,7 +290,7 @@ void collectives() {
 const std::map<std::string, void (*)()> CASES{
     {"mixing", mixing},       {"host-read", host_read}, {"unwritten", unwritten}, {"memory", memory},
     {"pinned-in", pinned_in}, {"pinned-out", pinned_out}, {"norm", norm},         {"attention", attention},
-    {"lists", lists},         {"collectives", collectives},
+    {"varlen", varlen},       {"lists", lists},         {"collectives", collectives},
 };
 
 }  // namespace

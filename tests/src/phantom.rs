@@ -171,6 +171,7 @@ fn the_pretended_gpu_is_strict() {
         "pinned-out",
         "norm",
         "attention",
+        "varlen",
         "lists",
         "collectives",
         "host-read",

@@ -16,9 +16,28 @@ pub(crate) enum Limit {
     Sequences(usize),
 }
 
+/// How the sequences of a batch lie in its tensor.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Layout {
+    /// A row each, padded to the longest.
+    Padded,
+    /// One behind the other in a single row.
+    Flattened,
+}
+
+impl Layout {
+    /// How many tokens a batch of sequences of these lengths has, padding included.
+    pub(crate) fn tokens(self, lengths: impl ExactSizeIterator<Item = usize>) -> usize {
+        match self {
+            Self::Padded => lengths.len() * lengths.max().unwrap_or(0),
+            Self::Flattened => lengths.sum(),
+        }
+    }
+}
+
 /// Batches of indices into `lengths`, longest sequences first, so that the batch that needs the most
 /// memory comes at the start.
-pub(crate) fn cut(lengths: &[usize], limit: Limit) -> Vec<Vec<usize>> {
+pub(crate) fn cut(lengths: &[usize], limit: Limit, layout: Layout) -> Vec<Vec<usize>> {
     let mut order: Vec<usize> = (0..lengths.len()).collect();
     order.sort_by_key(|&index| (std::cmp::Reverse(lengths[index]), index));
     match limit {
@@ -27,7 +46,11 @@ pub(crate) fn cut(lengths: &[usize], limit: Limit) -> Vec<Vec<usize>> {
             let sorted: Vec<usize> = order.iter().map(|&index| lengths[index]).collect();
             let mut rest = order.as_slice();
             let mut batches = Vec::new();
-            for size in cheapest_sizes(&sorted, most_tokens) {
+            let sizes = match layout {
+                Layout::Padded => cheapest_sizes(&sorted, most_tokens),
+                Layout::Flattened => full_sizes(&sorted, most_tokens),
+            };
+            for size in sizes {
                 let (batch, others) = rest.split_at(size);
                 batches.push(batch.to_vec());
                 rest = others;
@@ -54,6 +77,23 @@ fn cheapest_sizes(lengths: &[usize], most_tokens: usize) -> Vec<usize> {
     while first < lengths.len() {
         sizes.push(size[first]);
         first += size[first];
+    }
+    sizes
+}
+
+/// The sizes of consecutive batches that have as many sequences as there is room for without padding, and at least one.
+fn full_sizes(lengths: &[usize], most_tokens: usize) -> Vec<usize> {
+    let mut sizes = Vec::new();
+    let mut room = 0;
+    for &length in lengths {
+        match sizes.last_mut() {
+            Some(size) if length <= room => *size += 1,
+            _ => {
+                sizes.push(1);
+                room = most_tokens.max(length);
+            }
+        }
+        room -= length;
     }
     sizes
 }
@@ -107,19 +147,33 @@ mod tests {
     fn every_sequence_is_in_one_batch_within_the_limit() {
         let lengths: Vec<usize> = (0..500).map(|i| (i * 7919) % 313).collect();
         for limit in [Limit::Tokens(1024), Limit::Tokens(10), Limit::Sequences(8)] {
-            let batches = cut(&lengths, limit);
-            let mut all: Vec<usize> = batches.concat();
-            all.sort_unstable();
-            assert_eq!(all, (0..500).collect::<Vec<_>>());
-            for batch in &batches {
-                let longest = batch.iter().map(|&index| lengths[index]).max().unwrap();
-                match limit {
-                    Limit::Tokens(most_tokens) => {
-                        assert!(batch.len() == 1 || batch.len() * longest <= most_tokens);
+            for layout in [Layout::Padded, Layout::Flattened] {
+                let batches = cut(&lengths, limit, layout);
+                let mut all: Vec<usize> = batches.concat();
+                all.sort_unstable();
+                assert_eq!(all, (0..500).collect::<Vec<_>>());
+                for batch in &batches {
+                    let tokens = layout.tokens(batch.iter().map(|&index| lengths[index]));
+                    match limit {
+                        Limit::Tokens(most_tokens) => {
+                            assert!(batch.len() == 1 || tokens <= most_tokens);
+                        }
+                        Limit::Sequences(count) => assert!(batch.len() <= count),
                     }
-                    Limit::Sequences(count) => assert!(batch.len() <= count),
                 }
             }
+        }
+    }
+
+    #[test]
+    fn without_padding_batches_are_as_full_as_they_can_be() {
+        for (lengths, most_tokens, sizes) in [
+            (&[5, 4, 3, 2, 1][..], 9, &[2, 3][..]),
+            (&[20, 3, 3], 6, &[1, 2]),
+            (&[6, 6], 6, &[1, 1]),
+            (&[], 6, &[]),
+        ] {
+            assert_eq!(full_sizes(lengths, most_tokens), sizes, "{lengths:?}");
         }
     }
 }

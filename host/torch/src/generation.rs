@@ -4,10 +4,10 @@
 //! has; a row whose beginning goes on is then given its own next token in place of one of the model's.
 //! So nothing is padded, no row sees another's length, and a mixer may remember what it likes.
 
-use crate::batches::{self, Limit};
+use crate::batches::{self, Layout, Limit};
+use crate::collated;
 use crate::models::place::{Past, Prefix};
 use crate::nll::{Progress, Scorer};
-use crate::padded;
 use crate::sampling::nucleus;
 use iterit_core::learner::{Generation, Sampling, Watch};
 use iterit_core::statistics::random::SplitMix64;
@@ -52,7 +52,7 @@ impl Scorer<'_> {
             beginnings.iter().map(|tokens| tokens.len() + how.max_new_tokens).collect();
         let mut progress = Progress::new([beginnings.len(); 2], watch);
         let _no_grad = tch::no_grad_guard();
-        for batch in batches::cut(&lengths, Limit::Tokens(self.budget.tokens)) {
+        for batch in batches::cut(&lengths, Limit::Tokens(self.budget.tokens), Layout::Padded) {
             let row = |&index: &usize| Row {
                 index,
                 tokens: beginnings[index].clone(),
@@ -113,7 +113,7 @@ impl Scorer<'_> {
             (first..length).map(|place| row.known(place).unwrap_or(row.tokens[0])).collect()
         };
         let tokens: Vec<Vec<u32>> = rows.iter().map(of_row).collect();
-        let (tokens, _) = padded::stack(tokens.iter().map(Vec::as_slice), self.device()); // [B, T]
+        let (tokens, _) = collated::stack(tokens.iter().map(Vec::as_slice), self.device()); // [B, T]
         self.decoder.go_on(&tokens, self.positions, past)
     }
 

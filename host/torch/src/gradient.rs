@@ -6,13 +6,13 @@
 
 mod backward;
 
-use crate::batches::{self, Limit};
+use crate::batches::{self, Layout, Limit};
+use crate::collated::Collated;
 use crate::layers::dropout::{StepSeed, TokenKeys};
 use crate::layers::rope::Reach;
 use crate::lora::Model;
-use crate::models::place::{Place, Positions};
+use crate::models::place::Positions;
 use crate::nll::Budget;
-use crate::padded::Padded;
 use crate::share::Share;
 use crate::shim::Shared;
 use crate::side_by_side;
@@ -43,6 +43,7 @@ pub(crate) struct Trainer<'a> {
     pub(crate) device: Device,
     pub(crate) budget: Budget,
     pub(crate) micro_batch: Limit,
+    pub(crate) layout: Layout,
     /// Those of an operator where one micro-batch runs at a time.
     pub(crate) threads: usize,
     /// Micro-batches at the same time, where that needs no more memory.
@@ -198,14 +199,17 @@ impl Trainer<'_> {
     ) -> Result<Part> {
         let mut all = Part::default();
         for MicroBatch { reach, members, .. } in micro_batches {
-            let padded = Padded::weighted(step.sequences, members, step.weights, self.device);
-            let place = Place::start(self.positions, *reach, padded.length);
-            let keys =
-                self.dropout.map(|seed| TokenKeys::new(seed, members, padded.length, &padded.rows));
+            let (layout, device) = (self.layout, self.device);
+            let collated =
+                Collated::weighted(step.sequences, members, step.weights, layout, device);
+            let place = collated.place(self.positions, *reach, None);
+            let keys = self.dropout.map(|seed| {
+                TokenKeys::new(seed, &collated.runs, &collated.tokens.size(), &collated.rows)
+            });
             let decoder = model.decoder(keys.as_ref());
-            let run = Run { decoder, padded, place, budget: self.budget };
+            let run = Run { decoder, collated, place, budget: self.budget };
             all.losses.push(backward(&run)?);
-            all.owners.extend(run.padded.owners.iter().map(|owner| owner.0));
+            all.owners.extend(run.collated.owners.iter().map(|owner| owner.0));
         }
         Ok(all)
     }
@@ -263,9 +267,8 @@ impl Trainer<'_> {
             let group: Vec<usize> = group.into_iter().map(|index| trained[index]).collect();
             let input = |&index: &usize| sequences[index].input().len();
             let lengths: Vec<usize> = group.iter().map(input).collect();
-            for batch in batches::cut(&lengths, limit) {
-                let longest = batch.iter().map(|&index| lengths[index]).max().unwrap_or(0);
-                let tokens = longest * batch.len();
+            for batch in batches::cut(&lengths, limit, self.layout) {
+                let tokens = self.layout.tokens(batch.iter().map(|&index| lengths[index]));
                 let members = batch.into_iter().map(|index| group[index]).collect();
                 micro_batches.push(MicroBatch { reach, members, tokens });
             }

@@ -2,6 +2,7 @@
 
 mod adapting;
 mod fitting;
+mod layouts;
 mod needs;
 mod next_logits;
 mod replica;
@@ -9,6 +10,7 @@ mod replica;
 pub use needs::memory_of;
 pub(crate) use replica::refuse_divergence;
 
+use crate::batches::Layout;
 use crate::config::Config;
 use crate::counted::hash;
 use crate::device;
@@ -55,6 +57,8 @@ pub struct TorchLearner {
     shape: DecoderShape,
     options: LearnerOptions,
     device: Device,
+    /// Of batches, in training and where tokens are asked about.
+    layout: Layout,
     /// Batches at the same time.
     lanes: usize,
     /// Its part of every question, where several ranks answer together.
@@ -178,6 +182,7 @@ impl TorchLearner {
             config,
             options,
             device,
+            layout: layouts::layout(&shape, options.precision.compute(), device),
             lanes: side_by_side::lanes(device),
             share: Share::WHOLE,
             weights,
@@ -267,7 +272,8 @@ impl TorchLearner {
             let model = Model { shape: &self.shape, weights: cast, packed, adapters };
             let decoder = model.decoder(None);
             let (budget, positions, lanes) = (self.fitting.asking, &self.positions, self.lanes);
-            ask(&Scorer { decoder: &decoder, positions, budget, lanes, share: self.share })
+            let (layout, share) = (self.layout, self.share);
+            ask(&Scorer { decoder: &decoder, positions, budget, layout, lanes, share })
         })
     }
 

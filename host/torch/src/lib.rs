@@ -37,7 +37,7 @@ mod lora;
 
 mod batches;
 mod cross_entropy;
-mod padded;
+mod collated;
 mod prefix;
 mod plan;
 

@@ -4,12 +4,12 @@
 //! length and cut into batches, and the head applied only at the positions that are asked about,
 //! a chunk of rows at a time. Answers do not depend on the batching beyond the last bits of an f32.
 
-use crate::batches::Limit;
+use crate::batches::{Layout, Limit};
+use crate::collated::{self, Collated};
 use crate::cross_entropy;
 use crate::layers::rope::Reach;
 use crate::models::decoder::Decoder;
 use crate::models::place::{Place, Positions, Prefix};
-use crate::padded::{self, Padded};
 use crate::parcel;
 use crate::plan::{self, Batch, Beginning, Plan};
 use crate::share::Share;
@@ -44,6 +44,8 @@ pub(crate) struct Scorer<'a> {
     pub(crate) decoder: &'a Decoder,
     pub(crate) positions: &'a Positions,
     pub(crate) budget: Budget,
+    /// Of batches that answer about their tokens.
+    pub(crate) layout: Layout,
     /// Batches at the same time.
     pub(crate) lanes: usize,
     /// Which of the batches are run; the others' answers are −0, or of no tokens.
@@ -130,7 +132,7 @@ impl Scorer<'_> {
             let _no_grad = tch::no_grad_guard();
             let (scorer, (reach, batch)) = (read.get(), &batches[piece]);
             let rows = batch.iter().map(|&member| sequences[member].tokens.as_slice());
-            let (tokens, length) = padded::stack(rows, scorer.device());
+            let (tokens, length) = collated::stack(rows, scorer.device());
             let place = Place::start(scorer.positions, *reach, length);
             let hidden = scorer.decoder.hidden_after(depth, &tokens, &place); // [B, T, D]
             Ok(to_vec(&pool(&hidden, &own(batch), embedding.pooling)))
@@ -158,7 +160,7 @@ impl Scorer<'_> {
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let input = |&index: &usize| sequences[index].input().len();
         let cost = |batch: &Batch| batch.members.iter().map(input).sum::<usize>();
-        let plan = Plan::new(sequences, &asked, self.positions, self.most());
+        let plan = Plan::new(sequences, &asked, self.positions, self.most(), self.layout);
         let all = plan.batches.iter().map(cost).sum();
         let Plan { batches, beginnings } = plan.of(self.share, cost);
         let mut progress = Progress::new([batches.iter().map(cost).sum(), all], watch);
@@ -190,27 +192,24 @@ impl Scorer<'_> {
         look: &impl Fn(&Chunk<'_>) -> Vec<T>,
     ) -> Vec<((usize, usize), T)> {
         let shared = prefix.map_or(0, Prefix::len);
-        let padded = Padded::new(sequences, batch, shared, self.device());
-        let place = match prefix {
-            Some(prefix) => Place::after(prefix, self.positions, padded.length),
-            None => Place::start(self.positions, reach, padded.length),
-        };
-        let hidden = self.decoder.hidden_at(&padded.tokens, &place, &padded.rows); // [N, D]
+        let collated = Collated::new(sequences, batch, shared, self.layout, self.device());
+        let place = collated.place(self.positions, reach, prefix);
+        let hidden = self.decoder.hidden_at(&collated.tokens, &place, &collated.rows); // [N, D]
         let head = self.decoder.head();
         let rows_at_once = self.budget.rows_at_once(head.vocab_size());
-        let mut seen = Vec::with_capacity(padded.owners.len());
-        for start in (0..padded.owners.len() as i64).step_by(rows_at_once as usize) {
-            let length = rows_at_once.min(padded.owners.len() as i64 - start);
+        let mut seen = Vec::with_capacity(collated.owners.len());
+        for start in (0..collated.owners.len() as i64).step_by(rows_at_once as usize) {
+            let length = rows_at_once.min(collated.owners.len() as i64 - start);
             let logits = head.logits(&hidden.narrow(0, start, length));
-            let targets = padded.targets.narrow(0, start, length);
+            let targets = collated.targets.narrow(0, start, length);
             seen.extend(look(&Chunk { logits: &logits, targets: &targets }));
         }
-        padded.owners.into_iter().zip(seen).collect()
+        collated.owners.into_iter().zip(seen).collect()
     }
 
     fn run_prefix(&self, sequences: &[Sequence], beginning: &Beginning) -> Prefix {
         let shared = &sequences[beginning.member].tokens[..beginning.length];
-        let (tokens, _) = padded::stack([shared].into_iter(), self.device());
+        let (tokens, _) = collated::stack([shared].into_iter(), self.device());
         self.decoder.prefix(&tokens, self.positions, beginning.reach)
     }
 

@@ -1,7 +1,7 @@
 //! Which sequences are run in one batch, and which batches begin alike, so that their beginning is run
 //! once. Knows lengths and tokens, not what is asked of them.
 
-use crate::batches::{self, Limit};
+use crate::batches::{self, Layout, Limit};
 use crate::layers::rope::Reach;
 use crate::models::place::{Positions, Prefix};
 use crate::prefix::{self, Group};
@@ -47,6 +47,7 @@ impl Plan {
         asked: &[usize],
         positions: &Positions,
         most: Limit,
+        layout: Layout,
     ) -> Self {
         let lengths = asked.iter().map(|&index| sequences[index].tokens.len());
         let mut plan = Self { batches: Vec::new(), beginnings: Vec::new() };
@@ -58,7 +59,7 @@ impl Plan {
                 let group: Vec<usize> = group.into_iter().map(|index| members[index]).collect();
                 let rest = |&member: &usize| sequences[member].input().len() - prefix;
                 let lengths: Vec<usize> = group.iter().map(rest).collect();
-                plan.add(prefix, reach, &group, batches::cut(&lengths, most));
+                plan.add(prefix, reach, &group, batches::cut(&lengths, most, layout));
             }
         }
         plan
@@ -106,7 +107,7 @@ impl Beginning {
     }
 }
 
-/// All of the texts of these lengths in batches, each with those it may be run with.
+/// All of the texts of these lengths in padded batches, each with those it may be run with.
 pub(crate) fn whole(
     lengths: &[usize],
     positions: &Positions,
@@ -116,7 +117,9 @@ pub(crate) fn whole(
     for (reach, group) in positions.groups(lengths.iter().copied()) {
         let lengths: Vec<usize> = group.iter().map(|&index| lengths[index]).collect();
         let of_all = |batch: Vec<usize>| batch.into_iter().map(|index| group[index]).collect();
-        batches.extend(batches::cut(&lengths, most).into_iter().map(|it| (reach, of_all(it))));
+        batches.extend(
+            batches::cut(&lengths, most, Layout::Padded).into_iter().map(|it| (reach, of_all(it))),
+        );
     }
     batches
 }

@@ -2,6 +2,7 @@
 //! `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
+pub(crate) mod attention;
 pub(crate) mod differentiable;
 mod nccl;
 mod process_group;

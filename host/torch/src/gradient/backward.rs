@@ -3,11 +3,11 @@
 //! step is.
 
 use super::Activations;
+use crate::collated::Collated;
 use crate::cross_entropy::{self, Gradients};
 use crate::models::decoder::Decoder;
 use crate::models::place::Place;
 use crate::nll::Budget;
-use crate::padded::Padded;
 use crate::shim;
 use iterit_core::Result;
 use tch::Tensor;
@@ -15,7 +15,7 @@ use tch::Tensor;
 /// One micro-batch on its way through the model and back.
 pub(super) struct Run<'a> {
     pub(super) decoder: Decoder,
-    pub(super) padded: Padded,
+    pub(super) collated: Collated,
     pub(super) place: Place<'a>,
     pub(super) budget: Budget,
 }
@@ -25,7 +25,7 @@ impl Run<'_> {
     pub(super) fn backward(&self, activations: Activations) -> Result<Tensor> {
         match activations {
             Activations::Keep => {
-                let Padded { tokens, rows, .. } = &self.padded;
+                let Collated { tokens, rows, .. } = &self.collated;
                 self.backward_from(&self.decoder.hidden_at(tokens, &self.place, rows))
             }
             Activations::Recompute => self.by_sections(activations, &mut |_| Ok(())),
@@ -38,8 +38,8 @@ impl Run<'_> {
         let gradients = cross_entropy::gradients(
             &hidden.detach(),
             head,
-            &self.padded.targets,
-            &self.padded.weights,
+            &self.collated.targets,
+            &self.collated.weights,
             self.budget.rows_at_once(head.vocab_size()),
         );
         let Gradients { losses, hidden: of_hidden, head: of_head, bias: of_bias } = &gradients;
@@ -61,13 +61,13 @@ impl Run<'_> {
         activations: Activations,
         passed: &mut dyn FnMut(usize) -> Result<()>,
     ) -> Result<Tensor> {
-        let Self { decoder, padded, place, .. } = self;
+        let Self { decoder, collated, place, .. } = self;
         let last = decoder.num_layers() - 1;
-        let embedded = decoder.embed(&padded.tokens, place);
+        let embedded = decoder.embed(&collated.tokens, place);
         let (mut inputs, mut outputs) = self.up_to_the_last_layer(&embedded, activations);
 
         let mut x = inputs.pop().expect("one a layer");
-        let losses = self.backward_from(&decoder.last_layer_at(&x, place, &padded.rows))?;
+        let losses = self.backward_from(&decoder.last_layer_at(&x, place, &collated.rows))?;
         passed(0)?;
         for layer in (0..last).rev() {
             let gradient = x.grad();

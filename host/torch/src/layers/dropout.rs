@@ -35,16 +35,20 @@ pub(crate) struct Dropout {
 }
 
 impl TokenKeys {
-    /// Keys of rows that hold the sequences `members` of a step, each from its first token on, and of the
-    /// places `asked` among them, counted row by row.
-    pub(crate) fn new(seed: StepSeed, members: &[usize], length: usize, asked: &Tensor) -> Self {
+    /// Keys of a batch of this size, [B, T], which holds sequences of a step one after the other, each from its first
+    /// token on and with so many places; and of the places `asked` among them, counted row by row.
+    pub(crate) fn new(
+        seed: StepSeed,
+        runs: &[(usize, usize)],
+        size: &[i64],
+        asked: &Tensor,
+    ) -> Self {
         let step = hash(hash(seed.seed) ^ seed.step);
-        let keys: Vec<i32> = members
+        let keys: Vec<i32> = runs
             .iter()
-            .map(|&member| hash(step ^ member as u64))
-            .flat_map(|row| (0..length as u64).map(move |position| hash(row ^ position) as i32))
+            .map(|&(member, places)| (hash(step ^ member as u64), places as u64))
+            .flat_map(|(row, places)| (0..places).map(move |position| hash(row ^ position) as i32))
             .collect();
-        let size = [members.len() as i64, length as i64];
         let all = parcel::on_device(&keys, asked.device()).view(size);
         let at_asked = all.flatten(0, 1).index_select(0, asked);
         Self { rate: seed.rate, all, at_asked }
@@ -89,9 +93,10 @@ mod tests {
 
     fn mask(seed: StepSeed, members: &[usize], length: usize, layer: &str) -> Tensor {
         let asked = Tensor::from_slice(&[0i64]);
-        let dropout = TokenKeys::new(seed, members, length, &asked).of_layer(layer);
-        let size = [members.len() as i64, length as i64, 64];
-        dropout.forward(&Tensor::ones(size, (Kind::Double, Device::Cpu)))
+        let runs: Vec<_> = members.iter().map(|&member| (member, length)).collect();
+        let [rows, length] = [members.len(), length].map(|it| it as i64);
+        let dropout = TokenKeys::new(seed, &runs, &[rows, length], &asked).of_layer(layer);
+        dropout.forward(&Tensor::ones([rows, length, 64], (Kind::Double, Device::Cpu)))
     }
 
     #[test]
@@ -135,10 +140,17 @@ mod tests {
         let alone = mask(SEED, &[7], 12, "a");
         assert_eq!(whole.get(1).narrow(0, 0, 12), alone.get(0));
         let asked = Tensor::from_slice(&[23i64, 3, 41]);
-        let dropout = TokenKeys::new(SEED, &[4, 7, 9], 20, &asked).of_layer("a");
+        let runs = [(4, 20), (7, 20), (9, 20)];
+        let dropout = TokenKeys::new(SEED, &runs, &[3, 20], &asked).of_layer("a");
         let at_asked = dropout.forward(&Tensor::ones([3, 64], (Kind::Double, Device::Cpu)));
         let flat = whole.flatten(0, 1);
         assert_eq!(at_asked, flat.index_select(0, &asked));
+        // One behind the other, of several lengths.
+        let asked = Tensor::from_slice(&[0i64]);
+        let dropout = TokenKeys::new(SEED, &[(4, 3), (7, 12)], &[1, 15], &asked).of_layer("a");
+        let row = dropout.forward(&Tensor::ones([1, 15, 64], (Kind::Double, Device::Cpu)));
+        assert_eq!(row.get(0).narrow(0, 3, 12), alone.get(0));
+        let dropout = TokenKeys::new(SEED, &runs, &[3, 20], &asked).of_layer("a");
         // Experts have all tokens in one row.
         assert_eq!(dropout.forward(&Tensor::ones_like(&flat)), flat);
     }

@@ -9,6 +9,7 @@ pub(crate) mod packed;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rope;
+pub(crate) mod flattened;
 pub(crate) mod view;
 pub(crate) mod xielu;
 

@@ -144,6 +144,17 @@ impl Rotations {
         }
     }
 
+    /// Those of these positions, one by one. // [N]
+    pub(crate) fn at(&self, positions: &Tensor) -> Self {
+        let at = |table: &Tensor| table.index_select(0, positions);
+        Self {
+            cos: at(&self.cos),
+            sin: at(&self.sin),
+            growth: self.growth.as_ref().map(at),
+            layout: self.layout,
+        }
+    }
+
     /// Turns queries. // [B, T, H, Dh] -> [B, T, H, Dh]
     pub(crate) fn queries(&self, x: &Tensor) -> Tensor {
         let turned = self.keys(x);

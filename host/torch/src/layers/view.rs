@@ -3,15 +3,28 @@
 //!
 //! T tokens a row, P tokens of a prefix before every row.
 
+use super::flattened::Flattened;
 use std::cell::OnceCell;
+use std::rc::Rc;
 use tch::{Device, Kind, Tensor};
 
 /// Causal ∩ window ∩ prefix.
 pub(crate) struct View {
-    prefix: i64,
-    length: i64,
     /// How many tokens one sees, itself included.
     window: Option<i64>,
+    tokens: Tokens,
+}
+
+/// How the tokens lie.
+enum Tokens {
+    Rows(Rows),
+    Flattened(Rc<Flattened>),
+}
+
+/// Beside one another.
+struct Rows {
+    prefix: i64,
+    length: i64,
     options: (Kind, Device),
     mask: OnceCell<Tensor>,
 }
@@ -24,38 +37,59 @@ impl View {
         window: Option<usize>,
         options: (Kind, Device),
     ) -> Self {
-        // A window as long as all there is hides nothing.
-        let window = window.filter(|&window| window < prefix + length).map(|window| window as i64);
-        Self {
-            prefix: prefix as i64,
-            length: length as i64,
-            window,
-            options,
-            mask: OnceCell::new(),
+        let (prefix, length) = (prefix as i64, length as i64);
+        let rows = Rows { prefix, length, options, mask: OnceCell::new() };
+        Self { window: within(window, prefix + length), tokens: Tokens::Rows(rows) }
+    }
+
+    /// Of sequences one behind the other in a single row.
+    pub(crate) fn flattened(flattened: Rc<Flattened>, window: Option<usize>) -> Self {
+        let window = within(window, flattened.longest_seen());
+        Self { window, tokens: Tokens::Flattened(flattened) }
+    }
+
+    /// The sequences in a single row and how many tokens one of theirs sees, where they lie so.
+    pub(crate) fn as_flattened(&self) -> Option<(&Flattened, Option<i64>)> {
+        match &self.tokens {
+            Tokens::Rows(_) => None,
+            Tokens::Flattened(flattened) => Some((flattened, self.window)),
         }
     }
 
     /// Whether every token sees all of its row up to itself and nothing else, which kernels know how to
     /// do without a mask.
     pub(crate) fn is_causal(&self) -> bool {
-        self.prefix == 0 && self.window.is_none()
+        self.rows().prefix == 0 && self.window.is_none()
     }
 
     /// Added to the scores of query t for key s, which counts from the first token of the prefix: 0
     /// where P + t − window < s ≤ P + t, −∞ elsewhere. // [1, 1, T, P + T]
     pub(crate) fn mask(&self) -> &Tensor {
-        self.mask.get_or_init(|| {
-            let (kind, device) = self.options;
-            let size = [self.length, self.prefix + self.length];
+        let rows = self.rows();
+        rows.mask.get_or_init(|| {
+            let (kind, device) = rows.options;
+            let size = [rows.length, rows.prefix + rows.length];
             let ones = Tensor::ones(size, (Kind::Bool, device));
-            let mut hidden = ones.triu(self.prefix + 1);
+            let mut hidden = ones.triu(rows.prefix + 1);
             if let Some(window) = self.window {
-                hidden = hidden.logical_or(&ones.tril(self.prefix - window));
+                hidden = hidden.logical_or(&ones.tril(rows.prefix - window));
             }
             let hidden = hidden.view([1, 1, size[0], size[1]]);
             Tensor::zeros([1], (kind, device)).masked_fill(&hidden, f64::NEG_INFINITY)
         })
     }
+
+    fn rows(&self) -> &Rows {
+        match &self.tokens {
+            Tokens::Rows(rows) => rows,
+            Tokens::Flattened(_) => unreachable!("a single row is cut up by its kernel"),
+        }
+    }
+}
+
+/// A window as long as all there is hides nothing.
+fn within(window: Option<usize>, all: i64) -> Option<i64> {
+    window.map(|window| window as i64).filter(|&window| window < all)
 }
 
 #[cfg(test)]

@@ -1,7 +1,7 @@
 //! How much is run at a time, and less of it where a device's memory is too small: micro-batches of a
 //! step, batches and logits of a question. Answers do not depend on it beyond the last bits.
 
-use crate::batches::{self, Limit};
+use crate::batches::{self, Layout, Limit};
 use crate::nll::Budget;
 use crate::options::LearnerOptions;
 use iterit_core::config::MicroBatch;
@@ -56,13 +56,14 @@ impl Fitting {
 
     /// Halves the largest micro-batch of a step; whether there is one of several sequences, and the limit
     /// is ours to choose.
-    pub(super) fn train_on_less(&mut self, samples: &[&[Sequence]]) -> bool {
+    pub(super) fn train_on_less(&mut self, samples: &[&[Sequence]], layout: Layout) -> bool {
         let Limit::Tokens(most) = self.training else { return false };
         let sequences = samples.iter().copied().flatten().filter(|it| !it.scored.is_empty());
         let lengths: Vec<usize> = sequences.map(|it| it.input().len()).collect();
-        let several = batches::cut(&lengths, self.training).into_iter().filter(|it| it.len() > 1);
-        // The longest of a batch comes first.
-        let Some(largest) = several.map(|batch| batch.len() * lengths[batch[0]]).max() else {
+        let batches = batches::cut(&lengths, self.training, layout).into_iter();
+        let several = batches.filter(|batch| batch.len() > 1);
+        let tokens = |batch: Vec<usize>| layout.tokens(batch.iter().map(|&index| lengths[index]));
+        let Some(largest) = several.map(tokens).max() else {
             return false;
         };
         self.training = Limit::Tokens((largest.min(most) / 2).max(1));
@@ -136,13 +137,17 @@ mod tests {
         let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
         let mut fitting = Fitting::new(&LearnerOptions::default(), Device::Cpu);
         let mut limits = Vec::new();
-        while fitting.train_on_less(&samples) {
+        while fitting.train_on_less(&samples, Layout::Padded) {
             let Limit::Tokens(most) = fitting.training else { panic!() };
             limits.push(most);
         }
         assert!(limits.is_sorted_by(|a, b| a > b) && limits[0] < 300, "{limits:?}");
         let lengths = [100, 100, 90, 30, 10, 10];
-        assert!(batches::cut(&lengths, fitting.training).iter().all(|batch| batch.len() == 1));
+        assert!(
+            batches::cut(&lengths, fitting.training, Layout::Padded)
+                .iter()
+                .all(|batch| batch.len() == 1)
+        );
         assert_eq!(fitting.news().len(), 1, "said once");
         assert_eq!(fitting.news().len(), 0);
     }
@@ -165,7 +170,8 @@ mod tests {
         let options = LearnerOptions { micro_batch, ..LearnerOptions::default() };
         let samples = samples(&[5, 5]);
         let samples: Vec<&[Sequence]> = samples.iter().map(Vec::as_slice).collect();
-        assert!(!Fitting::new(&options, Device::Cpu).train_on_less(&samples));
+        let mut fitting = Fitting::new(&options, Device::Cpu);
+        assert!(!fitting.train_on_less(&samples, Layout::Padded));
         assert!(!Fitting::new(&options, Device::Cpu).plan_on_less(10, 5));
     }
 

@@ -1,8 +1,8 @@
 //! The logits behind the last token: what one compares two implementations of a model by.
 
 use super::TorchLearner;
+use crate::collated;
 use crate::models::place::Place;
-use crate::padded;
 use iterit_core::learner::{Scored, Sequence};
 use iterit_core::{Error, Result};
 
@@ -19,7 +19,7 @@ impl TorchLearner {
         self.ask(&[Sequence { tokens: tokens.to_vec(), scored: Scored::default() }], |scorer| {
             let reach = scorer.positions.reach_of(tokens.len());
             let place = Place::start(scorer.positions, reach, tokens.len());
-            let (tokens, length) = padded::stack([tokens].into_iter(), device); // [1, T]
+            let (tokens, length) = collated::stack([tokens].into_iter(), device); // [1, T]
             let decoder = scorer.decoder;
             let hidden = decoder.hidden_after(decoder.num_layers(), &tokens, &place); // [1, T, D]
             let last = hidden.select(1, length as i64 - 1); // [1, D]

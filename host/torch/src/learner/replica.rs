@@ -96,7 +96,7 @@ impl TorchLearner {
     /// Halves the largest micro-batch of such a step, if it can be halved. A step begun anew then has the gradient
     /// of the smaller micro-batches alone.
     pub(crate) fn train_on_less(&mut self, samples: &[&[Sequence]]) -> bool {
-        self.fitting.train_on_less(samples)
+        self.fitting.train_on_less(samples, self.layout)
     }
 
     pub(super) fn trainer(&self) -> Trainer<'_> {
@@ -108,6 +108,7 @@ impl TorchLearner {
             positions: &self.positions,
             device: self.device,
             budget: self.fitting.asking,
+            layout: self.layout,
             micro_batch: self.fitting.training,
             threads: self.lanes,
             // Gradients of several at a time would be there whole.

@@ -136,9 +136,7 @@ impl Decoder {
             x = &x * Tensor::from(scale).to_kind(x.kind()).double_value(&[]);
         }
         match &self.embed_positions {
-            Some((positions, offset)) => {
-                x + positions.narrow(0, offset + place.first(), place.length())
-            }
+            Some((positions, offset)) => x + place.rows_of(positions, *offset),
             None => x,
         }
     }

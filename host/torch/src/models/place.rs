@@ -6,9 +6,11 @@
 use super::shape::DecoderShape;
 use crate::layers::attention::Sight;
 use crate::layers::block::{BlockShape, Memory};
+use crate::layers::flattened::Flattened;
 use crate::layers::rope::{Reach, Rope, Rotations};
 use crate::layers::view::View;
-use tch::{Device, Kind};
+use std::rc::Rc;
+use tch::{Device, Kind, Tensor};
 
 /// What depends on positions and on nothing else: of as many positions as were needed so far.
 pub(crate) struct Positions {
@@ -119,55 +121,83 @@ impl Prefix {
 
 /// A batch's place among the positions.
 pub(crate) struct Place<'a> {
-    start: usize,
-    length: usize,
+    tokens: Tokens,
     rotations: Vec<Rotations>,
     views: Vec<View>,
     layers: &'a [(Option<usize>, usize)],
     prefix: Option<&'a Prefix>,
 }
 
+/// Which positions the tokens of a batch have.
+enum Tokens {
+    /// The same in every row: from `start` on.
+    Rows { start: usize, length: usize },
+    /// Each its own, in a single row.
+    Flattened(Rc<Flattened>),
+}
+
 impl<'a> Place<'a> {
     /// Rows of `length` tokens that start at position 0.
     pub(crate) fn start(positions: &'a Positions, reach: Reach, length: usize) -> Self {
-        Self::new(positions, reach, length, None)
+        let tokens = Tokens::Rows { start: 0, length };
+        Self::new(tokens, positions, reach, None)
     }
 
     /// Rows of `length` tokens that stand after a prefix.
     pub(crate) fn after(prefix: &'a Prefix, positions: &'a Positions, length: usize) -> Self {
-        Self::new(positions, prefix.reach, length, Some(prefix))
+        let tokens = Tokens::Rows { start: prefix.length, length };
+        Self::new(tokens, positions, prefix.reach, Some(prefix))
+    }
+
+    /// Sequences one behind the other in a single row, each after the prefix if there is one.
+    pub(crate) fn flattened(
+        flattened: Rc<Flattened>,
+        positions: &'a Positions,
+        reach: Reach,
+        prefix: Option<&'a Prefix>,
+    ) -> Self {
+        let reach = prefix.map_or(reach, |prefix| prefix.reach);
+        Self::new(Tokens::Flattened(flattened), positions, reach, prefix)
     }
 
     fn new(
+        tokens: Tokens,
         positions: &'a Positions,
         reach: Reach,
-        length: usize,
         prefix: Option<&'a Prefix>,
     ) -> Self {
-        let start = prefix.map_or(0, |prefix| prefix.length);
         let tables = match reach {
             Reach::Short => &positions.short,
             Reach::Long => &positions.long,
         };
-        let view = |&window: &Option<usize>| View::new(start, length, window, positions.options);
+        let turned = |table: &Rotations| match &tokens {
+            Tokens::Rows { start, length } => table.narrow(*start, *length),
+            Tokens::Flattened(flattened) => table.at(flattened.positions()),
+        };
+        let view = |&window: &Option<usize>| match &tokens {
+            Tokens::Rows { start, length } => View::new(*start, *length, window, positions.options),
+            Tokens::Flattened(flattened) => View::flattened(Rc::clone(flattened), window),
+        };
         Self {
-            start,
-            length,
-            rotations: tables.iter().map(|table| table.narrow(start, length)).collect(),
+            rotations: tables.iter().map(turned).collect(),
             views: positions.windows.iter().map(view).collect(),
             layers: &positions.layers,
             prefix,
+            tokens,
         }
     }
 
-    /// The first position.
-    pub(super) fn first(&self) -> i64 {
-        self.start as i64
-    }
-
-    /// Positions a row has.
-    pub(super) fn length(&self) -> i64 {
-        self.length as i64
+    /// Of a table with a row for every position, the first of them at `offset`, the rows of these tokens.
+    /// // [T, D], or [N, D]
+    pub(super) fn rows_of(&self, table: &Tensor, offset: i64) -> Tensor {
+        match &self.tokens {
+            Tokens::Rows { start, length } => {
+                table.narrow(0, offset + *start as i64, *length as i64)
+            }
+            Tokens::Flattened(flattened) => {
+                table.index_select(0, &(flattened.positions() + offset))
+            }
+        }
     }
 
     /// What tokens see in a layer.

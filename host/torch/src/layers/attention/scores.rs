@@ -27,6 +27,9 @@ impl Scores {
         values: &Tensor,
         view: &View,
     ) -> Tensor {
+        if let Some((flattened, window)) = view.as_flattened() {
+            return flattened.attend(queries, [keys, values], self.scale, window);
+        }
         let [queries, keys, values] = [queries, keys, values].map(|x| x.transpose(1, 2));
         let gathered = if self.softcap.is_none() && self.sinks.is_none() {
             self.fused(&queries, keys, values, view)
