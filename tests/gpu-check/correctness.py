@@ -3,6 +3,7 @@ transformers on the CPU whose results came along."""
 
 import json
 import math
+import shutil
 
 import torch
 from llama import Llama
@@ -123,6 +124,53 @@ def check_loop(program, scratch):
     pairs = zip(losses, expected["micro_batches"], strict=True) if all(equal) else ()
     off = [abs(ours["loss"] / float(theirs["loss"]) - 1) for ours, theirs in pairs]
     return {"picks_equal_by_epoch": equal, "losses": judged(max(off, default=math.inf), LOOP_BOUND)}
+
+
+def check_repeats(program, scratch):
+    """A run ends in the same bytes when it is made again, and when it goes on from its second step."""
+    data = first_rows(scratch, 48)
+    found = {}
+    for dtype in PRECISIONS:
+        settings = [f"model.dtype={dtype}", "train.epochs=2", "train.batch=3", "train.learning_rate=1e-3"]
+        settings += ["output.save_every=1", "output.keep=9"]
+        runs = [scratch / f"{name}-{dtype}" for name in ("whole", "again", "resumed")]
+        whole, again, resumed = runs
+        arguments = ["--plugins", "ifd,diversity", "--ratio", 6, "--model", DEMO / "model", "--data", data]
+        for run in (whole, again):
+            program.run(*arguments, "--out", run, settings=settings)
+        shutil.copytree(whole, resumed)
+        # As if it had been killed after its second step.
+        for left in ("checkpoints/step-3", "checkpoints/step-4", "model"):
+            shutil.rmtree(resumed / left)
+        program.run(*arguments, "--out", resumed, "--resume", settings=settings)
+        weights = [(run / "model" / "model.safetensors").read_bytes() for run in runs]
+        found[dtype] = {"again": equal(weights[1], weights[0]), "resumed": equal(weights[2], weights[0])}
+    return found
+
+
+def check_room(program, model, data, scratch):
+    """With little of the card's memory left, scores are those that there are with all of it, and it is told."""
+    wide, narrow = (scratch / f"scored-in-{room}-room.jsonl" for room in ("much", "little"))
+    arguments = ["score", "--plugins", "ifd", "--model", model, "--data", data]
+    settings = ["model.dtype=bfloat16-pure"]
+    program.run(*arguments, "--out", wide, settings=settings)
+    free, _ = torch.cuda.mem_get_info()
+    weights = (model / "model.safetensors").stat().st_size
+    held = torch.empty(free - weights - ROOM, dtype=torch.uint8, device="cuda")
+    program.run(*arguments, "--out", narrow, settings=settings)
+    del held
+    ours, theirs = ([line["parts"]["ifd"] for line in lines(file)] for file in (narrow, wide))
+    off = max(abs(a[f"{which}_nll"] - b[f"{which}_nll"]) for a, b in zip(ours, theirs, strict=True) for which in WHICH)
+    told = [line for line in program.said.splitlines() if "tokens" in line and "at most" in line]
+    return {"losses": judged(off, LAYOUT_BOUND), "told": told}
+
+
+# Beside the weights.
+ROOM = 2 << 30
+
+
+def equal(a, b):
+    return {"equal": a == b, "holds": a == b}
 
 
 def chosen_attention(device):

@@ -58,6 +58,7 @@ def parts(program, own, shape, scratch):
     yield "gradients", lambda: correctness.check_gradients(program, scratch)
     yield "layouts", lambda: correctness.check_layouts(program, scratch)
     yield "loop", lambda: correctness.check_loop(program, scratch)
+    yield "repeats", lambda: correctness.check_repeats(program, scratch)
     yield "attention", lambda: correctness.chosen_attention(own)
     yield "product", lambda: {"operations_per_second": parameters.setdefault("peak", speed.peak_operations(own, size))}
     yield "model", lambda: {"shape": shape, "parameters": parameters.setdefault("count", speed.make_model(shape, model, own))}
@@ -77,6 +78,10 @@ def parts(program, own, shape, scratch):
         2,
         lambda: speed.transformers_scoring(model, scratch, own),
     )
+    if own == "cuda":
+        data = lambda: speed.long_rows(scratch, count, words)
+        yield "room", lambda: correctness.check_room(program, model, data(), scratch)
+    yield "memory", lambda: speed.memory(program, model, scratch, count, words)
     yield "training", lambda: compared(
         lambda layout: speed.training(program, model, scratch, count, words, layout),
         6,

@@ -22,6 +22,7 @@ class Program:
 
     def __init__(self, device):
         self.device = device
+        self.said = ""
         self.binary = HERE / "bin" / "iterit-host"
         libraries = Path(torch.__file__).parent / "lib"
         nvidia = sorted(libraries.parents[1].glob("nvidia/*/lib"))
@@ -47,6 +48,7 @@ class Program:
             command, env={**self.environment, **dict(environment)}, capture_output=True, text=True, check=False
         )
         seconds = time.monotonic() - started
+        self.said = done.stderr
         if done.returncode != 0:
             raise Failed(f"{' '.join(command)}\n{done.stderr.strip()}")
         return done.stdout, seconds

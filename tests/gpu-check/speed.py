@@ -134,17 +134,11 @@ def training(program, model, scratch, count, words, layout):
     texts = ["--dump", scratch / "trained-texts.jsonl"]
     told = json.loads(program.run("check", "--json", *texts, *arguments, settings=settings)[0])["memory"]
 
-    def steps():
-        metrics = out / "metrics.jsonl"
-        # The last line may be half written.
-        text = metrics.read_text(encoding="utf-8") if metrics.exists() else ""
-        return [json.loads(line) for line in text.split("\n")[:-1]][1:]
-
     with MostMemory() as memory:
         environment = {"ITERIT_LAYOUT": layout}
-        is_enough = lambda: len(steps()) >= STEPS - 1
+        is_enough = lambda: len(steps_of(out)) >= STEPS
         program.run_until(is_enough, *arguments, "--out", out, settings=settings, environment=environment)
-    rates = [step["tokens_per_second"] for step in steps() if step.get("tokens_per_second")]
+    rates = [step["tokens_per_second"] for step in steps_of(out)[1:] if step.get("tokens_per_second")]
     return {
         "steps": len(rates),
         "samples_a_step": batch,
@@ -159,8 +153,47 @@ def training(program, model, scratch, count, words, layout):
 STEPS = 4
 
 
+# Kinds of training whose memory is told before they begin.
+TRAINED = {
+    "bfloat16-pure": ["model.dtype=bfloat16-pure"],
+    "bfloat16-pure, activations computed again": ["model.dtype=bfloat16-pure", "train.activation_checkpointing=true"],
+    "bfloat16, activations computed again": ["model.dtype=bfloat16", "train.activation_checkpointing=true"],
+    "bfloat16-pure, moments in 8 bits": ["model.dtype=bfloat16-pure", "train.adam_moments=8-bit"],
+    "adapters of rank 16": ["model.dtype=bfloat16", "train.lora.rank=16"],
+    "adapters of rank 16 over nf4": ["model.dtype=bfloat16", "train.lora.rank=16", "model.base=nf4"],
+}
+
+
+def memory(program, model, scratch, count, words):
+    """The most of the card's memory that three steps take, beside what is told before."""
+    data = long_rows(scratch, count, words)
+    found = {}
+    for kind, settings in TRAINED.items():
+        settings = [*settings, "train.epochs=1", f"train.batch={max(count // 8, 1)}"]
+        arguments = ["--plugins", "full", "--ratio", 1, "--model", model, "--data", data]
+        told = json.loads(program.run("check", "--json", *arguments, settings=settings)[0])["memory"]["peak"]
+        out = scratch / f"memory-{len(found)}"
+        with MostMemory() as memory:
+            program.run_until(lambda: len(steps_of(out)) >= 3, *arguments, "--out", out, settings=settings)
+        found[kind] = {
+            "told_bytes": told,
+            "peak_bytes": memory.most,
+            "off": memory.most and told / memory.most - 1,
+            "tokens_per_second": steps_of(out)[-1]["tokens_per_second"],
+        }
+    return found
+
+
+def steps_of(run):
+    """What is recorded of each step of a run that goes on."""
+    metrics = run / "metrics.jsonl"
+    # The last line may be half written.
+    text = metrics.read_text(encoding="utf-8") if metrics.exists() else ""
+    return [json.loads(line) for line in text.split("\n")[:-1]]
+
+
 class MostMemory:
-    """The most bytes of the card in use while it is open; None without a card."""
+    """The most bytes of the card that are taken while it is open, beside those taken before; None without a card."""
 
     def __enter__(self):
         self.most, self.done = None, threading.Event()
@@ -175,10 +208,9 @@ class MostMemory:
     def watch(self):
         if not torch.cuda.is_available():
             return
-        self.most = 0
+        self.most, (before, _) = 0, torch.cuda.mem_get_info()
         while not self.done.wait(0.05):
-            free, total = torch.cuda.mem_get_info()
-            self.most = max(self.most, total - free)
+            self.most = max(self.most, before - torch.cuda.mem_get_info()[0])
 
 
 def transformers_scoring(model, scratch, device):

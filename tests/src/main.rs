@@ -37,6 +37,7 @@ mod dataset;
 mod data_files;
 mod on_cuda;
 mod on_cuda_budget;
+mod on_cuda_flattened;
 mod ranks_on_cuda;
 mod from_a_wheel;
 mod memory;

@@ -8,9 +8,22 @@ use tch::{Device, Kind, Tensor};
 
 /// 32 random bits for each place of rows with these keys. // [.., 1], i32 -> [.., W], i32
 pub(crate) fn bits(keys: &Tensor, width: i64) -> Tensor {
-    let places = mixed(Tensor::arange_start(1, width + 1, (Kind::Int, keys.device()))); // [W]
-    mixed(keys.bitwise_xor_tensor(&places))
+    mixed(keys.bitwise_xor_tensor(&places(width, keys.device())))
 }
+
+/// The places of a row, far apart. // [W], i32
+pub(crate) fn places(width: i64, device: Device) -> Tensor {
+    mixed(Tensor::arange_start(1, width + 1, (Kind::Int, device)))
+}
+
+/// 32 bits for each place of rows with these keys, of which the upper half is random, in as few operators as there can
+/// be. // [R, 1], [W] -> [R, W], i32
+pub(crate) fn paired(keys: &Tensor, places: &Tensor) -> Tensor {
+    keys.bitwise_xor_tensor(places).g_mul_scalar_(i64::from(PAIRING as i32))
+}
+
+/// A multiplier with a good lattice modulo 2³² (L'Ecuyer 1999, <https://doi.org/10.1090/S0025-5718-99-00996-5>).
+const PAIRING: u32 = 2_891_336_453;
 
 /// The keys of the rows from `first` on, made on the device. // [R, 1], i32
 pub(crate) fn row_keys(key: u64, first: i64, rows: i64, device: Device) -> Tensor {

@@ -2,7 +2,7 @@
 //! piece by piece. Knows how numbers are kept, not what they mean.
 
 use crate::dynamic_code::{BLOCK, DynamicCode, Sign};
-use crate::rounding;
+use crate::rounding::{self, Chances, Number};
 use tch::{Device, Kind, Tensor};
 
 /// How moments are kept.
@@ -108,16 +108,16 @@ impl Moment {
         }
     }
 
-    /// Keeps a piece, by random bits where there are some and it is kept in bfloat16.
+    /// Keeps a piece, by chance where there are chances and it is kept in bfloat16.
     pub(crate) fn write(
         &self,
         piece: Piece,
         numbers: &Tensor,
         code: &DynamicCode,
-        bits: Option<&Tensor>,
+        (chances, number): (Option<&Chances>, Number),
     ) {
         match self {
-            Self::Numbers(kept) => put(&piece.of(kept), numbers, bits),
+            Self::Numbers(kept) => put(&piece.of(kept), numbers, chances, number),
             Self::Codes(codes, scales) => {
                 let (new_codes, new_scales) = code.pack(numbers);
                 piece.of(codes).copy_(&new_codes);
@@ -142,11 +142,11 @@ impl Moment {
 }
 
 /// Puts float32 where numbers are kept, which may be the same place.
-pub(crate) fn put(kept: &Tensor, numbers: &Tensor, bits: Option<&Tensor>) {
-    match (kept.kind(), bits) {
+pub(crate) fn put(kept: &Tensor, numbers: &Tensor, chances: Option<&Chances>, number: Number) {
+    match (kept.kind(), chances) {
         (Kind::Float, _) => {}
-        (_, Some(bits)) => {
-            kept.shallow_clone().copy_(&rounding::stochastic(numbers, bits));
+        (_, Some(chances)) => {
+            kept.shallow_clone().copy_(&rounding::stochastic(numbers, chances, number));
         }
         (_, None) => {
             kept.shallow_clone().copy_(numbers);

@@ -4,7 +4,7 @@
 use crate::counted::{self, hash};
 use crate::layers::Role;
 use crate::moments::{self, Codes, Moment, Moments, Piece};
-use crate::rounding;
+use crate::rounding::{Chances, Number};
 use crate::shim::{self, AdamWCoefficients, Shared};
 use crate::side_by_side;
 use crate::trainable::{Parameter, Trainable};
@@ -155,6 +155,7 @@ impl AdamW {
         let key = hash(hash(self.options.seed) ^ self.steps) ^ parameter.number as u64;
         let gradient = weight.grad().reshape([-1]);
         let (count, most) = (weight.numel() as i64, ROW * rows_at_once(device));
+        let rows = is_rounded.then(|| Rows::new(key, count, device));
         for start in (0..count).step_by(most as usize) {
             let piece = Piece { start, length: most.min(count - start) };
             let kept = piece.of(weight);
@@ -163,23 +164,34 @@ impl AdamW {
             let (mean, square) =
                 (exp_avg.read(piece, of_means), exp_avg_sq.read(piece, of_squares));
             shim::fused_adamw(&[&new], &[&slope], &[&mean], &[&square], step, with)?;
-            let bits = is_rounded.then(|| random_bits(key, piece, device));
-            let other = bits.as_ref().map(rounding::upper_half);
-            exp_avg.write(piece, &mean, of_means, bits.as_ref());
-            exp_avg_sq.write(piece, &square, of_squares, other.as_ref());
-            if kept.kind() != Kind::Float {
-                moments::put(&kept, &new, bits.map(counted::mixed).as_ref());
-            }
+            let chances = rows.as_ref().map(|rows| rows.chances(piece));
+            let chances = chances.as_ref();
+            exp_avg.write(piece, &mean, of_means, (chances, Number::Mean));
+            exp_avg_sq.write(piece, &square, of_squares, (chances, Number::Square));
+            moments::put(&kept, &new, chances, Number::Weight);
         }
         Ok(())
     }
 }
 
-/// Of each number of a piece, the same whatever the pieces are. // [length], i32
-fn random_bits(key: u64, piece: Piece, device: Device) -> Tensor {
-    let rows = (piece.length + ROW - 1) / ROW;
-    let keys = counted::row_keys(key, piece.start / ROW, rows, device);
-    counted::bits(&keys, ROW.min(piece.length)).view([-1]).narrow(0, 0, piece.length)
+/// What the chances of a parameter's numbers come from in one step: the same whatever the pieces are.
+struct Rows {
+    keys: Tensor,   // [rows, 1], i32
+    places: Tensor, // [W], i32
+}
+
+impl Rows {
+    /// Of so many numbers.
+    fn new(key: u64, count: i64, device: Device) -> Self {
+        let keys = counted::row_keys(key, 0, (count + ROW - 1) / ROW, device);
+        Self { keys, places: counted::places(ROW.min(count), device) }
+    }
+
+    fn chances(&self, piece: Piece) -> Chances {
+        let rows = (piece.length + ROW - 1) / ROW;
+        let keys = self.keys.narrow(0, piece.start / ROW, rows);
+        Chances::new(&keys, &self.places).narrow(piece.length)
+    }
 }
 
 /// A group of tensors in up to so many shares of about the same size; never an empty one.
