@@ -16,29 +16,25 @@ pub(crate) fn places(width: i64, device: Device) -> Tensor {
     mixed(Tensor::arange_start(1, width + 1, (Kind::Int, device)))
 }
 
-/// 32 bits for each place of rows with these keys, of which the upper half is random, in as few operators as there can
-/// be. // [R, 1], [W] -> [R, W], i32
-pub(crate) fn paired(keys: &Tensor, places: &Tensor) -> Tensor {
-    keys.bitwise_xor_tensor(places).g_mul_scalar_(i64::from(PAIRING as i32))
-}
-
-/// A multiplier with a good lattice modulo 2³² (L'Ecuyer 1999, <https://doi.org/10.1090/S0025-5718-99-00996-5>).
-const PAIRING: u32 = 2_891_336_453;
-
-/// The keys of the rows from `first` on, made on the device. // [R, 1], i32
-pub(crate) fn row_keys(key: u64, first: i64, rows: i64, device: Device) -> Tensor {
-    let rows = Tensor::arange_start(first, first + rows, (Kind::Int, device)).unsqueeze(1);
-    mixed(rows.bitwise_xor(i64::from(hash(key) as i32)))
+/// 32 bits for each place of rows with these keys, mixed once: they serve as factors of products whose upper bits are
+/// random. // [R, 1], [W] -> [R, W], i32
+pub(crate) fn mixed_once(keys: &Tensor, places: &Tensor) -> Tensor {
+    let (_, factor) = ROUNDS[0];
+    let x = keys.bitwise_xor_tensor(places).g_mul_scalar_(i64::from(factor as i32));
+    xor_shifted(x, LAST_SHIFT)
 }
 
 /// A bijection of 32 bits under which near numbers become far apart: xor with itself shifted, times an odd
 /// number, twice (<https://github.com/skeeto/hash-prospector>).
 pub(crate) fn mixed(mut x: Tensor) -> Tensor {
-    for (shift, factor) in [(16, 0x21f0_aaad_u32), (15, 0xd35a_2d97)] {
+    for (shift, factor) in ROUNDS {
         x = xor_shifted(x, shift).g_mul_scalar_(i64::from(factor as i32));
     }
-    xor_shifted(x, 15)
+    xor_shifted(x, LAST_SHIFT)
 }
+
+const ROUNDS: [(i64, u32); 2] = [(16, 0x21f0_aaad), (15, 0xd35a_2d97)];
+const LAST_SHIFT: i64 = 15;
 
 /// x ⊕ (x ≫ shift), zeros coming in from the left.
 fn xor_shifted(mut x: Tensor, shift: i64) -> Tensor {
@@ -72,9 +68,9 @@ mod tests {
     }
 
     #[test]
-    fn rows_have_the_same_bits_in_whatever_pieces() {
-        let of = |first, rows| bits(&row_keys(7, first, rows, Device::Cpu), 50);
-        assert_eq!(of(0, 9).narrow(0, 3, 4), of(3, 4));
-        assert_ne!(of(0, 1), of(1, 1));
+    fn a_place_has_the_same_bits_however_long_its_row_is() {
+        let key = Tensor::from_slice(&[7i32]);
+        assert_eq!(bits(&key, 50).narrow(0, 0, 20), bits(&key, 20));
+        assert_ne!(bits(&key, 1), bits(&Tensor::from_slice(&[8i32]), 1));
     }
 }

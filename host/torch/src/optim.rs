@@ -4,6 +4,7 @@
 use crate::counted::{self, hash};
 use crate::layers::Role;
 use crate::moments::{self, Codes, Moment, Moments, Piece};
+use crate::parcel;
 use crate::rounding::{Chances, Number};
 use crate::shim::{self, AdamWCoefficients, Shared};
 use crate::side_by_side;
@@ -44,6 +45,8 @@ pub(crate) struct AdamW {
     pub(crate) exp_avgs: Vec<Moment>,
     pub(crate) exp_avg_sqs: Vec<Moment>,
     codes: Codes,
+    /// Where something is rounded by chance.
+    draws: Option<Draws>,
     /// Steps done.
     pub(crate) steps: u64,
 }
@@ -73,7 +76,10 @@ impl AdamW {
             trainable.iter().map(zero).collect()
         };
         let [exp_avgs, exp_avg_sqs] = [&codes.of_means, &codes.of_squares].map(zeros);
-        Self { options, exp_avgs, exp_avg_sqs, codes, steps: 0 }
+        let is_rounded = trainable.iter().any(|it| it.tensor.kind() != Kind::Float)
+            || options.moments == Moments::Bfloat16;
+        let draws = is_rounded.then(|| Draws::new(trainable, options.seed, device));
+        Self { options, exp_avgs, exp_avg_sqs, codes, draws, steps: 0 }
     }
 
     /// One step along the gradients that the parameters hold, on so many threads.
@@ -94,12 +100,13 @@ impl AdamW {
             let with = self.coefficients(learning_rate, weight_decay);
             groups.extend(shares(&parameters, &group, lanes).into_iter().map(|it| (it, with)));
         }
-        let model = (&*self, &parameters);
+        let keys = self.draws.as_ref().map(|draws| draws.keys(self.steps));
+        let model = (&*self, &parameters, keys);
         let shared = Shared::new(&model);
         let step = |group: usize| {
-            let (adamw, parameters) = shared.get();
+            let (adamw, parameters, keys) = shared.get();
             let (group, with) = &groups[group];
-            adamw.step_group(parameters, group, *with)
+            adamw.step_group(parameters, group, keys.as_ref(), *with)
         };
         side_by_side::run(groups.len(), lanes, step, |_, ()| Ok(()))
     }
@@ -114,6 +121,7 @@ impl AdamW {
         &self,
         parameters: &[&Parameter],
         group: &[usize],
+        keys: Option<&Tensor>,
         with: AdamWCoefficients,
     ) -> Result<()> {
         let Some(&first) = group.first() else { return Ok(()) };
@@ -128,7 +136,7 @@ impl AdamW {
                     exp_avgs.push(exp_avg);
                     exp_avg_sqs.push(exp_avg_sq);
                 }
-                _ => self.step_in_pieces(index, parameters[index], &step, with)?,
+                _ => self.step_in_pieces(index, parameters[index], (&step, keys), with)?,
             }
         }
         if weights.is_empty() {
@@ -144,7 +152,7 @@ impl AdamW {
         &self,
         index: usize,
         parameter: &Parameter,
-        step: &Tensor,
+        (step, keys): (&Tensor, Option<&Tensor>),
         with: AdamWCoefficients,
     ) -> Result<()> {
         let weight = &parameter.tensor;
@@ -152,10 +160,9 @@ impl AdamW {
         let (exp_avg, exp_avg_sq) = (&self.exp_avgs[index], &self.exp_avg_sqs[index]);
         let Codes { of_means, of_squares } = &self.codes;
         let is_rounded = weight.kind() != Kind::Float || exp_avg_sq.is_rounded();
-        let key = hash(hash(self.options.seed) ^ self.steps) ^ parameter.number as u64;
+        let draws = self.draws.as_ref().filter(|_| is_rounded).zip(keys);
         let gradient = weight.grad().reshape([-1]);
         let (count, most) = (weight.numel() as i64, ROW * rows_at_once(device));
-        let rows = is_rounded.then(|| Rows::new(key, count, device));
         for start in (0..count).step_by(most as usize) {
             let piece = Piece { start, length: most.min(count - start) };
             let kept = piece.of(weight);
@@ -164,7 +171,7 @@ impl AdamW {
             let (mean, square) =
                 (exp_avg.read(piece, of_means), exp_avg_sq.read(piece, of_squares));
             shim::fused_adamw(&[&new], &[&slope], &[&mean], &[&square], step, with)?;
-            let chances = rows.as_ref().map(|rows| rows.chances(piece));
+            let chances = draws.map(|(draws, keys)| draws.chances(keys, index, piece));
             let chances = chances.as_ref();
             exp_avg.write(piece, &mean, of_means, (chances, Number::Mean));
             exp_avg_sq.write(piece, &square, of_squares, (chances, Number::Square));
@@ -174,23 +181,39 @@ impl AdamW {
     }
 }
 
-/// What the chances of a parameter's numbers come from in one step: the same whatever the pieces are.
-struct Rows {
-    keys: Tensor,   // [rows, 1], i32
+/// What all chances come from: a key for every row of every parameter, and the places of a row. The same whatever the
+/// pieces and ranks are.
+struct Draws {
+    /// Where the rows of each parameter begin.
+    firsts: Vec<i64>,
+    rows: Tensor,   // [R, 1], i32
     places: Tensor, // [W], i32
 }
 
-impl Rows {
-    /// Of so many numbers.
-    fn new(key: u64, count: i64, device: Device) -> Self {
-        let keys = counted::row_keys(key, 0, (count + ROW - 1) / ROW, device);
-        Self { keys, places: counted::places(ROW.min(count), device) }
+impl Draws {
+    fn new(trainable: &Trainable, seed: u64, device: Device) -> Self {
+        let (mut firsts, mut rows) = (Vec::new(), Vec::new());
+        for Parameter { tensor, number, .. } in trainable.iter() {
+            firsts.push(rows.len() as i64);
+            let key = hash(hash(seed) ^ *number as u64);
+            let count = (tensor.numel() as u64).div_ceil(ROW.unsigned_abs());
+            rows.extend((0..count).map(|row| hash(key ^ row) as i32));
+        }
+        let rows = parcel::on_device(&rows, device).unsqueeze(1);
+        Self { firsts, rows, places: counted::places(ROW, device) }
     }
 
-    fn chances(&self, piece: Piece) -> Chances {
+    /// The rows' keys in one step. // [R, 1], i32
+    fn keys(&self, step: u64) -> Tensor {
+        counted::mixed(self.rows.bitwise_xor(i64::from(hash(step) as i32)))
+    }
+
+    /// Of a piece of a parameter.
+    fn chances(&self, keys: &Tensor, index: usize, piece: Piece) -> Chances {
         let rows = (piece.length + ROW - 1) / ROW;
-        let keys = self.keys.narrow(0, piece.start / ROW, rows);
-        Chances::new(&keys, &self.places).narrow(piece.length)
+        let keys = keys.narrow(0, self.firsts[index] + piece.start / ROW, rows);
+        let places = self.places.narrow(0, 0, ROW.min(piece.length));
+        Chances::new(&keys, &places).narrow(piece.length)
     }
 }
 

@@ -8,9 +8,9 @@ use tch::{Kind, Tensor};
 /// What bfloat16 has fewer than float32.
 const LOST_BITS: i64 = 16;
 
-/// What random bits are multiplied by so that the upper half of each product is a draw of its own: multipliers with a
-/// good lattice modulo 2³² (L'Ecuyer 1999, <https://doi.org/10.1090/S0025-5718-99-00996-5>).
-const FACTORS: [i64; 2] = [29_943_829, 32_310_901];
+/// What random bits are multiplied by so that the upper half of each product is a draw of its own, for weights, means and
+/// squares: odd and large, of MurmurHash3 and the golden ratio.
+const FACTORS: [u32; 3] = [0x9e37_79b1, 0xc2b2_ae35, 0x85eb_ca6b];
 
 /// Random bits to round up to three numbers of each place by. // [n], i32
 pub(crate) struct Chances(Tensor);
@@ -18,7 +18,7 @@ pub(crate) struct Chances(Tensor);
 impl Chances {
     /// Of the places of rows with these keys, one row behind the other. // [R, 1], [W] -> [R · W]
     pub(crate) fn new(keys: &Tensor, places: &Tensor) -> Self {
-        Self(counted::paired(keys, places).view([-1]))
+        Self(counted::mixed_once(keys, places).view([-1]))
     }
 
     /// Those of the first `count` places.
@@ -28,16 +28,9 @@ impl Chances {
 
     /// 16 bits a place for one of the three numbers. // [n], i32
     fn of(&self, number: Number) -> Tensor {
-        let upper_half = |x: &Tensor| x.bitwise_right_shift_tensor_scalar(LOST_BITS);
-        let product = |factor: i64| {
-            let mut product = &self.0 * factor;
-            product.bitwise_right_shift_tensor_scalar_(LOST_BITS)
-        };
-        let mut bits = match number {
-            Number::Weight => upper_half(&self.0),
-            Number::Mean => product(FACTORS[0]),
-            Number::Square => product(FACTORS[1]),
-        };
+        let factor = FACTORS[number as usize] as i32;
+        let mut bits = &self.0 * i64::from(factor);
+        let mut bits = bits.bitwise_right_shift_tensor_scalar_(LOST_BITS);
         bits.bitwise_and_((1 << LOST_BITS) - 1)
     }
 }
@@ -67,7 +60,7 @@ mod tests {
     const PLACES: i64 = 1 << 16;
 
     fn chances(key: u64) -> Chances {
-        let keys = counted::row_keys(key, 0, 1, Device::Cpu);
+        let keys = Tensor::from_slice(&[counted::hash(key) as i32]).unsqueeze(1);
         Chances::new(&keys, &counted::places(PLACES, Device::Cpu))
     }
 

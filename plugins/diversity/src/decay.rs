@@ -7,12 +7,13 @@
 //! gain(i) = Σ_c tfidf(i, c) · weight(c)          pick(i): weight(c) ← decay · weight(c) for c in i
 //! ```
 
-use crate::tfidf::{Ngram, Tfidf};
+use crate::shared_rows::SharedRows;
+use crate::tfidf::Tfidf;
 
 /// TF-IDF rows whose entries fade as rows that share them are picked.
 #[derive(Debug, Default)]
 pub struct DecayedRows {
-    matrix: Tfidf,
+    rows: SharedRows,
     decay: f64,
     /// idf(c) · weight(c) of what texts share; nothing fades what a text has alone but its own pick.
     weighted_idf: Vec<f64>,
@@ -21,9 +22,10 @@ pub struct DecayedRows {
 
 impl DecayedRows {
     /// Nothing picked yet.
-    pub fn new(mut matrix: Tfidf, decay: f64) -> Self {
-        let (weighted_idf, picked) = (matrix.take_idf(), vec![false; matrix.num_rows()]);
-        Self { matrix, decay, weighted_idf, picked }
+    pub fn new(matrix: Tfidf, decay: f64) -> Self {
+        let (rows, weighted_idf) = SharedRows::of(matrix);
+        let picked = vec![false; rows.len()];
+        Self { rows, decay, weighted_idf, picked }
     }
 
     /// How many rows there are, picked or not.
@@ -38,16 +40,14 @@ impl DecayedRows {
 
     /// What a row would add now; 0 once it is picked.
     pub fn gain(&self, row: usize) -> f64 {
-        if self.picked[row] { 0.0 } else { self.matrix.row_sum(row, &self.weighted_idf) }
+        if self.picked[row] { 0.0 } else { self.rows.sum(row, &self.weighted_idf) }
     }
 
     /// Takes a row: it adds nothing more, and its n-grams add less elsewhere.
     pub fn pick(&mut self, row: usize) {
         self.picked[row] = true;
-        for (ngram, _) in self.matrix.counts(row).into_iter().flatten() {
-            if let Ngram::Shared(column) = ngram {
-                self.weighted_idf[column as usize] *= self.decay;
-            }
+        for column in self.rows.columns(row) {
+            self.weighted_idf[column] *= self.decay;
         }
     }
 }

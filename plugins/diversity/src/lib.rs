@@ -2,7 +2,7 @@
 //! of the words, bigrams and trigrams that no pick holds yet.
 //!
 //! It knows nothing of complexity or of how the host picks. `analyzer` → `texts` → `ngrams` → `tfidf`
-//! → `decay`.
+//! → `shared_rows` → `decay`.
 
 mod parallel;
 
@@ -15,6 +15,8 @@ mod fit;
 
 mod ngrams;
 pub mod tfidf;
+
+mod shared_rows;
 
 pub mod decay;
 
@@ -104,12 +106,15 @@ impl DiversityScorer for Diversity {
             self.check(candidate as usize)?;
         }
         let threads = if candidates.len() < TEXTS_AT_ONCE { 1 } else { self.threads };
-        let found = parallel::map_pieces(candidates, threads, |piece| {
-            piece.iter().map(|&row| self.rows.gain(row as usize)).collect::<Vec<f64>>()
-        });
-        for (gain, found) in gains.iter_mut().zip(found.iter().flatten()) {
-            *gain = *found;
-        }
+        let length = candidates.len().div_ceil(threads.max(1)).max(1);
+        let pieces = candidates.chunks(length).zip(gains.chunks_mut(length));
+        parallel::in_threads(pieces.map(|(rows, gains)| {
+            move || {
+                for (gain, &row) in gains.iter_mut().zip(rows) {
+                    *gain = self.rows.gain(row as usize);
+                }
+            }
+        }));
         Ok(())
     }
 

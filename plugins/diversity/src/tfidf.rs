@@ -55,7 +55,7 @@ impl Tfidf {
         matrix.idf = matrix.inverse_document_frequencies();
         let rows: Vec<usize> = (0..matrix.num_rows()).collect();
         let norms = map_pieces(&rows, threads, |rows| {
-            rows.iter().map(|&row| matrix.norm(row)).collect::<Vec<f64>>()
+            rows.iter().map(|&row| matrix.norm_of(row)).collect::<Vec<f64>>()
         });
         matrix.norms = norms.concat();
         matrix
@@ -84,30 +84,29 @@ impl Tfidf {
         count as f64 * self.idf_of(ngram) / self.norms[row]
     }
 
-    /// The sum of one row with other values in place of its columns' idf:
-    /// Σ_c tf(row, c) · values(c) / norm(row). A row without a term sums to 0.
-    pub fn row_sum(&self, row: usize, values: &[f64]) -> f64 {
-        if self.norms[row] == 0.0 {
-            return 0.0;
-        }
-        let (mut sum, mut alone) = (0.0, 0_u32);
-        // Two loops: one over a flattened iterator takes twice as long.
-        for codes in self.codes_of(row) {
-            for &code in codes {
-                match self.reader.read(code) {
-                    Some(Ngram::Shared(column)) => sum += values[column as usize],
-                    Some(Ngram::Alone(_)) => alone += 1,
-                    None => {}
-                }
-            }
-        }
-        (sum + f64::from(alone) * self.alone_idf) / self.norms[row]
+    /// ‖tf · idf‖₂ of a row; 0 of one without a term.
+    pub fn norm(&self, row: usize) -> f64 {
+        self.norms[row]
     }
 
-    /// The idf of all columns, for whoever changes it; nothing but [`row_sum`](Self::row_sum) and
-    /// [`counts`](Self::counts) may be asked afterwards.
-    pub(crate) fn take_idf(&mut self) -> Vec<f64> {
-        std::mem::take(&mut self.idf)
+    /// The idf of what one text alone holds.
+    pub fn alone_idf(&self) -> f64 {
+        self.alone_idf
+    }
+
+    /// Forgets the rows from `num_rows` on and gives their memory back.
+    pub(crate) fn truncate(&mut self, num_rows: usize) {
+        self.ends.truncate(num_rows);
+        let end = self.ends.last().copied().unwrap_or(0);
+        for codes in &mut self.codes {
+            codes.truncate(end);
+            codes.shrink_to_fit();
+        }
+    }
+
+    /// The idf of all columns, which is all that is kept.
+    pub(crate) fn into_idf(self) -> Vec<f64> {
+        self.idf
     }
 
     fn codes_of(&self, row: usize) -> [&[u32]; 3] {
@@ -142,7 +141,7 @@ impl Tfidf {
             .collect()
     }
 
-    fn norm(&self, row: usize) -> f64 {
+    fn norm_of(&self, row: usize) -> f64 {
         let squares = self.counts(row).into_iter().flatten().map(|(ngram, count)| {
             let weight = count as f64 * self.idf_of(ngram);
             weight * weight
