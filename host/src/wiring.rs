@@ -4,6 +4,7 @@
 mod choosers;
 mod environment;
 mod fingerprints;
+mod kept;
 mod reading;
 mod texts;
 

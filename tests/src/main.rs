@@ -12,6 +12,7 @@ mod phantom;
 mod ifd_scores;
 mod bad_input;
 mod refused;
+mod kept_texts;
 mod loop_goldens;
 mod scoring;
 mod scorers;

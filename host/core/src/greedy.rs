@@ -7,8 +7,9 @@
 use crate::{Error, Result, SampleId};
 use iterit_sdk::{DiversityScorer, check};
 use serde::{Deserialize, Serialize};
-use std::cmp::{Ordering, Reverse};
+use std::cmp::Ordering;
 use std::collections::BinaryHeap;
+use std::collections::binary_heap::PeekMut;
 
 /// A sample that may be picked.
 #[derive(Debug, Clone, Copy, PartialEq)]
@@ -123,29 +124,30 @@ fn pick_lazily(
     proceed: &mut dyn FnMut(usize) -> Result<()>,
 ) -> Result<Picks, PickError> {
     let gains = all_gains(diversity, candidates)?;
-    let mut heap: BinaryHeap<Bound> = gains
-        .iter()
-        .enumerate()
-        .map(|(candidate, &gain)| Bound {
-            value: ties.value(candidates[candidate], gain),
-            candidate,
-            gain,
-            picks: 0,
-        })
-        .collect();
+    let bound = |candidate: u32, gain: f64, picks: usize| Bound {
+        rank: ties.rank(candidates[candidate as usize], gain),
+        gain,
+        candidate,
+        picks: picks as u32,
+    };
+    let mut heap: BinaryHeap<Bound> =
+        (0..).zip(&gains).map(|(candidate, &gain)| bound(candidate, gain, 0)).collect();
+    drop(gains);
     let mut picks = Picks::default();
-    while let Some(top) = heap.pop() {
-        if top.picks == picks.candidates.len() {
-            if !budget.take(top.candidate) {
+    while let Some(mut top) = heap.peek_mut() {
+        let (candidate, num_picks) = (top.candidate as usize, picks.candidates.len());
+        if top.picks as usize == num_picks {
+            if !budget.take(candidate) {
                 break;
             }
-            proceed(top.picks)?;
-            diversity.pick(top.candidate).map_err(at("pick"))?;
-            picks.push(top.candidate, top.value.product, top.gain);
+            let gain = PeekMut::pop(top).gain;
+            proceed(num_picks)?;
+            diversity.pick(candidate).map_err(at("pick"))?;
+            picks.push(candidate, candidates[candidate].complexity * gain, gain);
         } else {
-            let gain = checked_gain(diversity, candidates, top.candidate)?;
-            let value = ties.value(candidates[top.candidate], gain);
-            heap.push(Bound { value, gain, picks: picks.candidates.len(), ..top });
+            let gain = checked_gain(diversity, candidates, candidate)?;
+            // It sinks to its new place once the borrow ends.
+            *top = bound(top.candidate, gain, num_picks);
         }
     }
     Ok(picks)
@@ -168,8 +170,8 @@ fn pick_naively(
         let mut best = 0;
         for (place, &candidate) in open.iter().enumerate() {
             check::gain(candidates[candidate as usize].id, gains[place]).map_err(at("gains"))?;
-            let value = |place: usize| ties.value(candidates[open[place] as usize], gains[place]);
-            if value(place) > value(best) {
+            let rank = |place: usize| ties.rank(candidates[open[place] as usize], gains[place]);
+            if rank(place) > rank(best) {
                 best = place;
             }
         }
@@ -179,8 +181,7 @@ fn pick_naively(
         // `remove` keeps the order, on which ties depend.
         let candidate = open.remove(best) as usize;
         diversity.pick(candidate).map_err(at("pick"))?;
-        let value = ties.value(candidates[candidate], gains[best]);
-        picks.push(candidate, value.product, gains[best]);
+        picks.push(candidate, candidates[candidate].complexity * gains[best], gains[best]);
     }
     Ok(picks)
 }
@@ -193,39 +194,33 @@ impl Picks {
     }
 }
 
-/// What candidates are compared by.
-#[derive(Clone, Copy, PartialEq, PartialOrd)]
-struct Worth {
-    /// complexity × gain
-    product: f64,
-    /// What decides where the product is 0.
-    else_by: f64,
-}
-
 impl Ties {
-    fn value(self, candidate: Candidate, gain: f64) -> Worth {
+    /// What candidates are compared by: products, which are not negative, by their bits; below them all, where a product
+    /// is 0, what decides then.
+    fn rank(self, candidate: Candidate, gain: f64) -> i64 {
         let product = candidate.complexity * gain;
-        let counts = self == Self::Complexity && product == 0.0;
-        Worth { product, else_by: if counts { candidate.complexity } else { 0.0 } }
+        if product > 0.0 {
+            return product.to_bits().cast_signed();
+        }
+        match self {
+            // The same bits for -0.
+            Self::Complexity => i64::MIN + (candidate.complexity + 0.0).to_bits().cast_signed(),
+            Self::Input => i64::MIN,
+        }
     }
 }
 
-/// The value of a candidate as it stood after `picks` picks: exact if that is now, else a bound.
+/// The rank of a candidate as it stood after `picks` picks: exact if that is now, else a bound.
 struct Bound {
-    value: Worth,
-    candidate: usize,
+    rank: i64,
     gain: f64,
-    picks: usize,
+    candidate: u32,
+    picks: u32,
 }
 
 impl Ord for Bound {
     fn cmp(&self, other: &Self) -> Ordering {
-        let (value, other_value) = (self.value, other.value);
-        value
-            .product
-            .total_cmp(&other_value.product)
-            .then(value.else_by.total_cmp(&other_value.else_by))
-            .then(Reverse(self.candidate).cmp(&Reverse(other.candidate)))
+        self.rank.cmp(&other.rank).then(other.candidate.cmp(&self.candidate))
     }
 }
 

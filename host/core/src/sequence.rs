@@ -1,10 +1,11 @@
 //! Tokens, and which of them count. Everything that is scored or trained on reaches the model as
 //! one of these; where the tokens came from is not its business.
 
+use serde::{Deserialize, Serialize};
 use std::ops::Range;
 
 /// Tokens, and which of them count: those in `scored` carry loss, given everything before them.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Sequence {
     /// Token ids, already truncated.
     pub tokens: Vec<u32>,
@@ -21,7 +22,7 @@ pub struct Sequence {
 /// assert_eq!((scored.start(), scored.end(), scored.len()), (Some(2), Some(9), 5));
 /// assert_eq!(scored.positions().collect::<Vec<_>>(), [2, 3, 6, 7, 8]);
 /// ```
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Scored(Vec<Range<usize>>);
 
 impl Sequence {

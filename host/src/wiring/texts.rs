@@ -1,9 +1,10 @@
 //! Data files, tokenizer and template become corpora.
 
 use super::PROXY;
+use super::kept::kept;
 use super::reading::{AllRows, Reading};
 use iterit_core::config::{Config, TooLong};
-use iterit_core::corpus::Corpus;
+use iterit_core::corpus::{Corpus, KeptTexts};
 use iterit_core::dataset::{Drawn, Row};
 use iterit_core::evaluation::{Asking, Prompter};
 use iterit_core::learner::{ModelLimits, Unwatched};
@@ -206,7 +207,15 @@ fn encode_what_fits(
     encoder: &Arc<Encoder>,
     observer: &dyn Observer,
 ) -> Result<Corpus> {
-    let corpus = encode(rows, targets, encoder, observer)?;
+    let kept = kept(config, encoder, [&rows, &targets])?;
+    let corpus = match kept.as_ref().and_then(|kept| kept.read(rows.len() + targets.len())) {
+        Some(encoded) => Corpus::of_encoded(rows, targets, Arc::clone(encoder), encoded),
+        None => {
+            let corpus = encode(rows, targets, encoder, observer)?;
+            keep(kept.as_ref(), &corpus, observer);
+            corpus
+        }
+    };
     if config.data.too_long == TooLong::Cut {
         return Ok(corpus);
     }
@@ -219,6 +228,16 @@ fn encode_what_fits(
         observer.say(LogLevel::Warn, "", &told);
     }
     Ok(corpus)
+}
+
+/// A run does not fail for want of room to keep what it can make again.
+fn keep(kept: Option<&KeptTexts>, corpus: &Corpus, observer: &dyn Observer) {
+    if let Some((kept, encoded)) = kept.zip(corpus.all_encoded())
+        && let Err(error) = kept.write(encoded)
+    {
+        let told = format!("the texts' tokens are not kept for another run: {error}");
+        observer.say(LogLevel::Warn, "", &told);
+    }
 }
 
 fn encode(

@@ -17,35 +17,33 @@ pub struct DecayedRows {
     decay: f64,
     /// idf(c) · weight(c) of what texts share; nothing fades what a text has alone but its own pick.
     weighted_idf: Vec<f64>,
-    picked: Vec<bool>,
 }
 
 impl DecayedRows {
     /// Nothing picked yet.
     pub fn new(matrix: Tfidf, decay: f64) -> Self {
         let (rows, weighted_idf) = SharedRows::of(matrix);
-        let picked = vec![false; rows.len()];
-        Self { rows, decay, weighted_idf, picked }
+        Self { rows, decay, weighted_idf }
     }
 
     /// How many rows there are, picked or not.
     pub fn len(&self) -> usize {
-        self.picked.len()
+        self.rows.len()
     }
 
     /// Whether there is no row.
     pub fn is_empty(&self) -> bool {
-        self.picked.is_empty()
+        self.rows.len() == 0
     }
 
     /// What a row would add now; 0 once it is picked.
     pub fn gain(&self, row: usize) -> f64 {
-        if self.picked[row] { 0.0 } else { self.rows.sum(row, &self.weighted_idf) }
+        self.rows.sum(row, &self.weighted_idf)
     }
 
     /// Takes a row: it adds nothing more, and its n-grams add less elsewhere.
     pub fn pick(&mut self, row: usize) {
-        self.picked[row] = true;
+        self.rows.take(row);
         for column in self.rows.columns(row) {
             self.weighted_idf[column] *= self.decay;
         }

@@ -43,17 +43,15 @@ impl Fit {
 
 /// Texts all of whose terms every text has, such as what ends a response.
 fn num_bare(terms: &NumberedTexts) -> usize {
-    let mut last_text = vec![usize::MAX; terms.num_distinct()];
-    let mut frequency = vec![0; terms.num_distinct()];
+    // How many of the texts up to some have had each term: one that is not in all of them is in all no more.
+    let mut seen_in = vec![0; terms.num_distinct()];
     for (number, text) in terms.texts().enumerate() {
         for &term in &terms.terms()[text] {
-            if last_text[term as usize] != number {
-                last_text[term as usize] = number;
-                frequency[term as usize] += 1;
-            }
+            let seen_in = &mut seen_in[term as usize];
+            *seen_in += usize::from(*seen_in == number);
         }
     }
-    let is_everywhere = |&term: &u32| frequency[term as usize] == terms.len();
+    let is_everywhere = |&term: &u32| seen_in[term as usize] == terms.len();
     terms.texts().filter(|text| terms.terms()[text.clone()].iter().all(is_everywhere)).count()
 }
 

@@ -36,6 +36,16 @@ pub(crate) struct Codes {
 }
 
 impl Codes {
+    /// Codes in ascending order as columns, and as those of n-grams that one text has alone. By looking at each: rows are
+    /// short.
+    pub(crate) fn split(self, codes: &[u32]) -> [&[u32]; 2] {
+        let is_column = |&code: &u32| code < self.num_columns;
+        let columns = codes.iter().position(|code| !is_column(code)).unwrap_or(codes.len());
+        let (shared, rest) = codes.split_at(columns);
+        let nothing = rest.iter().rev().take_while(|&&code| code == NONE).count();
+        [shared, &rest[..rest.len() - nothing]]
+    }
+
     /// What a code stands for; nothing for [`NONE`].
     pub(crate) fn read(self, code: u32) -> Option<Ngram> {
         match code {

@@ -3,7 +3,7 @@
 //!
 //! Rows lie in pieces, so that a matrix is taken apart from its end and both are never there at once.
 
-use crate::tfidf::{Ngram, Tfidf};
+use crate::tfidf::Tfidf;
 use std::ops::Range;
 
 /// Rows of a piece.
@@ -30,6 +30,7 @@ struct Piece {
 struct Row {
     start: u32,
     alone: u32,
+    /// Infinite where the row adds nothing: of one without a term, and of one that was taken.
     norm: f64,
 }
 
@@ -55,14 +56,17 @@ impl SharedRows {
         self.len
     }
 
-    /// Σ_c tf(row, c) · values(c) / norm(row), what it has alone by its idf. A row without a term sums to 0.
+    /// Σ_c tf(row, c) · values(c) / norm(row), what it has alone by its idf. A row without a term sums to 0, as does
+    /// one that was taken.
     pub(crate) fn sum(&self, row: usize, values: &[f64]) -> f64 {
         let (row, columns) = self.row(row);
-        if row.norm == 0.0 {
-            return 0.0;
-        }
-        let shared = columns.iter().map(|&column| values[column as usize]).sum::<f64>();
-        (shared + f64::from(row.alone) * self.alone_idf) / row.norm
+        let alone = f64::from(row.alone) * self.alone_idf;
+        columns.iter().fold(alone, |sum, &column| sum + values[column as usize]) / row.norm
+    }
+
+    /// Takes a row: it sums to 0 from now on.
+    pub(crate) fn take(&mut self, row: usize) {
+        self.pieces[row / PIECE].rows[row % PIECE].norm = f64::INFINITY;
     }
 
     /// The columns of a row, each once. // ascending
@@ -79,21 +83,23 @@ impl SharedRows {
 
 impl Piece {
     fn of(matrix: &Tfidf, range: Range<usize>) -> Self {
-        let (mut rows, mut columns) = (Vec::with_capacity(range.len() + 1), Vec::new());
+        // All that there could be: memory that is not touched costs nothing, and the rest is given back.
+        let most = matrix.num_codes(range.clone());
+        let (mut rows, mut columns) =
+            (Vec::with_capacity(range.len() + 1), Vec::with_capacity(most));
         let start = |columns: &Vec<u32>| {
             u32::try_from(columns.len()).expect("fewer than 2^32 n-grams in a piece")
         };
         for row in range {
             let (start, mut alone) = (start(&columns), 0);
-            for (ngram, count) in matrix.counts(row).into_iter().flatten() {
-                match ngram {
-                    Ngram::Shared(column) => columns.extend(std::iter::repeat_n(column, count)),
-                    Ngram::Alone(_) => alone += count as u32,
-                }
+            for [shared, lone] in matrix.split(row) {
+                columns.extend_from_slice(shared);
+                alone += lone.len() as u32;
             }
-            rows.push(Row { start, alone, norm: matrix.norm(row) });
+            let norm = Some(matrix.norm(row)).filter(|norm| *norm > 0.0).unwrap_or(f64::INFINITY);
+            rows.push(Row { start, alone, norm });
         }
-        rows.push(Row { start: start(&columns), alone: 0, norm: 0.0 });
+        rows.push(Row { start: start(&columns), alone: 0, norm: f64::INFINITY });
         columns.shrink_to_fit();
         Self { rows, columns }
     }

@@ -94,6 +94,19 @@ impl Tfidf {
         self.alone_idf
     }
 
+    /// The columns of a row among its terms, bigrams and trigrams, ascending, each as often as its n-gram occurs; and the
+    /// codes of what it has alone, likewise.
+    pub(crate) fn split(&self, row: usize) -> [[&[u32]; 2]; 3] {
+        self.codes_of(row).map(|codes| self.reader.split(codes))
+    }
+
+    /// How many codes some rows have.
+    pub(crate) fn num_codes(&self, rows: Range<usize>) -> usize {
+        let [start, end] =
+            [rows.start, rows.end].map(|row| if row == 0 { 0 } else { self.ends[row - 1] });
+        self.codes.len() * (end - start)
+    }
+
     /// Forgets the rows from `num_rows` on and gives their memory back.
     pub(crate) fn truncate(&mut self, num_rows: usize) {
         self.ends.truncate(num_rows);
@@ -129,9 +142,9 @@ impl Tfidf {
     fn inverse_document_frequencies(&self) -> Vec<f64> {
         let mut document_frequency = vec![0_u32; self.reader.num_columns as usize];
         for row in 0..self.num_rows() {
-            for (ngram, _) in self.counts(row).into_iter().flatten() {
-                if let Ngram::Shared(column) = ngram {
-                    document_frequency[column as usize] += 1;
+            for [shared, _] in self.split(row) {
+                for run in shared.chunk_by(u32::eq) {
+                    document_frequency[run[0] as usize] += 1;
                 }
             }
         }
@@ -142,11 +155,18 @@ impl Tfidf {
     }
 
     fn norm_of(&self, row: usize) -> f64 {
-        let squares = self.counts(row).into_iter().flatten().map(|(ngram, count)| {
-            let weight = count as f64 * self.idf_of(ngram);
-            weight * weight
-        });
-        squares.sum::<f64>().sqrt()
+        let mut squares = 0.0;
+        let square = |count: usize, idf: f64| (count as f64 * idf) * (count as f64 * idf);
+        // Loops: over a flattened iterator it takes twice as long.
+        for [shared, alone] in self.split(row) {
+            for run in shared.chunk_by(u32::eq) {
+                squares += square(run.len(), self.idf[run[0] as usize]);
+            }
+            for run in alone.chunk_by(u32::eq) {
+                squares += square(run.len(), self.alone_idf);
+            }
+        }
+        f64::sqrt(squares)
     }
 }
 

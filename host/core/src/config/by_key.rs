@@ -24,7 +24,7 @@ const NOTED: [&str; 4] =
 
 /// Keys on which no result depends: where results go, and where inputs lie, which are compared by
 /// what they hold.
-const FREE: [&str; 14] = [
+const FREE: [&str; 15] = [
     "model.path",
     "model.adapter",
     "model.proxy",
@@ -38,6 +38,7 @@ const FREE: [&str; 14] = [
     "output.save_every",
     "output.keep",
     "output.tensorboard",
+    "output.keep_texts",
     "output.observers",
 ];
 

@@ -16,6 +16,8 @@ pub struct OutputConfig {
     pub model: FinalModel,
     /// Whether metrics are written for TensorBoard too.
     pub tensorboard: bool,
+    /// Whether the tokens of many samples are kept beside the run, for another one.
+    pub keep_texts: bool,
     /// Commands of programs that get every record as a line of JSON, see [`words`].
     pub observers: Vec<String>,
 }
@@ -28,6 +30,7 @@ impl Default for OutputConfig {
             keep: 2,
             model: FinalModel::Last,
             tensorboard: true,
+            keep_texts: true,
             observers: Vec::new(),
         }
     }

@@ -3,10 +3,12 @@
 mod audit;
 mod build;
 mod dump;
+mod kept;
 mod report;
 
 pub use audit::TextAudit;
 pub use dump::dump;
+pub use kept::KeptTexts;
 pub use report::{EndAudit, Lengths, TextCounts, TextReport};
 
 use crate::conversation::{Conversation, Message, Turns};
@@ -56,16 +58,46 @@ impl Corpus {
     ) -> Result<Self> {
         let num_samples = rows.len();
         rows.extend(target_rows);
-        for row in &mut rows {
-            if let Cow::Owned(fitted) = encoder.fitted(&row.conversation) {
-                row.conversation = fitted;
-            }
-        }
+        fit(&mut rows, &encoder);
         let encoded = build::encode(&rows, &encoder, threads, watch)?;
+        Ok(Self::of_fitted(rows, num_samples, encoder, encoded))
+    }
+
+    /// The same of what was encoded before, target samples last.
+    ///
+    /// # Panics
+    /// Where there are not as many as rows.
+    pub fn of_encoded(
+        mut rows: Vec<Row>,
+        target_rows: Vec<Row>,
+        encoder: Arc<Encoder>,
+        encoded: Vec<EncodedSample>,
+    ) -> Self {
+        let num_samples = rows.len();
+        rows.extend(target_rows);
+        assert_eq!(rows.len(), encoded.len(), "the tokens of every row");
+        fit(&mut rows, &encoder);
+        Self::of_fitted(rows, num_samples, encoder, encoded)
+    }
+
+    fn of_fitted(
+        rows: Vec<Row>,
+        num_samples: usize,
+        encoder: Arc<Encoder>,
+        encoded: Vec<EncodedSample>,
+    ) -> Self {
         let report =
             Box::new(TextReport::new(&encoder, &rows[..num_samples], &encoded[..num_samples]));
         let texts = CorpusTexts::Encoded { encoder, encoded, report };
-        Ok(Self { rows, num_samples, drawn: None, texts })
+        Self { rows, num_samples, drawn: None, texts }
+    }
+
+    /// The tokens of all samples, where there are some.
+    pub fn all_encoded(&self) -> Option<&[EncodedSample]> {
+        match &self.texts {
+            CorpusTexts::Encoded { encoded, .. } => Some(encoded),
+            CorpusTexts::Bare { .. } => None,
+        }
     }
 
     /// The corpus without samples whose training text the window cuts, and how many those were. The ids
@@ -294,5 +326,14 @@ impl Corpus {
         self.encoder().ok_or_else(|| {
             Error::Text("this needs a tokenizer\nhint: give a model with --model FOLDER".into())
         })
+    }
+}
+
+/// Leaves of every conversation what the template can show.
+fn fit(rows: &mut [Row], encoder: &Encoder) {
+    for row in rows {
+        if let Cow::Owned(fitted) = encoder.fitted(&row.conversation) {
+            row.conversation = fitted;
+        }
     }
 }

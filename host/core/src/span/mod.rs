@@ -28,11 +28,12 @@ pub use rules::{FrameKind, PromptText, TargetEnd, TextRules};
 pub use texts::{Text, Texts};
 
 use crate::learner::Sequence;
+use serde::{Deserialize, Serialize};
 
 /// The tokens of a sample's texts, each cut on the right at the window. There are several
 /// sequences of a kind only where several turns are trained on: all turns that the whole
 /// conversation shows as they were when they were last stand in the last sequence.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct EncodedSample {
     /// The conversation. Of a response are scored the first n surviving tokens, n being the lesser
     /// of those that survive here and in `unconditional`; none where it is empty.
@@ -53,7 +54,7 @@ pub struct EncodedSample {
 }
 
 /// How many tokens the window cut off each kind of text.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Truncation {
     /// The whole conversation.
     pub conditional: usize,
@@ -64,7 +65,7 @@ pub struct Truncation {
 }
 
 /// How the texts of a sample came about, to be counted.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default, Serialize, Deserialize)]
 pub struct Findings {
     /// What stands around a response alone; `None` where it has no frame.
     pub frame: Option<FrameKind>,

@@ -12,6 +12,7 @@ pub(super) const KEYS: &[Key] = &[
     }),
     key("output.model", "\"last\" or \"best\"", |c, v| put(&mut c.output.model, v, |_| true)),
     key("output.tensorboard", "true or false", |c, v| put(&mut c.output.tensorboard, v, |_| true)),
+    key("output.keep_texts", "true or false", |c, v| put(&mut c.output.keep_texts, v, |_| true)),
     key(
         "output.observers",
         "a command such as \"python my_logger.py\", or a list of them",
