@@ -211,3 +211,48 @@ impl<'a> Place<'a> {
         self.prefix
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::layers::flattened::Order;
+
+    /// Sequences one behind the other are turned, and have the learned positions, of rows of their own.
+    #[test]
+    fn a_token_has_its_position_wherever_it_lies() {
+        const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
+        let mut positions = Positions {
+            ropes: vec![Rope::plain(8, 10_000.0)],
+            layers: vec![(Some(0), 0)],
+            windows: vec![None],
+            options: FLOAT,
+            length: 0,
+            short: Vec::new(),
+            long: Vec::new(),
+        };
+        positions.reach(16);
+        let (table, heads) =
+            (Tensor::arange(40, FLOAT).view([20, 2]), Tensor::arange(9 * 8, FLOAT).sin());
+        for prefix in [0, 3] {
+            let prefix = Prefix { memories: Vec::new(), length: prefix, reach: Reach::Short };
+            let order = Order::new(&[4, 1, 4], prefix.length);
+            let lists = order.lists().map(Tensor::from_slice);
+            let flattened = Rc::new(order.sent(lists));
+            let place = Place::flattened(flattened, &positions, Reach::Short, Some(&prefix));
+            let mut start = 0;
+            for length in [4, 1, 4] {
+                let alone = Place::after(&prefix, &positions, length);
+                let own = |x: &Tensor, axis| x.narrow(axis, start, length as i64);
+                let rows = place.rows_of(&table, 2);
+                assert_eq!(own(&rows, 0), alone.rows_of(&table, 2));
+                let heads = heads.view([1, 9, 1, 8]);
+                let turn = |place: &Place<'_>, x: &Tensor| {
+                    place.sight(0).rotations.expect("a rotation").keys(x)
+                };
+                let far = own(&turn(&place, &heads), 1) - turn(&alone, &own(&heads, 1));
+                assert!(far.abs().max().double_value(&[]) < 1e-6);
+                start += length as i64;
+            }
+        }
+    }
+}
