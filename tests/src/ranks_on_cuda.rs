@@ -222,3 +222,27 @@ fn on_one_card(project: &Project) -> [Outcome; 2] {
     };
     [0, 1].map(launched).map(|child| outcome(child).succeeded())
 }
+
+/// Two cards of one machine may have other kernels: then the ranks would cut questions into other batches.
+#[test]
+fn ranks_whose_batches_lie_otherwise_are_refused() {
+    let project = project();
+    let port = std::net::TcpListener::bind("127.0.0.1:0").and_then(|it| it.local_addr());
+    let port = port.expect("a free port").port().to_string();
+    let spawn = |rank: usize, layout: &str| {
+        let mut host = project.host();
+        phantom::lend(&mut host).env("PHANTOM_DEVICES", "2").env("ITERIT_RANK_PATIENCE", "5");
+        host.args(["score", "--plugins", "ifd", "--limit", "8", "--data", "data.json"]);
+        host.args(["--device", "cuda", "--set", "model.dtype=bfloat16", "--model"]);
+        host.arg(data("demo/model")).env("ITERIT_LAYOUT", layout);
+        let rank = rank.to_string();
+        host.env("RANK", &rank).env("LOCAL_RANK", &rank).env("WORLD_SIZE", "2");
+        host.env("LOCAL_WORLD_SIZE", "2").env("MASTER_ADDR", "127.0.0.1").env("MASTER_PORT", &port);
+        host.stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().expect("it starts")
+    };
+    let [first, second] = [spawn(0, "flattened"), spawn(1, "padded")];
+    let said = "rank 1 has for the model batches (as ITERIT_LAYOUT may set them) padded, rank 0 one behind the other";
+    let (first, second) = (outcome(first), outcome(second));
+    first.failed(1, &[said]);
+    assert_ne!(second.code, Some(0), "{second}");
+}

@@ -4,6 +4,8 @@
 //! n · longest tokens and a constant for everything a batch costs whatever its size. The cheapest
 //! cuts are found exactly, by dynamic programming over the sorted lengths.
 
+use std::fmt;
+
 /// What a batch costs beside its tokens, in tokens.
 const BATCH_COST: usize = 64;
 
@@ -23,6 +25,15 @@ pub(crate) enum Layout {
     Padded,
     /// One behind the other in a single row.
     Flattened,
+}
+
+impl fmt::Display for Layout {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Padded => "padded",
+            Self::Flattened => "one behind the other",
+        })
+    }
 }
 
 impl Layout {

@@ -25,7 +25,7 @@ pub use collectives::Way;
 pub use rendezvous::{Announcer, Place, Rendezvous};
 pub use wire::Card;
 
-use crate::learner::TorchLearner;
+use crate::learner::{LAYOUT_VARIABLE, TorchLearner};
 use crate::share::Share;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, Sequence, StepOptions, StepOutcome, Unwatched, Watch,
@@ -134,6 +134,10 @@ fn joined(
         let shown =
             format!("{architecture}, {parameters} parameters, {dtype}, weights {mark:016x}");
         card.insert(what.to_owned(), shown);
+        // Ranks that cut the same question into other batches would answer some texts twice and others never; their
+        // GPUs may have other kernels.
+        let batches = format!("for {what} batches (as {LAYOUT_VARIABLE} may set them)");
+        card.insert(batches, model.layout().to_string());
     }
     let device = models.first().map_or(Device::Cpu, TorchLearner::device);
     let wire = Wire::join(at, &card, device)?;

@@ -7,6 +7,7 @@ mod needs;
 mod next_logits;
 mod replica;
 
+pub(crate) use layouts::LAYOUT_VARIABLE;
 pub use needs::memory_of;
 pub(crate) use replica::refuse_divergence;
 
@@ -203,6 +204,11 @@ impl TorchLearner {
             extra: Extra::default(),
             remarks: Vec::new(),
         }
+    }
+
+    /// How the sequences of its batches lie.
+    pub(crate) fn layout(&self) -> Layout {
+        self.layout
     }
 
     /// Where it works.

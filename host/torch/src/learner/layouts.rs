@@ -7,7 +7,7 @@ use crate::models::shape::DecoderShape;
 use tch::{Device, Kind, Tensor};
 
 /// `padded` has every batch padded: to compare with, or should a kernel be wrong on some card.
-const VARIABLE: &str = "ITERIT_LAYOUT";
+pub(crate) const LAYOUT_VARIABLE: &str = "ITERIT_LAYOUT";
 
 /// What libtorch answers where it would take FlashAttention's kernel.
 const FLASH: i64 = 1;
@@ -17,7 +17,7 @@ const ALIGNED: i64 = 8;
 
 /// For batches of this model.
 pub(super) fn layout(shape: &DecoderShape, compute: Kind, device: Device) -> Layout {
-    let is_padded = std::env::var(VARIABLE).is_ok_and(|it| it == "padded");
+    let is_padded = std::env::var(LAYOUT_VARIABLE).is_ok_and(|it| it == "padded");
     let mixers = || shape.blocks.iter().map(|block| &block.mixer.shape);
     let suits = |attention: &AttentionShape| {
         attention.softcap.is_none()
