@@ -5,6 +5,7 @@
 #include "guarded.h"
 
 #include <ATen/ATen.h>
+#include <c10/util/env.h>
 #include <torch/csrc/distributed/c10d/ProcessGroupGloo.hpp>
 #include <torch/csrc/distributed/c10d/TCPStore.hpp>
 
@@ -12,6 +13,7 @@
 #include <chrono>
 #include <cstdlib>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -69,10 +71,18 @@ char* iterit_store_forget(const IteritStore* store, const char* key) {
 
 void iterit_store_close(IteritStore* store) { delete store; }
 
+// libtorch keeps a record of collectives for its debuggers, in a table that groups of several threads would write at the
+// same time without a lock (FlightRecorder of 2.11), and takes a stack for each. Nobody here reads it.
+static void keep_no_record() {
+  static std::once_flag once;
+  std::call_once(once, [] { c10::utils::set_env("TORCH_FR_BUFFER_SIZE", "0", /*overwrite=*/false); });
+}
+
 // Waits for all `size` ranks. `host` is the address by which the others reach this one.
 char* iterit_group_join(const IteritStore* store, const char* host, int rank, int size, int64_t limit_ms,
                         IteritGroup** result) {
   return guarded([&] {
+    keep_no_record();
     auto options = c10d::ProcessGroupGloo::Options::create_default(Milliseconds(limit_ms));
     options->devices.push_back(c10d::ProcessGroupGloo::createDeviceForHostname(host, false));
     auto gloo = c10::make_intrusive<c10d::ProcessGroupGloo>(store->store, rank, size, options);
