@@ -284,7 +284,12 @@ mod tests {
         let mut process = shell("sleep 1000 & echo $!; wait");
         let started = format!("/proc/{}/cmdline", ask(&mut process, "one", LONG).unwrap());
         let is_alive = || std::fs::read(&started).is_ok_and(|command| !command.is_empty());
-        assert!(is_alive());
+        // In the moment in which the shell's copy becomes `sleep` it has no command line.
+        let asked = Instant::now();
+        while !is_alive() {
+            assert!(asked.elapsed() < LONG, "it has not started");
+            thread::sleep(PATIENCE);
+        }
         drop(process);
         // It is killed by now, and gone as soon as the system gets to it.
         while is_alive() {
