@@ -2,7 +2,7 @@
 //! padding. Causal attention keeps the padding out of every answer, so no mask and no pad token are needed.
 
 use crate::batches::Layout;
-use crate::layers::flattened::{Flattened, Order};
+use crate::layers::flattened::{Flattened, TokenOrder};
 use crate::layers::rope::Reach;
 use crate::models::place::{Place, Positions, Prefix};
 use crate::parcel;
@@ -67,7 +67,7 @@ impl Collated {
             Layout::Padded => (None, vec![longest; members.len()], [members.len(), longest]),
             Layout::Flattened => {
                 let size = [1, lengths.iter().sum()];
-                (Some(Order::new(&lengths, prefix)), lengths, size)
+                (Some(TokenOrder::new(&lengths, prefix)), lengths, size)
             }
         };
         let (mut tokens, mut rows) = (Vec::new(), Vec::new());
@@ -83,7 +83,7 @@ impl Collated {
             }
         }
         let weights: Vec<f32> = owners.iter().filter_map(|&(owner, _)| weight(owner)).collect();
-        let lists = order.as_ref().map_or([&[][..]; 4], Order::lists);
+        let lists = order.as_ref().map_or([&[][..]; 4], TokenOrder::lists);
         let [positions, starts, seen_starts, seen] = lists;
         let lists = [&tokens, &rows, &targets, positions, starts, seen_starts, seen];
         let ([tokens, rows, targets, order_lists @ ..], weights) =

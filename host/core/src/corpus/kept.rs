@@ -10,13 +10,16 @@ use sha2::{Digest, Sha256};
 use std::fs::{self, File};
 use std::io::{self, BufReader, Read, Write};
 use std::path::{Path, PathBuf};
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 /// How a file begins; another number is another layout.
 const BEGINNING: &[u8; 15] = b"iterit texts 1\n";
 
 /// How many files of this kind a folder keeps, the newest.
 const FILES: usize = 4;
+
+/// What a killed write has left is nobody's any more after this long.
+const LEFT: Duration = Duration::from_secs(60 * 60);
 
 /// What their names end with.
 const EXTENSION: &str = "texts";
@@ -64,7 +67,7 @@ impl KeptTexts {
         (sha256 == hash.finalize().as_slice()).then_some(samples)
     }
 
-    /// Writes them, whole or not at all, and removes the oldest of many.
+    /// Writes them, whole or not at all, and removes the oldest of many and what killed writes have left.
     ///
     /// # Errors
     /// A folder that cannot be written to.
@@ -81,25 +84,33 @@ impl KeptTexts {
             let Hashed { inner, hash } = out;
             inner.write_all(&hash.finalize())
         })?;
-        remove_oldest(self.path.parent().unwrap_or(Path::new(".")))
+        tidy(self.path.parent().unwrap_or(Path::new(".")))
     }
 }
 
-fn remove_oldest(folder: &Path) -> Result<()> {
+/// Other runs may write there at the same time, and remove files.
+fn tidy(folder: &Path) -> Result<()> {
     let mut files: Vec<(SystemTime, PathBuf)> = Vec::new();
+    let mut doomed = Vec::new();
     for entry in fs::read_dir(folder).map_err(Error::io("read", folder))? {
-        let path = entry.map_err(Error::io("read", folder))?.path();
+        let entry = entry.map_err(Error::io("read", folder))?;
+        let (name, path) = (entry.file_name(), entry.path());
         // One that another run has just removed has no time.
-        let time = fs::metadata(&path).and_then(|it| it.modified());
-        if let (true, Ok(time)) = (path.extension().is_some_and(|it| it == EXTENSION), time) {
+        let Ok(time) = entry.metadata().and_then(|it| it.modified()) else { continue };
+        if path.extension().is_some_and(|it| it == EXTENSION) {
             files.push((time, path));
+        } else if whole_file::is_left_over(&name.to_string_lossy())
+            && time.elapsed().is_ok_and(|age| age > LEFT)
+        {
+            doomed.push(path);
         }
     }
     files.sort();
-    for (_, path) in files.iter().rev().skip(FILES) {
-        match fs::remove_file(path) {
+    doomed.extend(files.into_iter().rev().skip(FILES).map(|(_, path)| path));
+    for path in doomed {
+        match fs::remove_file(&path) {
             Err(error) if error.kind() != io::ErrorKind::NotFound => {
-                return Err(Error::io("remove", path)(error));
+                return Err(Error::io("remove", &path)(error));
             }
             _ => {}
         }
@@ -182,18 +193,27 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_keeps_the_newest() {
+    fn a_folder_keeps_the_newest_and_nothing_that_a_killed_write_has_left() {
         let folder = tempfile::tempdir().unwrap();
-        fs::write(folder.path().join("notes.txt"), "mine").unwrap();
+        let path = |name: &str| folder.path().join(name);
+        let aged = |path: &Path, age: Duration| {
+            let file = File::options().write(true).open(path).unwrap();
+            file.set_modified(SystemTime::now() - age).unwrap();
+        };
+        fs::write(path("notes.txt"), "mine").unwrap();
+        for (name, age) in [(".partial-aB3dE9", 2 * LEFT), (".partial-aB3dE8", Duration::ZERO)] {
+            fs::write(path(name), "half").unwrap();
+            aged(&path(name), age);
+        }
         for name in ["a", "b", "c", "d", "e", "f"] {
             let kept = KeptTexts::new(folder.path(), name);
             kept.write(&samples(1)).unwrap();
-            let age = std::time::Duration::from_secs(u64::from(b'z' - name.as_bytes()[0]));
-            let file = File::options().write(true).open(kept.path()).unwrap();
-            file.set_modified(SystemTime::now() - age).unwrap();
+            aged(kept.path(), Duration::from_secs(u64::from(b'z' - name.as_bytes()[0])));
         }
         let is_there = |name: &str| KeptTexts::new(folder.path(), name).path().exists();
         assert_eq!(["a", "b", "c", "f"].map(is_there), [false, false, true, true]);
-        assert!(folder.path().join("notes.txt").exists());
+        // The younger one may be another run's, which is still writing.
+        let left = [".partial-aB3dE9", ".partial-aB3dE8", "notes.txt"];
+        assert_eq!(left.map(|name| path(name).exists()), [false, true, true]);
     }
 }

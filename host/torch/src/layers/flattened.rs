@@ -10,7 +10,7 @@ use tch::{Kind, Tensor};
 
 /// The order of tokens in the row, as lists that go to a device with the tokens themselves.
 #[derive(Debug, PartialEq, Eq)]
-pub(crate) struct Order {
+pub(crate) struct TokenOrder {
     /// Of each token in its sequence, the prefix counted. // [N]
     positions: Vec<i64>,
     /// Where the own tokens of each sequence begin, and the last end. // [S + 1]
@@ -38,7 +38,7 @@ struct Seen {
     places: Tensor, // [S · P + N]
 }
 
-impl Order {
+impl TokenOrder {
     /// Of sequences with so many own tokens each.
     pub(crate) fn new(lengths: &[usize], prefix: usize) -> Self {
         let mut order = Self {
@@ -123,12 +123,12 @@ mod tests {
 
     #[test]
     fn each_sequence_counts_its_own_positions_and_sees_the_prefix_and_itself() {
-        let order = Order::new(&[3, 1, 2], 0);
+        let order = TokenOrder::new(&[3, 1, 2], 0);
         assert_eq!(order.positions, [0, 1, 2, 0, 0, 1]);
         assert_eq!(order.starts, [0, 3, 4, 6]);
         assert_eq!((order.seen_starts.len(), order.seen.len()), (0, 0));
 
-        let order = Order::new(&[3, 1], 2);
+        let order = TokenOrder::new(&[3, 1], 2);
         assert_eq!(order.positions, [2, 3, 4, 2]);
         assert_eq!(order.starts, [0, 3, 4]);
         assert_eq!(order.seen_starts, [0, 5, 8]);

@@ -215,7 +215,7 @@ impl<'a> Place<'a> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::layers::flattened::Order;
+    use crate::layers::flattened::TokenOrder;
 
     /// Sequences one behind the other are turned, and have the learned positions, of rows of their own.
     #[test]
@@ -235,7 +235,7 @@ mod tests {
             (Tensor::arange(40, FLOAT).view([20, 2]), Tensor::arange(9 * 8, FLOAT).sin());
         for prefix in [0, 3] {
             let prefix = Prefix { memories: Vec::new(), length: prefix, reach: Reach::Short };
-            let order = Order::new(&[4, 1, 4], prefix.length);
+            let order = TokenOrder::new(&[4, 1, 4], prefix.length);
             let lists = order.lists().map(Tensor::from_slice);
             let flattened = Rc::new(order.sent(lists));
             let place = Place::flattened(flattened, &positions, Reach::Short, Some(&prefix));
