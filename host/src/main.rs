@@ -17,9 +17,8 @@ mod commands;
 
 use cli::Command;
 use iterit_core::Error;
-use std::process::ExitCode;
 
-fn main() -> ExitCode {
+fn main() -> ! {
     let (cli, settings) = cli::parse();
     let done = settings.and_then(|settings| match &cli.command {
         None => commands::train::run(&cli.train, &settings),
@@ -35,16 +34,16 @@ fn main() -> ExitCode {
         Some(Command::Completions(args)) => commands::manual::completions(args),
         Some(Command::Man(args)) => commands::manual::page(args),
     });
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        Err(Error::Cancelled) => ExitCode::from(130),
+    iterit_torch::leave(match done {
+        Ok(()) => 0,
+        Err(Error::Cancelled) => 130,
         // Rank 0 tells of it.
-        Err(_) if ranks::is_spawned() => ExitCode::FAILURE,
+        Err(_) if ranks::is_spawned() => 1,
         Err(error) => {
             anstream::eprintln!("{}", in_red(&error.to_string()));
-            ExitCode::FAILURE
+            1
         }
-    }
+    })
 }
 
 /// Every fault a line that begins with `error:`; its hint follows it.

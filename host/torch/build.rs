@@ -17,6 +17,7 @@ fn main() {
         .file("csrc/process_group.cpp")
         .file("csrc/attention.cpp")
         .file("csrc/nccl.cpp")
+        .file("csrc/product.cpp")
         .compile("iterit_shim");
     // Its loops spread over the threads of the OpenMP that libtorch brings, so none is linked for it.
     shim(&headers)
@@ -33,6 +34,7 @@ fn main() {
         .flag_if_supported("-fno-trapping-math")
         .flag_if_supported("-fno-math-errno")
         .file("csrc/kernels.cpp")
+        .file("csrc/gather.cpp")
         .compile("iterit_kernels");
 
     println!("cargo::rustc-link-search=native={}", libraries.display());

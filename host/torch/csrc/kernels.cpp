@@ -4,9 +4,10 @@
 // Every row is computed alone and by one thread, so an answer depends neither on its neighbours nor on how
 // many threads there are.
 
+#include "exponential.h"
+
 #include <cmath>
 #include <cstdint>
-#include <cstring>
 
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__)
 #define FOR_EACH_PROCESSOR __attribute__((target_clones("avx512f", "avx2", "default")))
@@ -18,32 +19,6 @@ namespace {
 
 // Of a float32 sum, before it is carried on in float64.
 constexpr int64_t BLOCK = 1024;
-
-// eˣ for x ≤ 0, and for what lies below -87, e⁻⁸⁷: 2ⁿ · eʳ with n = round(x / ln 2), so that |r| ≤ ln 2 / 2 and
-// Taylor's first eight terms differ from eʳ by less than a float32 can tell.
-inline __attribute__((always_inline)) float exponential(float x) {
-  x = x < -87.0f ? -87.0f : x;
-  // Numbers near 1.5 · 2²³ are whole; their low bits are n.
-  const float whole = 12582912.0f;
-  const float shifted = x * 1.44269504f + whole;
-  const float n = shifted - whole;
-  // ln 2 in two parts, the first of few bits, so that n times it is exact.
-  const float r = (x - n * 0.693359375f) + n * 2.12194440e-4f;
-  float power = 1.0f / 5040.0f;
-  power = power * r + 1.0f / 720.0f;
-  power = power * r + 1.0f / 120.0f;
-  power = power * r + 1.0f / 24.0f;
-  power = power * r + 1.0f / 6.0f;
-  power = power * r + 0.5f;
-  power = power * r + 1.0f;
-  power = power * r + 1.0f;
-  uint32_t bits;
-  memcpy(&bits, &shifted, sizeof bits);
-  bits = (bits << 23) + 0x3f800000u;
-  float scale;
-  memcpy(&scale, &bits, sizeof scale);
-  return power * scale;
-}
 
 }  // namespace
 

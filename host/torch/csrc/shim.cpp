@@ -200,9 +200,11 @@ void iterit_keep_freed_memory() {
 }
 
 // From now on operators called on this thread spread over so many. The count that libtorch keeps for the
-// process is left alone: a thread takes it over once, so that comes first.
+// process is left alone: a thread takes it over once, libtorch's code and what is compiled here from its
+// headers each by itself, so that comes first.
 void iterit_spread_over(int threads) {
   at::get_num_threads();
+  at::internal::lazy_init_num_threads();
   omp_set_num_threads(threads);
   if (MKL_Set_Num_Threads_Local != nullptr) MKL_Set_Num_Threads_Local(threads);
 }

@@ -7,7 +7,7 @@
 use std::fmt;
 
 /// What a batch costs beside its tokens, in tokens.
-const BATCH_COST: usize = 64;
+pub(crate) const BATCH_COST: usize = 64;
 
 /// How large a batch may be.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -214,9 +214,9 @@ impl Trainer<'_> {
         Ok(all)
     }
 
-    /// The same on several threads, each with leaves of its own over the same storage: every thread
-    /// takes one micro-batch in so many, and gradients are added in the threads' order, so the result
-    /// is the same for the same number of them.
+    /// The same on several threads, each with leaves of its own over the same storage. Which
+    /// micro-batches a thread takes is settled before, and gradients are added in the threads' order, so the
+    /// result is the same for the same number of them.
     fn side_by_side(
         &self,
         step: Step<'_>,
@@ -231,7 +231,8 @@ impl Trainer<'_> {
             let cast = own.weights().map(|it| it.cast(trainer.compute));
             let weights = cast.as_ref().unwrap_or(trainer.model.weights);
             let adapters = own.adapters();
-            let mine = micro_batches.iter().skip(lane).step_by(lanes);
+            let all = micro_batches.iter().collect();
+            let mine = Share { rank: lane, size: lanes }.of(all, |it| it.cost()).into_iter();
             let backward = &mut |run: &Run<'_>| run.backward(trainer.activations);
             let model = Model { weights, adapters, ..trainer.model };
             let losses = trainer.run(model, step, mine, backward)?;
@@ -255,12 +256,25 @@ impl Trainer<'_> {
         self.share.of(self.micro_batches(sequences), |it| it.tokens)
     }
 
-    /// The sequences of a step that carry loss, cut up; those that may not run side by side apart.
+    /// The sequences of a step that carry loss, cut up: as large as they may be, or smaller where threads and ranks
+    /// are through earlier, since one more than they share out evenly has all others wait for it.
     fn micro_batches(&self, sequences: &[Sequence]) -> Vec<MicroBatch> {
         let trained: Vec<usize> =
             (0..sequences.len()).filter(|&index| !sequences[index].scored.is_empty()).collect();
         let tokens = trained.iter().map(|&index| sequences[index].input().len()).sum::<usize>();
-        let limit = self.limit(tokens);
+        let cut = |limit| self.cut_up(sequences, &trained, limit);
+        match self.limit(tokens) {
+            Limit::Tokens(most) if self.lanes * self.share.size > 1 => {
+                let less = |eighths: usize| Limit::Tokens((most * eighths / 8).max(FEWEST_TOKENS));
+                let cuts = (4..=8).rev().map(|eighths| cut(less(eighths)));
+                cuts.min_by_key(|cut| self.longest_share(cut)).expect("several cuts")
+            }
+            limit => cut(limit),
+        }
+    }
+
+    /// Micro-batches of at most such a size; sequences that may not run side by side apart.
+    fn cut_up(&self, sequences: &[Sequence], trained: &[usize], limit: Limit) -> Vec<MicroBatch> {
         let all = trained.iter().map(|&index| sequences[index].tokens.len());
         let mut micro_batches = Vec::new();
         for (reach, group) in self.positions.groups(all) {
@@ -274,6 +288,13 @@ impl Trainer<'_> {
             }
         }
         micro_batches
+    }
+
+    /// What the thread has to do that has most, in tokens.
+    fn longest_share(&self, micro_batches: &[MicroBatch]) -> usize {
+        let costs: Vec<usize> = micro_batches.iter().map(MicroBatch::cost).collect();
+        let of = |share: Share| share.of(costs.clone(), |cost| *cost).iter().sum();
+        Share::all(self.lanes * self.share.size).map(of).max().unwrap_or(0)
     }
 
     /// Of micro-batches in a step of so many tokens.
@@ -330,6 +351,13 @@ struct MicroBatch {
     members: Vec<usize>,
     /// Padding included.
     tokens: usize,
+}
+
+impl MicroBatch {
+    /// Of one among several that are shared out.
+    fn cost(&self) -> usize {
+        self.tokens + batches::BATCH_COST // tokens
+    }
 }
 
 /// The losses of a micro-batch's tokens, whose gradient it adds.

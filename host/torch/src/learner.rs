@@ -93,6 +93,15 @@ pub struct TorchLearner {
     remarks: Vec<String>,
 }
 
+/// How often a question multiplies with each matrix of the model.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Uses {
+    /// Not worth laying it out.
+    Few,
+    /// Once a batch, of many.
+    Many,
+}
+
 /// What the sequences of a model folder must keep within; looks at its `config.json` alone.
 ///
 /// # Errors
@@ -238,13 +247,14 @@ impl TorchLearner {
     fn ask<T>(
         &mut self,
         sequences: &[Sequence],
+        uses: Uses,
         mut ask: impl FnMut(&Scorer<'_>) -> Result<T>,
     ) -> Result<T> {
         self.check(sequences)?;
         self.reach(sequences);
         side_by_side::keep_to_this_thread();
         loop {
-            let answer = self.ask_once(&mut ask);
+            let answer = self.ask_once(uses, &mut ask);
             // Ranks that formed other batches than the rest would answer some twice and others never.
             let is_told =
                 self.share != Share::WHOLE || !matches!(answer, Err(Error::OutOfMemory(_)));
@@ -252,6 +262,12 @@ impl TorchLearner {
                 return answer;
             }
         }
+    }
+
+    /// Of each matrix, in a question about these.
+    fn uses(&self, sequences: &[Sequence]) -> Uses {
+        let tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+        if tokens > 2 * self.fitting.asking.tokens { Uses::Many } else { Uses::Few }
     }
 
     /// The gradient, with less at a time where that is too much.
@@ -268,7 +284,12 @@ impl TorchLearner {
         }
     }
 
-    fn ask_once<T>(&mut self, ask: &mut dyn FnMut(&Scorer<'_>) -> Result<T>) -> Result<T> {
+    fn ask_once<T>(
+        &mut self,
+        uses: Uses,
+        ask: &mut dyn FnMut(&Scorer<'_>) -> Result<T>,
+    ) -> Result<T> {
+        let may_lay_out = self.with_model(|model| model.laid_out() > 0);
         guarded(|| {
             let _no_grad = tch::no_grad_guard();
             let compute = self.options.precision.compute();
@@ -276,7 +297,10 @@ impl TorchLearner {
             let cast = self.cast.get_or_insert_with(|| weights.cast(compute));
             let (packed, adapters) = (&self.packed, self.adapters.as_ref());
             let model = Model { shape: &self.shape, weights: cast, packed, adapters };
-            let decoder = model.decoder(None);
+            let decoder = match uses {
+                Uses::Many if may_lay_out => model.decoder_for_many(),
+                Uses::Many | Uses::Few => model.decoder(None),
+            };
             let (budget, positions, lanes) = (self.fitting.asking, &self.positions, self.lanes);
             let (layout, share) = (self.layout, self.share);
             ask(&Scorer { decoder: &decoder, positions, budget, layout, lanes, share })
@@ -356,7 +380,7 @@ impl Learner for TorchLearner {
     }
 
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
-        self.ask(sequences, |scorer| scorer.token_nll(sequences, watch))
+        self.ask(sequences, self.uses(sequences), |scorer| scorer.token_nll(sequences, watch))
     }
 
     fn embeddings(
@@ -365,7 +389,9 @@ impl Learner for TorchLearner {
         embedding: Embedding,
         watch: &dyn Watch,
     ) -> Result<Matrix> {
-        self.ask(sequences, |scorer| scorer.embeddings(sequences, embedding, watch))
+        self.ask(sequences, self.uses(sequences), |scorer| {
+            scorer.embeddings(sequences, embedding, watch)
+        })
     }
 
     fn logit_statistics(
@@ -373,7 +399,9 @@ impl Learner for TorchLearner {
         sequences: &[Sequence],
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
-        self.ask(sequences, |scorer| scorer.logit_statistics(sequences, watch))
+        self.ask(sequences, self.uses(sequences), |scorer| {
+            scorer.logit_statistics(sequences, watch)
+        })
     }
 
     fn generate(
@@ -392,7 +420,7 @@ impl Learner for TorchLearner {
             Sequence { tokens, scored: Scored::default() }
         };
         let grown: Vec<Sequence> = beginnings.iter().map(grown).collect();
-        self.ask(&grown, |scorer| {
+        self.ask(&grown, Uses::Few, |scorer| {
             let generate = || scorer.generate(beginnings, how, is_over, watch);
             side_by_side::spread_over(scorer.lanes, generate)
         })

@@ -10,6 +10,7 @@ pub(crate) use folder::LayerNames;
 
 use crate::keeping::PackedMatrices;
 use crate::layers::dropout::TokenKeys;
+use crate::layers::laid_out::LaidOut;
 use crate::layers::linear::{LinearKind, Matrix};
 use crate::layers::low_rank::LowRank;
 use crate::layers::{LinearLayer, Role, Supply};
@@ -188,6 +189,12 @@ impl Model<'_> {
         Decoder::new(self.shape, &mut Parts { model: self, tokens })
     }
 
+    /// The same model to be asked many times: with its matrices laid out for their products.
+    pub(crate) fn decoder_for_many(self) -> Decoder {
+        let parts = Parts { model: self, tokens: None };
+        Decoder::new(self.shape, &mut LaidOutParts(parts))
+    }
+
     /// A weight by its name in the checkpoint, with what its adapter adds to it.
     pub(crate) fn merged(self, name: &str) -> Tensor {
         let packed = self.packed.unpacked(name);
@@ -265,6 +272,25 @@ impl Supply for Parts<'_> {
 
     fn low_rank(&mut self, layer: LinearLayer<'_>) -> Option<LowRank> {
         self.model.adapters?.low_rank(layer.name, self.tokens)
+    }
+}
+
+/// The same, with whatever is stored in 32 bits laid out.
+struct LaidOutParts<'a>(Parts<'a>);
+
+impl Supply for LaidOutParts<'_> {
+    fn tensor(&mut self, name: &str, shape: &[i64], role: Role) -> Tensor {
+        self.0.tensor(name, shape, role)
+    }
+
+    fn matrix(&mut self, layer: LinearLayer<'_>) -> Matrix {
+        let matrix = self.0.matrix(layer);
+        let Matrix::Plain(weight) = &matrix else { return matrix };
+        LaidOut::new(weight, layer.kind).map_or(matrix, Matrix::LaidOut)
+    }
+
+    fn low_rank(&mut self, layer: LinearLayer<'_>) -> Option<LowRank> {
+        self.0.low_rank(layer)
     }
 }
 

@@ -83,6 +83,7 @@ pub(crate) fn run<T: Send>(
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::kernels;
     use iterit_core::Error;
     use tch::{Kind, Tensor};
 
@@ -103,7 +104,13 @@ mod tests {
     #[test]
     fn operators_inside_keep_to_their_thread() {
         keep_to_this_thread();
-        let look = |_| Ok(tch::get_num_threads());
+        // Our own steps of a graph too, which are compiled apart from libtorch.
+        let look = |_| {
+            let ones = || Tensor::ones([64], (Kind::Float, Device::Cpu)).set_requires_grad(true);
+            let y = tch::with_grad(|| kernels::rms_norm(&ones(), &ones(), 1e-6));
+            assert!(y.is_some_and(|y| y.requires_grad()));
+            Ok(tch::get_num_threads())
+        };
         let mut seen = Vec::new();
         let keep = |_, it| {
             seen.push(it);

@@ -1,6 +1,7 @@
 //! y = x Wᵀ + b, with the weight laid out as in the checkpoint; and what an adapter adds. The one place
 //! where a layer multiplies with a matrix.
 
+use super::laid_out::LaidOut;
 use super::low_rank::LowRank;
 use super::packed::Packed;
 use super::{LinearLayer, Role, Source};
@@ -38,6 +39,8 @@ pub(crate) enum Matrix {
     Plain(Tensor), // [Out, In], or [In, Out] of a Conv1D
     /// Frozen, in few bits.
     Packed(Packed), // [Out, In]
+    /// Frozen as long as questions are asked, in the form that products want.
+    LaidOut(LaidOut), // [Out, In]
 }
 
 /// A matrix, and perhaps a bias, and perhaps an adapter beside it.
@@ -67,6 +70,7 @@ impl Linear {
         let bias = self.bias.as_ref();
         let y = match (&self.matrix, self.kind) {
             (Matrix::Packed(packed), _) => packed.linear(x, bias),
+            (Matrix::LaidOut(laid_out), _) => laid_out.linear(x, bias),
             (Matrix::Plain(weight), LinearKind::Conv1d) => x.linear(&weight.tr(), bias),
             (Matrix::Plain(weight), _) => x.linear(weight, bias),
         }; // [.., In] -> [.., Out]

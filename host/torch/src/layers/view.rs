@@ -56,6 +56,11 @@ impl View {
         }
     }
 
+    /// How many tokens one sees, itself included, where that is bounded.
+    pub(crate) fn window(&self) -> Option<i64> {
+        self.window
+    }
+
     /// Whether every token sees all of its row up to itself and nothing else, which kernels know how to
     /// do without a mask.
     pub(crate) fn is_causal(&self) -> bool {

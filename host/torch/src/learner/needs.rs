@@ -121,7 +121,7 @@ impl TorchLearner {
     }
 
     /// This model, as the equations see it.
-    fn with_model<T>(&self, work: impl FnOnce(&Model<'_>) -> T) -> T {
+    pub(super) fn with_model<T>(&self, work: impl FnOnce(&Model<'_>) -> T) -> T {
         let rank_of =
             |layer: &AskedLinear| self.adapters.as_ref().map_or(0, |all| all.rank_of(&layer.name));
         work(&Model {

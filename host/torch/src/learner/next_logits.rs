@@ -1,6 +1,6 @@
 //! The logits behind the last token: what one compares two implementations of a model by.
 
-use super::TorchLearner;
+use super::{TorchLearner, Uses};
 use crate::collated;
 use crate::models::place::Place;
 use iterit_core::learner::{Scored, Sequence};
@@ -16,7 +16,8 @@ impl TorchLearner {
             return Err(Error::Model("no tokens, expected one or more".into()));
         }
         let device = self.device;
-        self.ask(&[Sequence { tokens: tokens.to_vec(), scored: Scored::default() }], |scorer| {
+        let sequence = Sequence { tokens: tokens.to_vec(), scored: Scored::default() };
+        self.ask(&[sequence], Uses::Few, |scorer| {
             let reach = scorer.positions.reach_of(tokens.len());
             let place = Place::start(scorer.positions, reach, tokens.len());
             let (tokens, length) = collated::stack([tokens].into_iter(), device); // [1, T]

@@ -1,6 +1,7 @@
 //! From queries, keys and values to what is gathered: by libtorch's fused kernels, or, where scores are
 //! bounded or a sink takes part, in plain steps.
 
+use crate::gather;
 use crate::layers::view::View;
 use tch::{Kind, Tensor};
 
@@ -30,8 +31,13 @@ impl Scores {
         if let Some((flattened, window)) = view.as_flattened() {
             return flattened.attend(queries, [keys, values], self.scale, window);
         }
+        let is_plain = self.softcap.is_none() && self.sinks.is_none();
+        let at_once = || gather::gather(queries, [keys, values], self.scale, view.window());
+        if let Some(gathered) = is_plain.then(at_once).flatten() {
+            return gathered;
+        }
         let [queries, keys, values] = [queries, keys, values].map(|x| x.transpose(1, 2));
-        let gathered = if self.softcap.is_none() && self.sinks.is_none() {
+        let gathered = if is_plain {
             self.fused(&queries, keys, values, view)
         } else {
             self.in_steps(&queries, &keys, &values, view)
