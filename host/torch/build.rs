@@ -35,6 +35,7 @@ fn main() {
         .flag_if_supported("-fno-math-errno")
         .file("csrc/kernels.cpp")
         .file("csrc/gather.cpp")
+        .file("csrc/gather_back.cpp")
         .compile("iterit_kernels");
 
     println!("cargo::rustc-link-search=native={}", libraries.display());

@@ -5,9 +5,11 @@
 // alone, and gradients that sum over rows are summed in blocks of rows that do not depend on the threads, so
 // neither does the answer.
 
+#include "gather.h"
 #include "guarded.h"
 
 #include <ATen/Parallel.h>
+#include <ATen/ops/empty.h>
 #include <ATen/ops/empty_like.h>
 #include <ATen/ops/zeros.h>
 #include <torch/csrc/autograd/custom_function.h>
@@ -128,11 +130,70 @@ struct TurnHalves : Function<TurnHalves> {
   }
 };
 
+// Where such a tensor lies; heads and features in one piece. // [.., T, H, Dh]
+Numbers lying(const Tensor& x) { return {read(x), x.stride(0), x.stride(1)}; }
+
+// The extents of all three. // [B, T, H, Dh], [B, S, Hk, Dh]
+Sizes sizes_of(const Tensor& queries, const Tensor& keys, double scale, int64_t window) {
+  return {queries.size(0), queries.size(1), keys.size(1), queries.size(2), keys.size(2), queries.size(3), window,
+          static_cast<float>(scale)};
+}
+
+// softmax(s Q Kᵀ) V, where a query sees at most a window. The sums of its scores are kept only for a way back.
+// // [B, T, H, Dh], [B, S, Hk, Dh] twice -> [B, T, H, Dh], [B, H, T]
+Tensor gathered(const Tensor& queries, const Tensor& keys, const Tensor& values, double scale, int64_t window,
+                Tensor* log_sums) {
+  const Sizes sizes = sizes_of(queries, keys, scale, window);
+  const Numbers q = lying(queries), k = lying(keys), v = lying(values);
+  Tensor out = at::empty(queries.sizes(), queries.options());
+  if (log_sums != nullptr) *log_sums = at::empty({sizes.sequences, sizes.heads, sizes.length}, queries.options());
+  Tensor scratch = at::empty({iterit_gather_scratch(sizes.seen, sizes.features)}, queries.options());
+  iterit_gather(&q, &k, &v, write(out), log_sums == nullptr ? nullptr : write(*log_sums), &sizes, write(scratch));
+  return out;
+}
+
+struct Gather : Function<Gather> {
+  static Tensor forward(AutogradContext* context, const Tensor& queries, const Tensor& keys, const Tensor& values,
+                        double scale, int64_t window) {
+    Tensor log_sums;
+    const Tensor out = gathered(queries, keys, values, scale, window, &log_sums);
+    context->save_for_backward({queries, keys, values, out, log_sums});
+    context->saved_data["scale"] = scale;
+    context->saved_data["window"] = window;
+    return out;
+  }
+
+  static variable_list backward(AutogradContext* context, variable_list gradients) {
+    const auto saved = context->get_saved_variables();
+    const Tensor &queries = saved[0], &keys = saved[1], &values = saved[2], &out = saved[3], &log_sums = saved[4];
+    const Tensor gradient = gradients[0].contiguous();
+    const Sizes sizes = sizes_of(queries, keys, context->saved_data["scale"].toDouble(),
+                                 context->saved_data["window"].toInt());
+    const Numbers q = lying(queries), k = lying(keys), v = lying(values);
+    Tensor dq = at::empty(queries.sizes(), queries.options()), dk = at::empty(keys.sizes(), keys.options()),
+           dv = at::empty(values.sizes(), values.options());
+    Tensor scratch = at::empty({iterit_gather_back_scratch(sizes.seen, sizes.features)}, queries.options());
+    iterit_gather_back(&q, &k, &v, read(out), read(gradient), read(log_sums), write(dq), write(dk), write(dv), &sizes,
+                       write(scratch));
+    return {dq, dk, dv, Tensor(), Tensor()};
+  }
+};
+
 }  // namespace
 
 extern "C" {
 
 // Each result is the caller's.
+
+char* iterit_differentiable_gather(Tensor* queries, Tensor* keys, Tensor* values, double scale, int64_t window,
+                                   Tensor** out) {
+  return guarded([&] {
+    const bool is_kept = at::GradMode::is_enabled() &&
+                         (queries->requires_grad() || keys->requires_grad() || values->requires_grad());
+    *out = new Tensor(is_kept ? Gather::apply(*queries, *keys, *values, scale, window)
+                              : gathered(*queries, *keys, *values, scale, window, nullptr));
+  });
+}
 
 char* iterit_differentiable_rms_norm(Tensor* x, Tensor* gain, double eps, Tensor** y) {
   return guarded([&] { *y = new Tensor(RmsNorm::apply(*x, *gain, eps)); });

@@ -1,26 +1,8 @@
-//! What tokens gather from those they see, by our own loops in `csrc/gather.cpp`: for float32 on a CPU, where no graph
-//! is kept and one thread does it all. Elsewhere it answers nothing, and libtorch is asked.
-#![allow(unsafe_code)]
+//! What tokens gather from those they see, by our own loops in `csrc/gather.cpp`, and the way back through it: for
+//! float32 on a CPU, where one thread does it all. Elsewhere it answers nothing, and libtorch is asked.
 
-use crate::shim;
+use crate::shim::differentiable;
 use tch::{Device, Kind, Tensor};
-
-// SAFETY: the signatures are those of `csrc/gather.cpp`, which this crate's build script compiles.
-unsafe extern "C" {
-    fn iterit_gather_scratch(seen: i64, features: i64) -> i64;
-    fn iterit_gather(
-        queries: *const f32,
-        query_strides: *const i64,
-        keys: *const f32,
-        key_strides: *const i64,
-        values: *const f32,
-        value_strides: *const i64,
-        gathered: *mut f32,
-        sizes: *const i64,
-        scale: f32,
-        scratch: *mut f32,
-    );
-}
 
 /// softmax(s Q Kᵀ) V, where the last of S keys is the last of T queries' own, and a query sees its own key and those
 /// before it, at most a window's length.
@@ -31,49 +13,24 @@ pub(crate) fn gather(
     scale: f64,
     window: Option<i64>,
 ) -> Option<Tensor> {
-    let strides = [queries, keys, values].map(strides);
-    let [Some(query_strides), Some(key_strides), Some(value_strides)] = strides else {
-        return None;
-    };
     let ([batch, length, heads, dim], [_, seen, key_heads, _]) = (size_of(queries), size_of(keys));
-    let is_plain = keys.size() == [batch, seen, key_heads, dim] && keys.size() == values.size();
+    let fits = keys.size() == [batch, seen, key_heads, dim] && keys.size() == values.size();
     // More threads would find nothing to share.
-    if !is_plain || shim::keeps_graph() || tch::get_num_threads() != 1 {
+    let serves = fits && tch::get_num_threads() == 1;
+    if !serves || ![queries, keys, values].into_iter().all(is_plain) {
         return None;
     }
     assert!(seen >= length && heads % key_heads == 0, "{seen} {length} {heads} {key_heads}");
-    let sizes = [batch, length, seen, heads, key_heads, dim, window.unwrap_or(seen).min(seen)];
-    let on_cpu = (Kind::Float, Device::Cpu);
-    let gathered = Tensor::empty([batch, length, heads, dim], on_cpu);
-    // SAFETY: looks at nothing but the two numbers.
-    let scratch = Tensor::empty([unsafe { iterit_gather_scratch(seen, dim) }], on_cpu);
-    let [q, k, v] = [queries, keys, values].map(|x| x.data_ptr().cast::<f32>().cast_const());
-    // SAFETY: the tensors hold floats of these sizes and strides, heads and features in one piece; what is written to
-    // is new, and as large as was asked for.
-    unsafe {
-        iterit_gather(
-            q,
-            query_strides.as_ptr(),
-            k,
-            key_strides.as_ptr(),
-            v,
-            value_strides.as_ptr(),
-            gathered.data_ptr().cast(),
-            sizes.as_ptr(),
-            scale as f32,
-            scratch.data_ptr().cast(),
-        );
-    }
-    Some(gathered)
+    let window = window.unwrap_or(seen).min(seen);
+    Some(differentiable::gather(queries, [keys, values], scale, window))
 }
 
-/// From one sequence to the next, and from one token to the next, where the loops may read it. // [.., .., H, Dh]
-fn strides(x: &Tensor) -> Option<[i64; 2]> {
+/// Whether the loops may read it: heads and features in one piece. // [.., .., H, Dh]
+fn is_plain(x: &Tensor) -> bool {
     let [_, _, heads, dim] = size_of(x);
     let stride = x.stride();
     let is_whole = (heads == 1 || stride[2] == dim) && (dim == 1 || stride[3] == 1);
-    let serves = is_whole && x.device() == Device::Cpu && x.kind() == Kind::Float;
-    serves.then_some([stride[0], stride[1]])
+    is_whole && x.device() == Device::Cpu && x.kind() == Kind::Float
 }
 
 fn size_of(x: &Tensor) -> [i64; 4] {
@@ -83,7 +40,7 @@ fn size_of(x: &Tensor) -> [i64; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::side_by_side;
+    use crate::{shim, side_by_side};
 
     /// Numbers that look random and are the same everywhere.
     fn numbers(shape: &[i64], seed: f64) -> Tensor {
@@ -108,9 +65,18 @@ mod tests {
         shares.matmul(&v).transpose(1, 2)
     }
 
+    /// As they come out of one matrix, keys and values side by side.
+    fn leaves(qkv: &[Tensor; 3]) -> [Tensor; 2] {
+        let [q, k, v] = qkv.each_ref().map(|x| x.to_kind(Kind::Float));
+        [q, Tensor::cat(&[k, v], 2)].map(|x| x.detach().set_requires_grad(true))
+    }
+
+    fn far(a: &Tensor, b: &Tensor) -> f64 {
+        (a - b).abs().max().double_value(&[])
+    }
+
     #[test]
-    fn agrees_with_the_definition_whatever_the_sizes() {
-        let _no_grad = tch::no_grad_guard();
+    fn agrees_with_the_definition_both_ways_whatever_the_sizes() {
         side_by_side::keep_to_this_thread();
         for (batch, length, prefix, [heads, key_heads], dim, window) in [
             (1, 1, 0, [1, 1], 1, None),
@@ -127,27 +93,34 @@ mod tests {
                 numbers(&[batch, length, heads, dim], 0.1) * 2.0,
                 numbers(&[batch, seen, key_heads, dim], 0.2) * 2.0,
                 numbers(&[batch, seen, key_heads, dim], 0.3),
-            ];
-            // As they come out of one matrix, side by side; the values of every sequence the same.
-            let [q, k, v] = qkv.each_ref().map(|x| x.to_kind(Kind::Float));
-            let beside = Tensor::cat(&[&k, &v], 2);
-            let k = beside.narrow(2, 0, key_heads);
-            let v = beside.narrow(2, key_heads, key_heads);
+            ]
+            .map(|x| x.set_requires_grad(true));
+            let [q, beside] = leaves(&qkv);
+            let [k, v] = [0, key_heads].map(|start| beside.narrow(2, start, key_heads));
             let got = gather(&q, [&k, &v], scale, window).expect("loops that serve");
-            let far = (got - by_definition(&qkv, scale, window)).abs().max().double_value(&[]);
-            assert!(far < 3e-6, "{far} {length} {prefix} {dim} {window:?}");
+            let expected = by_definition(&qkv, scale, window);
+            let case = format!("{length} {prefix} {dim} {window:?}");
+            assert!(far(&got, &expected) < 3e-6, "{case}");
+
+            let gradient = numbers(&[batch, length, heads, dim], 0.4);
+            shim::backward(&[&got], &[&gradient.to_kind(Kind::Float)]).unwrap();
+            shim::backward(&[&expected], &[&gradient]).unwrap();
+            let [of_q, of_k, of_v] = qkv.each_ref().map(Tensor::grad);
+            let off =
+                far(&q.grad(), &of_q).max(far(&beside.grad(), &Tensor::cat(&[of_k, of_v], 2)));
+            assert!(off < 1e-5, "{off} {case}");
+            let without = tch::no_grad(|| gather(&q, [&k, &v], scale, window));
+            assert_eq!(without.expect("loops that serve"), got);
         }
     }
 
     #[test]
     fn answers_nothing_where_it_does_not_serve() {
-        let _no_grad = tch::no_grad_guard();
         side_by_side::keep_to_this_thread();
         let x = numbers(&[1, 4, 2, 8], 0.1);
         let float = x.to_kind(Kind::Float);
         let of = |x: &Tensor| gather(x, [x, x], 1.0, None).is_some();
         assert!(of(&float) && !of(&x) && !of(&float.transpose(1, 2)));
-        assert!(!tch::with_grad(|| of(&float)));
         assert!(!side_by_side::spread_over(2, || of(&float)));
     }
 }

@@ -93,6 +93,10 @@ pub struct TorchLearner {
     remarks: Vec<String>,
 }
 
+fn tokens_of(sequences: &[Sequence]) -> usize {
+    sequences.iter().map(|sequence| sequence.tokens.len()).sum()
+}
+
 /// How often a question multiplies with each matrix of the model.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Uses {
@@ -264,9 +268,8 @@ impl TorchLearner {
         }
     }
 
-    /// Of each matrix, in a question about these.
-    fn uses(&self, sequences: &[Sequence]) -> Uses {
-        let tokens: usize = sequences.iter().map(|sequence| sequence.tokens.len()).sum();
+    /// Of each matrix, in a question about so many tokens.
+    fn uses(&self, tokens: usize) -> Uses {
         if tokens > 2 * self.fitting.asking.tokens { Uses::Many } else { Uses::Few }
     }
 
@@ -380,7 +383,9 @@ impl Learner for TorchLearner {
     }
 
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
-        self.ask(sequences, self.uses(sequences), |scorer| scorer.token_nll(sequences, watch))
+        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
+            scorer.token_nll(sequences, watch)
+        })
     }
 
     fn embeddings(
@@ -389,7 +394,7 @@ impl Learner for TorchLearner {
         embedding: Embedding,
         watch: &dyn Watch,
     ) -> Result<Matrix> {
-        self.ask(sequences, self.uses(sequences), |scorer| {
+        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
             scorer.embeddings(sequences, embedding, watch)
         })
     }
@@ -399,7 +404,7 @@ impl Learner for TorchLearner {
         sequences: &[Sequence],
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
-        self.ask(sequences, self.uses(sequences), |scorer| {
+        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
             scorer.logit_statistics(sequences, watch)
         })
     }

@@ -231,16 +231,16 @@ impl Model<'_> {
         let widest = self.layers(load).iter().map(|layer| layer.forward).max().unwrap_or(0);
         let hidden = load.tokens * self.hidden_size() * self.compute();
         let batch = hidden + (load.tokens * widest).max(self.logits(load));
-        load.lanes.max(1) * batch + self.unpacked() + self.laid_out() // bytes
+        load.lanes.max(1) * batch + self.unpacked() // bytes
     }
 
-    /// The matrices a second time, as many questions want them.
+    /// The matrices a second time, as long questions want them.
     pub(crate) fn laid_out(&self) -> u64 {
         if matches!(self.trained, Trained::Adapters { packing: Some(_), .. }) {
             return 0;
         }
         let sizes: Vec<[i64; 2]> = self.shape.walk().linears.iter().map(|it| it.size).collect();
-        laid_out::bytes(&sizes, self.precision.compute(), self.device)
+        laid_out::bytes(&sizes, self.precision.compute(), self.device) // bytes
     }
 
     /// What questions keep of so many tokens that they all begin with, beside what [`scoring`](Self::scoring) says.

@@ -1,5 +1,5 @@
-//! The loops of `csrc/kernels.cpp` as steps of libtorch's graph, with a way back in closed form. For float32 on a
-//! CPU, each tensor in one piece; [`crate::kernels`] looks before it calls. Panics as an operator of tch would.
+//! The loops of `csrc/kernels.cpp` and `csrc/gather.cpp` as steps of libtorch's graph, with a way back in closed form. For float32 on a
+//! CPU, each tensor in one piece; [`crate::kernels`] and [`crate::gather`] look before they call. Panics as an operator of tch would.
 
 use super::{Handle, given};
 use std::ffi::c_char;
@@ -24,6 +24,14 @@ unsafe extern "C" {
         sin: Handle,
         y: *mut *mut torch_sys::C_tensor,
     ) -> *mut c_char;
+    fn iterit_differentiable_gather(
+        queries: Handle,
+        keys: Handle,
+        values: Handle,
+        scale: f64,
+        window: i64,
+        out: *mut *mut torch_sys::C_tensor,
+    ) -> *mut c_char;
 }
 
 /// w · x / √(mean(x²) + ε). // [.., D], [D] -> [.., D]
@@ -43,4 +51,17 @@ pub(crate) fn turn_halves(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
     let (x, cos, sin) = (x.as_ptr(), cos.as_ptr(), sin.as_ptr());
     // SAFETY: as above.
     given(|y| unsafe { iterit_differentiable_turn_halves(x, cos, sin, y) })
+}
+
+/// softmax(s Q Kᵀ) V; a step of a graph where one is kept.
+/// // [B, T, H, Dh], [B, S, Hk, Dh] twice -> [B, T, H, Dh]
+pub(crate) fn gather(
+    queries: &Tensor,
+    [keys, values]: [&Tensor; 2],
+    scale: f64,
+    window: i64,
+) -> Tensor {
+    let (queries, keys, values) = (queries.as_ptr(), keys.as_ptr(), values.as_ptr());
+    // SAFETY: as above.
+    given(|out| unsafe { iterit_differentiable_gather(queries, keys, values, scale, window, out) })
 }
