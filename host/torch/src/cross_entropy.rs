@@ -126,7 +126,7 @@ mod tests {
         let weights: Vec<f32> = (0..ROWS).map(|row| 0.01 + row as f32 * 0.003).collect();
         let (targets, weights) = (Tensor::from_slice(&targets), Tensor::from_slice(&weights));
         let weight = wave(VOCABULARY, 8, 1.3);
-        let head = Head { weight, bias: None, shape: LogitShape::default() };
+        let head = Head::new(weight, None, LogitShape::default());
         (wave(ROWS, 8, 0.7), head, targets, weights)
     }
 
@@ -174,7 +174,7 @@ mod tests {
             (LogitShape { scale: Some(1.5), softcap: Some(3.0) }, Some(bias)),
         ] {
             let (hidden, head, targets, weights) = example();
-            let head = Head { shape, bias, ..head };
+            let head = Head::new(head.weight, bias, shape);
             let leaf = |x: &Tensor| x.to_kind(Kind::Double).set_requires_grad(true);
             let (hidden_leaf, head_leaf) = (leaf(&hidden), leaf(&head.weight));
             let bias_leaf = head.bias.as_ref().map(leaf);
@@ -187,7 +187,7 @@ mod tests {
                 let frozen = gradients(&hidden, &head.detach(), &targets, &weights, rows_at_once);
                 let trained = |tensor: &Tensor| tensor.set_requires_grad(true);
                 let bias = head.bias.as_ref().map(trained);
-                let head = Head { weight: trained(&head.weight), bias, shape };
+                let head = Head::new(trained(&head.weight), bias, shape);
                 let got = gradients(&hidden, &head, &targets, &weights, rows_at_once);
                 assert!(frozen.head.is_none() && frozen.bias.is_none());
                 assert_eq!(frozen.hidden, got.hidden);

@@ -192,7 +192,7 @@ impl Model<'_> {
     /// The same model to be asked many times: with its matrices laid out for their products.
     pub(crate) fn decoder_for_many(self) -> Decoder {
         let parts = Parts { model: self, tokens: None };
-        Decoder::new(self.shape, &mut LaidOutParts(parts))
+        Decoder::new(self.shape, &mut LaidOutParts(parts)).with_head_for_many()
     }
 
     /// A weight by its name in the checkpoint, with what its adapter adds to it.
@@ -286,7 +286,11 @@ impl Supply for LaidOutParts<'_> {
     fn matrix(&mut self, layer: LinearLayer<'_>) -> Matrix {
         let matrix = self.0.matrix(layer);
         let Matrix::Plain(weight) = &matrix else { return matrix };
-        LaidOut::new(weight, layer.kind).map_or(matrix, Matrix::LaidOut)
+        let upright = match layer.kind {
+            LinearKind::Conv1d => weight.tr(),
+            LinearKind::Plain | LinearKind::Biased => weight.shallow_clone(),
+        };
+        LaidOut::new(&upright).map_or(matrix, Matrix::LaidOut)
     }
 
     fn low_rank(&mut self, layer: LinearLayer<'_>) -> Option<LowRank> {

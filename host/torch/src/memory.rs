@@ -239,7 +239,9 @@ impl Model<'_> {
         if matches!(self.trained, Trained::Adapters { packing: Some(_), .. }) {
             return 0;
         }
-        let sizes: Vec<[i64; 2]> = self.shape.walk().linears.iter().map(|it| it.size).collect();
+        let head = [self.shape.vocab_size, self.shape.hidden_size];
+        let linears = self.shape.walk().linears.into_iter().map(|it| it.size);
+        let sizes: Vec<[i64; 2]> = linears.chain([head]).collect();
         laid_out::bytes(&sizes, self.precision.compute(), self.device) // bytes
     }
 

@@ -3,6 +3,7 @@
 //!
 //! N rows, D features, V tokens in the vocabulary.
 
+use super::laid_out::LaidOut;
 use tch::{Device, Kind, Tensor};
 
 /// What becomes of the products with the matrix.
@@ -19,12 +20,28 @@ pub(crate) struct Head {
     pub(crate) weight: Tensor,       // [V, D]
     pub(crate) bias: Option<Tensor>, // [V]
     pub(crate) shape: LogitShape,
+    /// The matrix once more, where many products are to come.
+    laid_out: Option<LaidOut>,
 }
 
 impl Head {
+    pub(crate) fn new(weight: Tensor, bias: Option<Tensor>, shape: LogitShape) -> Self {
+        Self { weight, bias, shape, laid_out: None }
+    }
+
+    /// The same with its matrix laid out, which stays as it is meanwhile.
+    pub(crate) fn for_many(self) -> Self {
+        let laid_out = LaidOut::new(&self.weight);
+        Self { laid_out, ..self }
+    }
+
     /// Logits in f32 whatever the hidden states are. // [N, D] -> [N, V]
     pub(crate) fn logits(&self, hidden: &Tensor) -> Tensor {
-        let mut z = hidden.linear(&self.weight, self.bias.as_ref()).to_kind(Kind::Float);
+        let bias = self.bias.as_ref();
+        let mut z = match &self.laid_out {
+            Some(laid_out) => laid_out.linear(hidden, bias),
+            None => hidden.linear(&self.weight, bias).to_kind(Kind::Float),
+        };
         if let Some(scale) = self.shape.scale {
             z *= scale;
         }
@@ -48,7 +65,7 @@ impl Head {
     /// The same head cut off from any graph.
     pub(crate) fn detach(&self) -> Self {
         let bias = self.bias.as_ref().map(Tensor::detach);
-        Self { weight: self.weight.detach(), bias, shape: self.shape }
+        Self::new(self.weight.detach(), bias, self.shape)
     }
 
     /// Tokens there are logits for.

@@ -3,7 +3,6 @@
 //! For float32 on a CPU, by `csrc/product.cpp`; knows not what the matrix is for.
 #![allow(unsafe_code)]
 
-use super::linear::LinearKind;
 use tch::{Device, Kind, Tensor};
 
 // SAFETY: the signatures are those of `csrc/product.cpp`, which this crate's build script compiles.
@@ -43,12 +42,8 @@ pub(crate) struct LaidOut {
 }
 
 impl LaidOut {
-    /// The weight of such a layer; nothing where libtorch's library has no other form for it.
-    pub(crate) fn new(weight: &Tensor, kind: LinearKind) -> Option<Self> {
-        let weight = match kind {
-            LinearKind::Conv1d => weight.tr(),
-            LinearKind::Plain | LinearKind::Biased => weight.shallow_clone(),
-        };
+    /// Of W; nothing where libtorch's library has no other form for it. // [Out, In]
+    pub(crate) fn new(weight: &Tensor) -> Option<Self> {
         let weight = weight.contiguous();
         let size = <[i64; 2]>::try_from(weight.size()).expect("a matrix");
         let on_cpu = (Kind::Float, Device::Cpu);
@@ -103,18 +98,19 @@ mod tests {
         {
             let weight = numbers(&[out_features, in_features], 0.1);
             let (x, bias) = (numbers(&[2, rows, in_features], 0.2), numbers(&[out_features], 0.3));
-            for kind in [LinearKind::Plain, LinearKind::Biased, LinearKind::Conv1d] {
-                let lying = kind == LinearKind::Conv1d;
-                let stored = if lying { weight.tr().contiguous() } else { weight.shallow_clone() };
-                let Some(laid_out) = LaidOut::new(&float(&stored), kind) else {
+            for (stored, bias) in [
+                (weight.shallow_clone(), None),
+                (weight.shallow_clone(), Some(&bias)),
+                (weight.tr().contiguous().tr(), None),
+            ] {
+                let Some(laid_out) = LaidOut::new(&float(&stored)) else {
                     return eprintln!("skipped: this libtorch has no packed products");
                 };
-                let bias = (kind != LinearKind::Plain).then_some(&bias);
                 let got = laid_out.linear(&float(&x), bias.map(float).as_ref());
                 let expected = x.linear(&weight, bias);
                 assert_eq!(got.size(), expected.size());
                 let far = (got.to_kind(Kind::Double) - expected).abs().max().double_value(&[]);
-                assert!(far < 3e-7 * (in_features as f64).max(4.0), "{far} {kind:?} {rows}");
+                assert!(far < 3e-7 * (in_features as f64).max(4.0), "{far} {rows}");
             }
         }
     }

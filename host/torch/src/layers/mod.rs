@@ -3,10 +3,10 @@
 
 pub(crate) mod activation;
 pub(crate) mod dropout;
+pub(crate) mod laid_out;
 pub(crate) mod head;
 pub(crate) mod low_rank;
 pub(crate) mod packed;
-pub(crate) mod laid_out;
 pub(crate) mod linear;
 pub(crate) mod norm;
 pub(crate) mod rope;

@@ -9,8 +9,9 @@ use iterit_core::learner::Sequence;
 use std::num::NonZeroUsize;
 use tch::Device;
 
-/// What suits a CPU: small enough to stay near the caches.
-const CPU_ASKING: Budget = Budget { tokens: 2048, logits: 1 << 22 };
+/// What suits a CPU: small enough to stay near the caches; and as many logits as a large vocabulary needs for its
+/// matrix to be read once for some hundred rows.
+const CPU_ASKING: Budget = Budget { tokens: 2048, logits: 1 << 24 };
 const CPU_TRAINING_TOKENS: usize = 2048;
 
 /// What suits a GPU: large enough to keep it busy.

@@ -113,9 +113,14 @@ impl Decoder {
         };
         let bias = (shape.head == LinearKind::Biased)
             .then(|| source.tensor(&names.head_bias(), &[shape.vocab_size], Role::Bias));
-        let head = Head { weight, bias, shape: shape.logits };
+        let head = Head::new(weight, bias, shape.logits);
         let embedding_scale = shape.embedding_scale;
         Self { embed_tokens, embed_positions, embedding_scale, blocks, norm, head }
+    }
+
+    /// The same with the head's matrix laid out.
+    pub(crate) fn with_head_for_many(self) -> Self {
+        Self { head: self.head.for_many(), ..self }
     }
 
     /// What turns hidden states into logits.
