@@ -119,14 +119,18 @@ void gather_avx2(const Numbers& q, const Numbers& k, const Numbers& v, float* ou
   gather<Eight, 6>(q, k, v, out, log_sums, sizes, scratch);
 }
 #endif
-void gather_anywhere(const Numbers& q, const Numbers& k, const Numbers& v, float* out, float* log_sums,
-                     const Sizes& sizes, float* scratch) {
-  gather<Four, 6>(q, k, v, out, log_sums, sizes, scratch);
-}
 
 }  // namespace
 
 extern "C" {
+
+bool iterit_gather_serves() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma");
+#else
+  return false;
+#endif
+}
 
 int64_t iterit_gather_scratch(int64_t seen, int64_t features) {
   const int64_t stride = in_panels(seen);

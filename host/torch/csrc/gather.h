@@ -26,6 +26,9 @@ struct Sizes {
 
 extern "C" {
 
+// Whether the processor has the instructions that make it worth while: AVX512, or AVX2.
+bool iterit_gather_serves();
+
 // How many numbers the two need besides.
 int64_t iterit_gather_scratch(int64_t seen, int64_t features);
 int64_t iterit_gather_back_scratch(int64_t seen, int64_t features);

@@ -175,11 +175,6 @@ void gather_back_avx2(const Numbers& q, const Numbers& k, const Numbers& v, cons
   gather_back<Eight, 6>(q, k, v, gathered, gradient, log_sums, dq, dk, dv, sizes, scratch);
 }
 #endif
-void gather_back_anywhere(const Numbers& q, const Numbers& k, const Numbers& v, const float* gathered,
-                          const float* gradient, const float* log_sums, float* dq, float* dk, float* dv,
-                          const Sizes& sizes, float* scratch) {
-  gather_back<Four, 6>(q, k, v, gathered, gradient, log_sums, dq, dk, dv, sizes, scratch);
-}
 
 }  // namespace
 

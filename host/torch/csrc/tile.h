@@ -11,17 +11,11 @@
 
 #define INLINE inline __attribute__((always_inline))
 
-typedef float Four __attribute__((vector_size(16)));
 typedef float Eight __attribute__((vector_size(32)));
 typedef float Sixteen __attribute__((vector_size(64)));
-typedef uint32_t FourBits __attribute__((vector_size(16)));
 typedef uint32_t EightBits __attribute__((vector_size(32)));
 typedef uint32_t SixteenBits __attribute__((vector_size(64)));
 
-template <>
-struct Bits<Four> {
-  typedef FourBits Type;
-};
 template <>
 struct Bits<Eight> {
   typedef EightBits Type;
@@ -147,13 +141,12 @@ INLINE float all_of(const Vector& vector, Both both) {
   return parts[0];
 }
 
-// Runs the form of a loop that the processor has the instructions for.
+// Runs the form of a loop that the processor has the instructions for; `iterit_gather_serves` says whether there is one.
 #if defined(__x86_64__)
-#define FOR_THIS_PROCESSOR(loop, ...)                                                            \
-  if (__builtin_cpu_supports("avx512f")) return loop##_avx512(__VA_ARGS__);                      \
-  if (__builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma")) return loop##_avx2(__VA_ARGS__); \
-  loop##_anywhere(__VA_ARGS__)
+#define FOR_THIS_PROCESSOR(loop, ...)                                       \
+  if (__builtin_cpu_supports("avx512f")) return loop##_avx512(__VA_ARGS__); \
+  loop##_avx2(__VA_ARGS__)
 #define ON(processor) __attribute__((target(processor)))
 #else
-#define FOR_THIS_PROCESSOR(loop, ...) loop##_anywhere(__VA_ARGS__)
+#define FOR_THIS_PROCESSOR(loop, ...)
 #endif

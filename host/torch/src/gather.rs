@@ -1,5 +1,5 @@
 //! What tokens gather from those they see, by our own loops in `csrc/gather.cpp`, and the way back through it: for
-//! float32 on a CPU, where one thread does it all. Elsewhere it answers nothing, and libtorch is asked.
+//! float32 on a CPU with AVX2 or AVX512, where one thread does it all. Elsewhere it answers nothing, and libtorch is asked.
 
 use crate::shim::differentiable;
 use tch::{Device, Kind, Tensor};
@@ -16,7 +16,7 @@ pub(crate) fn gather(
     let ([batch, length, heads, dim], [_, seen, key_heads, _]) = (size_of(queries), size_of(keys));
     let fits = keys.size() == [batch, seen, key_heads, dim] && keys.size() == values.size();
     // More threads would find nothing to share.
-    let serves = fits && tch::get_num_threads() == 1;
+    let serves = fits && tch::get_num_threads() == 1 && differentiable::gather_serves();
     if !serves || ![queries, keys, values].into_iter().all(is_plain) {
         return None;
     }
@@ -77,6 +77,9 @@ mod tests {
 
     #[test]
     fn agrees_with_the_definition_both_ways_whatever_the_sizes() {
+        if !differentiable::gather_serves() {
+            return eprintln!("skipped: this processor has neither AVX2 nor AVX512");
+        }
         side_by_side::keep_to_this_thread();
         for (batch, length, prefix, [heads, key_heads], dim, window) in [
             (1, 1, 0, [1, 1], 1, None),
@@ -120,7 +123,8 @@ mod tests {
         let x = numbers(&[1, 4, 2, 8], 0.1);
         let float = x.to_kind(Kind::Float);
         let of = |x: &Tensor| gather(x, [x, x], 1.0, None).is_some();
-        assert!(of(&float) && !of(&x) && !of(&float.transpose(1, 2)));
+        assert_eq!(of(&float), differentiable::gather_serves());
+        assert!(!of(&x) && !of(&float.transpose(1, 2)));
         assert!(!side_by_side::spread_over(2, || of(&float)));
     }
 }

@@ -24,6 +24,7 @@ unsafe extern "C" {
         sin: Handle,
         y: *mut *mut torch_sys::C_tensor,
     ) -> *mut c_char;
+    fn iterit_gather_serves() -> bool;
     fn iterit_differentiable_gather(
         queries: Handle,
         keys: Handle,
@@ -51,6 +52,12 @@ pub(crate) fn turn_halves(x: &Tensor, cos: &Tensor, sin: &Tensor) -> Tensor {
     let (x, cos, sin) = (x.as_ptr(), cos.as_ptr(), sin.as_ptr());
     // SAFETY: as above.
     given(|y| unsafe { iterit_differentiable_turn_halves(x, cos, sin, y) })
+}
+
+/// Whether [`gather`] has a form for this processor.
+pub(crate) fn gather_serves() -> bool {
+    // SAFETY: asks the processor.
+    unsafe { iterit_gather_serves() }
 }
 
 /// softmax(s Q Kᵀ) V; a step of a graph where one is kept.
