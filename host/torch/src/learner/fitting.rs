@@ -11,7 +11,7 @@ use tch::Device;
 
 /// What suits a CPU: small enough to stay near the caches; and as many logits as a large vocabulary needs for its
 /// matrix to be read once for some hundred rows.
-const CPU_ASKING: Budget = Budget { tokens: 2048, logits: 1 << 24 };
+const CPU_ASKING: Budget = Budget { tokens: 1024, logits: 1 << 24 };
 const CPU_TRAINING_TOKENS: usize = 2048;
 
 /// What suits a GPU: large enough to keep it busy.
