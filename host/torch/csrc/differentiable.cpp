@@ -1,9 +1,9 @@
-// The loops of `kernels.cpp` as steps of libtorch's graph: what each keeps for the way back, and the way back
-// in closed form. For float32 on a CPU, each tensor in one piece; who calls has looked.
+// The loops of `kernels.cpp`, and attention, as steps of libtorch's graph: what each keeps for the way back, and the
+// way back in closed form. For float32 on a CPU; who calls has looked how tensors lie.
 //
-// Rows are shared out over the threads that libtorch would spread an operator over. Every row is computed
-// alone, and gradients that sum over rows are summed in blocks of rows that do not depend on the threads, so
-// neither does the answer.
+// Rows are shared out over the threads that libtorch would spread an operator over; attention keeps to its own. Every
+// row is computed alone, and gradients that sum over rows are summed in blocks of rows that do not depend on the
+// threads, so neither does the answer.
 
 #include "gather.h"
 #include "guarded.h"

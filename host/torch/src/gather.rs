@@ -40,14 +40,8 @@ fn size_of(x: &Tensor) -> [i64; 4] {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::numbers;
     use crate::{shim, side_by_side};
-
-    /// Numbers that look random and are the same everywhere.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        let wave = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * 12.9898 + seed).sin();
-        (wave * 43758.5453).frac().view(shape)
-    }
 
     /// softmax(s Q Kᵀ + mask) V, in f64, all scores at once.
     fn by_definition(qkv: &[Tensor; 3], scale: f64, window: Option<i64>) -> Tensor {

@@ -172,16 +172,15 @@ fn positions(x: &Tensor) -> *const i64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing;
 
     const FLOAT: (Kind, Device) = (Kind::Float, Device::Cpu);
     /// No multiple of any vector's length, and more than the loops add in one block.
     const WIDTHS: [i64; 4] = [2, 14, 258, 2310];
 
-    /// Numbers up to 20 in size that look random and are the same everywhere.
+    /// Numbers up to 20 in size.
     fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        let wave = (Tensor::arange(count, (Kind::Double, Device::Cpu)) * 12.9898 + seed).sin();
-        ((wave * 43758.5453).frac() * 20.0).to_kind(Kind::Float).view(shape)
+        (testing::numbers(shape, seed) * 20.0).to_kind(Kind::Float)
     }
 
     fn targets(rows: i64, vocabulary: i64) -> Tensor {

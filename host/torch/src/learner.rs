@@ -1,6 +1,7 @@
 //! Core's [`Learner`], by libtorch: puts configuration, weights, scoring, training and files together.
 
 mod adapting;
+mod asking;
 mod fitting;
 mod layouts;
 mod needs;
@@ -21,7 +22,6 @@ use crate::keeping::{PackedMatrices, Taking};
 use crate::lora::{Adapters, Model};
 use crate::models::place::Positions;
 use crate::models::shape::{DecoderShape, Embeddings};
-use crate::nll::Scorer;
 use crate::optim::AdamW;
 use crate::options::{Base, LearnerOptions};
 use crate::parameters::Weights;
@@ -29,6 +29,7 @@ use crate::share::Share;
 use crate::stored::{Extra, Stored, Wanted};
 use crate::trainable::Trainable;
 use crate::{checkpoint, models, parameters, processor, room, shim, side_by_side, weights};
+use asking::Uses;
 use fitting::Fitting;
 use iterit_core::learner::{
     Generation, Learner, ModelFacts, ModelLimits, Scored, Sequence, StepOptions, StepOutcome, Watch,
@@ -91,19 +92,6 @@ pub struct TorchLearner {
     /// What its folder has beyond it, for the export.
     extra: Extra,
     remarks: Vec<String>,
-}
-
-fn tokens_of(sequences: &[Sequence]) -> usize {
-    sequences.iter().map(|sequence| sequence.tokens.len()).sum()
-}
-
-/// How often a question multiplies with each matrix of the model.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Uses {
-    /// Not worth laying it out.
-    Few,
-    /// Once a batch, of many.
-    Many,
 }
 
 /// What the sequences of a model folder must keep within; looks at its `config.json` alone.
@@ -242,37 +230,6 @@ impl TorchLearner {
         guarded(|| Ok(all.fold(0, |mark, tensor| hash(mark ^ sum_of_bits(tensor)))))
     }
 
-    /// Halves what is asked about at a time, if it can be halved.
-    pub(crate) fn ask_less(&mut self) -> bool {
-        self.fitting.ask_less()
-    }
-
-    /// Runs `ask` on the model as it is now, in the type it computes in.
-    fn ask<T>(
-        &mut self,
-        sequences: &[Sequence],
-        uses: Uses,
-        mut ask: impl FnMut(&Scorer<'_>) -> Result<T>,
-    ) -> Result<T> {
-        self.check(sequences)?;
-        self.reach(sequences);
-        side_by_side::keep_to_this_thread();
-        loop {
-            let answer = self.ask_once(uses, &mut ask);
-            // Ranks that formed other batches than the rest would answer some twice and others never.
-            let is_told =
-                self.share != Share::WHOLE || !matches!(answer, Err(Error::OutOfMemory(_)));
-            if is_told || !self.ask_less() {
-                return answer;
-            }
-        }
-    }
-
-    /// Of each matrix, in a question about so many tokens.
-    fn uses(&self, tokens: usize) -> Uses {
-        if tokens > 2 * self.fitting.asking.tokens { Uses::Many } else { Uses::Few }
-    }
-
     /// The gradient, with less at a time where that is too much.
     fn gradient_that_fits(
         &mut self,
@@ -285,29 +242,6 @@ impl TorchLearner {
                 return losses;
             }
         }
-    }
-
-    fn ask_once<T>(
-        &mut self,
-        uses: Uses,
-        ask: &mut dyn FnMut(&Scorer<'_>) -> Result<T>,
-    ) -> Result<T> {
-        let may_lay_out = self.with_model(|model| model.laid_out() > 0);
-        guarded(|| {
-            let _no_grad = tch::no_grad_guard();
-            let compute = self.options.precision.compute();
-            let weights = &self.weights;
-            let cast = self.cast.get_or_insert_with(|| weights.cast(compute));
-            let (packed, adapters) = (&self.packed, self.adapters.as_ref());
-            let model = Model { shape: &self.shape, weights: cast, packed, adapters };
-            let decoder = match uses {
-                Uses::Many if may_lay_out => model.decoder_for_many(),
-                Uses::Many | Uses::Few => model.decoder(None),
-            };
-            let (budget, positions, lanes) = (self.fitting.asking, &self.positions, self.lanes);
-            let (layout, share) = (self.layout, self.share);
-            ask(&Scorer { decoder: &decoder, positions, budget, layout, lanes, share })
-        })
     }
 
     /// In the type they compute in; what an adapter adds is added in float32 and rounded once.
@@ -383,9 +317,7 @@ impl Learner for TorchLearner {
     }
 
     fn token_nll(&mut self, sequences: &[Sequence], watch: &dyn Watch) -> Result<Vec<Vec<f32>>> {
-        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
-            scorer.token_nll(sequences, watch)
-        })
+        self.ask(sequences, Uses::Many, |scorer| scorer.token_nll(sequences, watch))
     }
 
     fn embeddings(
@@ -394,9 +326,7 @@ impl Learner for TorchLearner {
         embedding: Embedding,
         watch: &dyn Watch,
     ) -> Result<Matrix> {
-        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
-            scorer.embeddings(sequences, embedding, watch)
-        })
+        self.ask(sequences, Uses::Many, |scorer| scorer.embeddings(sequences, embedding, watch))
     }
 
     fn logit_statistics(
@@ -404,9 +334,7 @@ impl Learner for TorchLearner {
         sequences: &[Sequence],
         watch: &dyn Watch,
     ) -> Result<Vec<LogitStatistics>> {
-        self.ask(sequences, self.uses(tokens_of(sequences)), |scorer| {
-            scorer.logit_statistics(sequences, watch)
-        })
+        self.ask(sequences, Uses::Many, |scorer| scorer.logit_statistics(sequences, watch))
     }
 
     fn generate(

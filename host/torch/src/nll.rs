@@ -21,7 +21,7 @@ use iterit_core::{Error, Result};
 use tch::{Device, Kind, Tensor};
 
 /// How much is run at once.
-#[derive(Debug, Clone, Copy)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) struct Budget {
     /// Tokens of a batch, padding included.
     pub(crate) tokens: usize,

@@ -1,5 +1,5 @@
-//! What the tests of several modules share: small models with every variant switched on, and
-//! sequences that look like chat.
+//! What the tests of several modules share: numbers, small models with every variant switched on,
+//! and sequences that look like chat.
 
 use crate::config::Config;
 use crate::layers::Role;
@@ -10,6 +10,13 @@ use serde_json::{Value, json};
 use tch::{Device, Kind, Tensor};
 
 pub(crate) const VOCABULARY: u32 = 61;
+
+/// Numbers around zero that look random and are the same everywhere, f64.
+pub(crate) fn numbers(shape: &[i64], seed: f64) -> Tensor {
+    let count: i64 = shape.iter().product();
+    let places = Tensor::arange(count, (Kind::Double, Device::Cpu));
+    ((places * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
+}
 
 /// A Llama of three layers with grouped queries; `changes` are laid over it.
 pub(crate) fn config(changes: &Value) -> Config {

@@ -262,15 +262,10 @@ mod tests {
     use super::*;
     use crate::layers::norm::NormKind;
     use crate::layers::rope::{Reach, Rope};
+    use crate::testing::numbers;
     use tch::{Device, Kind};
 
     const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
-
-    /// Numbers that look random and are the same everywhere.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        ((Tensor::arange(count, DOUBLE) * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
 
     fn distance(a: &Tensor, b: &Tensor) -> f64 {
         (a - b).abs().max().double_value(&[])

@@ -140,18 +140,12 @@ impl Shared {
 mod tests {
     use super::*;
     use crate::layers::activation::Activation;
+    use crate::testing::numbers;
     use tch::{Device, Kind};
 
     const NUM_EXPERTS: i64 = 5;
     const HIDDEN: i64 = 4;
     const INNER: i64 = 3;
-
-    /// Numbers that look random and are the same everywhere.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        let places = Tensor::arange(count, (Kind::Double, Device::Cpu));
-        ((places * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
 
     fn gate() -> Tensor {
         numbers(&[NUM_EXPERTS, INNER, HIDDEN], 0.1)

@@ -144,14 +144,7 @@ fn unit(x: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use tch::Device;
-
-    /// Numbers that look random and are the same everywhere, around zero.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        let places = Tensor::arange(count, (Kind::Double, Device::Cpu));
-        ((places * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
+    use crate::testing::numbers;
 
     fn net(projections: DeltaProjections) -> GatedDelta {
         let shape = GatedDeltaShape {

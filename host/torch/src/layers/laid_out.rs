@@ -85,12 +85,7 @@ impl LaidOut {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        let places = Tensor::arange(count, (Kind::Double, Device::Cpu));
-        ((places * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
+    use crate::testing::numbers;
 
     #[test]
     fn products_are_those_of_the_matrix() {

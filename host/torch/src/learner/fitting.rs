@@ -25,6 +25,8 @@ const FEWEST_ASKED: usize = 64;
 pub(super) struct Fitting {
     pub(super) asking: Budget,
     pub(super) training: Limit,
+    /// Whether a long question may have matrices a second time: the first thing to go where memory is short.
+    pub(super) lays_out: bool,
     /// What was in force when news were told last.
     told: (Budget, Limit),
 }
@@ -42,11 +44,15 @@ impl Fitting {
             MicroBatch::Samples(count) => Limit::Sequences(count.get()),
             MicroBatch::Auto => Limit::Tokens(most_trained),
         };
-        Self { asking, training, told: (asking, training) }
+        let lays_out = !device.is_cuda();
+        Self { asking, training, lays_out, told: (asking, training) }
     }
 
-    /// Halves what is asked at a time; whether there was anything to halve.
+    /// Does without laid-out matrices, and then halves what is asked at a time; whether there was anything to do.
     pub(super) fn ask_less(&mut self) -> bool {
+        if std::mem::take(&mut self.lays_out) {
+            return true;
+        }
         let Budget { tokens, logits } = self.asking;
         let is_less = tokens > FEWEST_ASKED;
         if is_less {
@@ -179,6 +185,7 @@ mod tests {
     #[test]
     fn questions_are_halved_and_end() {
         let mut fitting = Fitting::new(&LearnerOptions::default(), Device::Cpu);
+        assert!(fitting.ask_less() && !fitting.lays_out && fitting.asking == CPU_ASKING);
         let halvings = std::iter::from_fn(|| fitting.ask_less().then_some(())).take(100).count();
         assert_eq!((halvings, fitting.asking.tokens), (4, 64));
         assert!(fitting.news()[0].contains("at most 64 tokens"));

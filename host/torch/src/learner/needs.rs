@@ -1,8 +1,8 @@
 //! What this learner needs of its device's memory, by its own numbers in the equations of [`crate::memory`], and how
 //! much it runs at a time so that there is as much.
 
+use super::TorchLearner;
 use super::fitting::Fitting;
-use super::{TorchLearner, Uses};
 use crate::config::Config;
 use crate::device;
 use crate::memory::{Load, Model, Trained};
@@ -33,7 +33,7 @@ impl TorchLearner {
                 activations: model.activations(&step),
                 training: model.training(&step),
                 scoring: model.scoring(&self.question_load(&step, asked))
-                    + self.laid_out(model, asked)
+                    + self.laid_out(asked)
                     + model.beginning(self.shared_beginning(samples)),
                 proxy: 0,
             }
@@ -48,7 +48,7 @@ impl TorchLearner {
         let question = loop {
             let needs = self.with_model(|model| {
                 let load = self.question_load(&self.step_load(samples), asked);
-                let scoring = model.scoring(&load) + self.laid_out(model, asked);
+                let scoring = model.scoring(&load) + self.laid_out(asked);
                 let new = model.copy() + model.optimizer() + scoring;
                 spared((model.stored() + new).saturating_sub(self.standing(model)))
             });
@@ -84,14 +84,6 @@ impl TorchLearner {
             _ => model.stored(),
         };
         weights + self.optimizer.as_ref().map_or(0, |_| model.optimizer()) // bytes
-    }
-
-    /// The matrices a second time, in a question about so many tokens.
-    fn laid_out(&self, model: &Model<'_>, asked: usize) -> u64 {
-        match self.uses(asked) {
-            Uses::Many => model.laid_out(),
-            Uses::Few => 0,
-        } // bytes
     }
 
     /// A step of these samples.

@@ -1,6 +1,7 @@
 //! The logits behind the last token: what one compares two implementations of a model by.
 
-use super::{TorchLearner, Uses};
+use super::TorchLearner;
+use super::asking::Uses;
 use crate::collated;
 use crate::models::place::Place;
 use iterit_core::learner::{Scored, Sequence};

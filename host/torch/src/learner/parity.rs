@@ -98,6 +98,26 @@ fn losses_and_logits_are_those_of_transformers() {
 }
 
 #[test]
+fn matrices_that_are_laid_out_give_the_losses_of_transformers() {
+    for folder in folders() {
+        let (name, expected) = (name(&folder), expected(&folder));
+        // So small a batch that every question is long.
+        let options =
+            LearnerOptions { scoring_tokens: NonZeroUsize::new(1), ..LearnerOptions::default() };
+        let mut learner = TorchLearner::load(&folder, options).unwrap();
+        if learner.laid_out(1000) == 0 {
+            return eprintln!("skipped: this libtorch lays nothing out");
+        }
+        let sequences: Vec<Sequence> = expected.iter().map(|it| it.sequence.clone()).collect();
+        let got = learner.token_nll(&sequences, &Unwatched).unwrap();
+        for (got, it) in got.iter().zip(&expected) {
+            let difference = worst(got, &it.nll);
+            assert!(difference < LOSS, "{name}: {difference:.1e}");
+        }
+    }
+}
+
+#[test]
 fn sequences_that_begin_alike_are_scored_as_alone() {
     for folder in folders() {
         let (name, expected) = (name(&folder), expected(&folder));

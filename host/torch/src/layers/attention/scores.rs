@@ -118,15 +118,10 @@ fn for_each_head(x: &Tensor, group: i64) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::numbers;
     use tch::Device;
 
     const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
-
-    /// Numbers that look random and are the same everywhere.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        ((Tensor::arange(count, DOUBLE) * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
 
     /// The formula query by query, in f64.
     fn explicit(scores: &Scores, qkv: &[Tensor; 3], prefix: i64, window: Option<i64>) -> Tensor {

@@ -85,15 +85,10 @@ fn decays_between(sums: &Tensor) -> Tensor {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::testing::numbers;
     use tch::Device;
 
     const DOUBLE: (Kind, Device) = (Kind::Double, Device::Cpu);
-
-    /// Numbers that look random and are the same everywhere, around zero.
-    fn numbers(shape: &[i64], seed: f64) -> Tensor {
-        let count: i64 = shape.iter().product();
-        ((Tensor::arange(count, DOUBLE) * 12.9898 + seed).sin() * 43758.5453).frac().view(shape)
-    }
 
     fn written(length: i64) -> Written {
         let unit =
