@@ -1,8 +1,9 @@
 //! The program: parse, dispatch, exit code. Data goes to stdout, talk to stderr.
 //!
-//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable.
+//! Exit codes: 0 done, 1 failed, 2 wrong usage, 130 interrupted and resumable, 141 nobody reads stdout any more.
 
 mod cli;
+mod stdout;
 mod progress;
 
 #[allow(unsafe_code)]

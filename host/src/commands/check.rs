@@ -3,6 +3,7 @@
 
 use crate::cli::Check;
 use crate::progress::{Screen, count};
+use crate::stdout;
 use crate::training::{needs, trained};
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting, budget};
@@ -70,25 +71,25 @@ pub(crate) fn run(args: &Check, settings: &[Setting]) -> Result<()> {
             memory: memory.map(|need| Memory { peak: need.peak(), need }),
         };
         let figures = serde_json::to_string_pretty(&figures).expect("figures are JSON");
-        anstream::println!("{figures}");
+        stdout::line(&figures);
         return Ok(());
     }
-    anstream::println!(
+    stdout::line(format_args!(
         "model       {} of {} parameters{}, {} on {}",
         facts.architecture,
         count(facts.parameters),
         trained(&facts).trim_end_matches(','),
         facts.dtype,
         facts.device
-    );
+    ));
     if let Some(need) = &memory {
-        anstream::println!("memory      {}", needs::told(need));
+        stdout::line(format_args!("memory      {}", needs::told(need)));
     }
-    anstream::println!(
+    stdout::line(format_args!(
         "verdict     {} samples can be trained on by this {}",
         report.samples - report.zero_loss,
         facts.architecture
-    );
+    ));
     Ok(())
 }
 
@@ -147,39 +148,42 @@ fn show_sequence(corpus: &Corpus, id: u64, sequence: &Sequence) -> Result<()> {
     }
     text += &decoded(&tokens[shown..])?;
     let (all, scored) = (tokens.len(), scored.len());
-    anstream::println!("── sample {id}: {all} tokens, {scored} carry loss ──\n{text}\n");
+    stdout::line(format_args!("── sample {id}: {all} tokens, {scored} carry loss ──\n{text}\n"));
     Ok(())
 }
 
 fn show_report(report: &TextReport) {
-    anstream::println!("samples     {}, texts cut at {} tokens", report.samples, report.max_length);
+    stdout::line(format_args!(
+        "samples     {}, texts cut at {} tokens",
+        report.samples, report.max_length
+    ));
     show_lengths("training", &report.training);
     show_lengths("scoring", &report.conditional);
     match &report.unconditional {
         Some(lengths) => show_lengths("alone", lengths),
-        None => anstream::println!(
+        None => stdout::line(format_args!(
             "alone       {} responses cannot be had alone",
             report.texts.no_frames
-        ),
+        )),
     }
     show_texts(&report.texts);
-    anstream::println!(
+    stdout::line(format_args!(
         "loss        {} tokens carry loss; {} samples carry none, {} responses are empty, {} are \
          cut off",
         count(report.trained_tokens),
         report.zero_loss,
         report.empty_responses,
         report.cut_responses
-    );
+    ));
     let end = &report.end;
-    anstream::println!(
+    stdout::line(format_args!(
         "end         `{}`; {} of {} whole training texts do not end in a token that stops \
          generation, which would be {}",
         end.text,
         end.missed,
         end.checked,
         end.stop_ids.iter().map(u32::to_string).collect::<Vec<_>>().join(" or ")
-    );
+    ));
 }
 
 /// How the texts came about, where there is anything to say.
@@ -197,20 +201,16 @@ fn show_texts(texts: &TextCounts) {
         (texts.marked_otherwise, "begin elsewhere by the template's own generation marks"),
     ] {
         if count > 0 {
-            anstream::println!("texts       {count} responses {what}");
+            stdout::line(format_args!("texts       {count} responses {what}"));
         }
     }
 }
 
 fn show_lengths(name: &str, lengths: &Lengths) {
-    anstream::println!(
+    stdout::line(format_args!(
         "{name:<12}{} to {} tokens, mean {:.0}, nine in ten up to {}; {} are cut",
-        lengths.min,
-        lengths.max,
-        lengths.mean,
-        lengths.p90,
-        lengths.truncated
-    );
+        lengths.min, lengths.max, lengths.mean, lengths.p90, lengths.truncated
+    ));
 }
 
 fn show_special(corpus: &Corpus) {
@@ -219,26 +219,28 @@ fn show_special(corpus: &Corpus) {
     for (name, token) in [("bos", &special.bos), ("eos", &special.eos), ("pad", &special.pad)] {
         match token {
             Some(SpecialToken { text, id: Some(id) }) => {
-                anstream::println!("{name:<12}`{text}`, token {id}");
+                stdout::line(format_args!("{name:<12}`{text}`, token {id}"));
             }
             Some(SpecialToken { text, id: None }) => {
-                anstream::println!("{name:<12}`{text}`, which is no token of this tokenizer");
+                stdout::line(format_args!(
+                    "{name:<12}`{text}`, which is no token of this tokenizer"
+                ));
             }
-            None => anstream::println!("{name:<12}none"),
+            None => stdout::line(format_args!("{name:<12}none")),
         }
     }
-    anstream::println!("template    {}", encoder.template().name());
+    stdout::line(format_args!("template    {}", encoder.template().name()));
 }
 
 fn show_plan(config: &Config, corpus: &Corpus) -> Result<()> {
     let budget = budget(config.selection.ratio, corpus.num_samples())?;
     let per_epoch = budget.div_ceil(config.train.batch as u64);
-    anstream::println!(
+    stdout::line(format_args!(
         "plan        {budget} of {} samples an epoch, {} epochs, {per_epoch} steps each where the \
          strategy keeps that budget",
         corpus.num_samples(),
         config.train.epochs,
-    );
+    ));
     Ok(())
 }
 
@@ -253,18 +255,18 @@ fn show_audit(audit: &TextAudit, report: &TextReport) {
         (audit.duplicates, "samples have the training tokens of an earlier one"),
     ] {
         if count > 0 {
-            anstream::println!("note        {count} {what}");
+            stdout::line(format_args!("note        {count} {what}"));
         }
     }
     for (field, count) in &report.unshown {
-        anstream::println!(
+        stdout::line(format_args!(
             "note        {count} samples have `{field}`, which the template does not show"
-        );
+        ));
     }
     if let Some(end) = &report.end.with_header {
-        anstream::println!(
+        stdout::line(format_args!(
             "note        behind the last response the template writes {end:?}, which holds the header of \
              a next turn and is scored as if the model said it"
-        );
+        ));
     }
 }

@@ -5,6 +5,7 @@ use crate::cli::Compare;
 use crate::comparison::{Experiment, conclude, leave, planned};
 use crate::progress::Screen;
 use crate::ranks;
+use crate::stdout;
 use iterit_core::compare::{Begun, Ledger, Plan};
 use iterit_core::config::Setting;
 use iterit_core::{Error, Result, report};
@@ -42,8 +43,8 @@ pub(crate) fn run(args: &Compare, settings: &[Setting]) -> Result<()> {
     let comparison = conclude(&ledger, &results)?;
     let page = leave(&ledger, &comparison, &results, &experiment.samples())?;
     screen.repeat_warnings();
-    anstream::print!("{}", report::comparison_table(&comparison));
-    anstream::println!("report  {}", page.display());
+    stdout::write(report::comparison_table(&comparison));
+    stdout::line(format_args!("report  {}", page.display()));
     Ok(())
 }
 
@@ -53,7 +54,7 @@ fn say_how_many(args: &Compare, settings: &[Setting]) -> Result<()> {
     let has_arms = args.file.is_some() || settings.iter().any(|it| it.within("compare").is_some());
     let plan = if has_arms { Some(plan(args, settings)?) } else { None };
     let table = planned(args.spread.as_deref(), args.common.out.as_deref(), plan.as_ref())?;
-    anstream::print!("{table}");
+    stdout::write(table);
     Ok(())
 }
 

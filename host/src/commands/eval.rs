@@ -4,6 +4,7 @@
 use crate::cli::{Eval, Generation};
 use crate::progress::Screen;
 use crate::ranks;
+use crate::stdout;
 use crate::wiring;
 use iterit_core::config::{Config, Setting};
 use iterit_core::evaluation::{
@@ -47,7 +48,7 @@ pub(crate) fn run(args: &Eval, settings: &[Setting]) -> Result<()> {
     if let Some(path) = &config.output.path {
         whole_file::write_json_lines(path, &told.lines)?;
     }
-    anstream::println!("{:#}", Value::Object(told.summary));
+    stdout::line(format_args!("{:#}", Value::Object(told.summary)));
     Ok(())
 }
 

@@ -3,6 +3,7 @@
 use crate::cli::Export;
 use crate::progress::Screen;
 use crate::ranks;
+use crate::stdout;
 use crate::training::{Exported, export_model};
 use crate::wiring;
 use iterit_core::config::{Config, DeviceChoice, FinalModel};
@@ -29,7 +30,7 @@ pub(crate) fn run(args: &Export) -> Result<()> {
     models.change(|learner| learner.restore(&checkpoint.folder.join("learner")))?;
     let exported = if args.merge { Exported::Merged } else { Exported::Trained };
     export_model(&config, &corpus, &models, exported, &args.out)?;
-    anstream::println!("{}", args.out.display());
+    stdout::line(format_args!("{}", args.out.display()));
     Ok(())
 }
 

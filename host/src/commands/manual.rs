@@ -1,16 +1,17 @@
 //! `completions` and `man`: what the command line says of itself, for shells and for man(1).
 
 use crate::cli::{Cli, Completions, Man};
+use crate::stdout;
 use clap::CommandFactory;
 use iterit_core::{Error, Result};
-use std::io::{Write, stdout};
 
 pub(crate) fn completions(args: &Completions) -> Result<()> {
     let mut script = Vec::new();
     let mut command = Cli::command();
     let name = command.get_name().to_owned();
     clap_complete::generate(args.shell, &mut command, name, &mut script);
-    print(&script)
+    stdout::write(String::from_utf8_lossy(&script));
+    Ok(())
 }
 
 pub(crate) fn page(args: &Man) -> Result<()> {
@@ -28,9 +29,6 @@ pub(crate) fn page(args: &Man) -> Result<()> {
     };
     let mut page = Vec::new();
     clap_mangen::Man::new(command).render(&mut page).map_err(Error::io("write", "the page"))?;
-    print(&page)
-}
-
-fn print(text: &[u8]) -> Result<()> {
-    stdout().write_all(text).map_err(Error::io("write", "standard output"))
+    stdout::write(String::from_utf8_lossy(&page));
+    Ok(())
 }

@@ -2,6 +2,7 @@
 
 use crate::cli::{Kind, Plugins};
 use crate::plugins::{self, SearchPath};
+use crate::stdout;
 use iterit_core::sdk::PluginKind;
 use iterit_core::{Error, Result};
 use std::path::{Path, PathBuf};
@@ -18,13 +19,13 @@ pub(crate) fn run(args: &Plugins) -> Result<()> {
 
 fn list(plugin_path: &[PathBuf]) -> Result<()> {
     let search_path = SearchPath::new(plugin_path).map_err(faults)?;
-    anstream::print!("{}", plugins::list(&search_path));
+    stdout::write(plugins::list(&search_path));
     Ok(())
 }
 
 fn check(path: &Path, options: &str, seconds: u64) -> Result<()> {
     let report = plugins::check(path, options, Duration::from_secs(seconds)).map_err(faults)?;
-    anstream::print!("{report}");
+    stdout::write(&report);
     match report.passed() {
         true => Ok(()),
         false => Err(Error::Run(format!("`{}` failed its check", path.display()))),
@@ -38,7 +39,7 @@ fn new(name: &str, kind: Kind) -> Result<()> {
         Kind::Strategy => PluginKind::Strategy,
     };
     let folder = plugins::new(Path::new("."), name, kind).map_err(faults)?;
-    anstream::print!("{}", plugins::next_steps(&folder, name));
+    stdout::write(plugins::next_steps(&folder, name));
     Ok(())
 }
 

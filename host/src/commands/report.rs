@@ -4,6 +4,7 @@
 use crate::cli::Report;
 use crate::comparison;
 use crate::ranks;
+use crate::stdout;
 use crate::wiring;
 use iterit_core::compare::{Ledger, runs};
 use iterit_core::config::Config;
@@ -22,7 +23,7 @@ pub(crate) fn run(args: &Report) -> Result<()> {
         [one] => of_run(one, out)?,
         many => of_runs(many, out)?,
     };
-    anstream::println!("{}", page.display());
+    stdout::line(format_args!("{}", page.display()));
     Ok(())
 }
 

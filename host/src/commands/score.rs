@@ -2,6 +2,7 @@
 
 use crate::cli::Score;
 use crate::progress::Screen;
+use crate::stdout;
 use crate::training::needs;
 use crate::wiring::{self, Choosers, Company};
 use iterit_core::config::Setting;
@@ -11,7 +12,6 @@ use iterit_core::run::{History, Lender, score};
 use iterit_core::score_table::ScoreTable;
 use iterit_core::sdk::PluginKind;
 use iterit_core::{Error, Result, SampleId, whole_file};
-use std::io::Write;
 use std::num::NonZeroUsize;
 
 pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
@@ -51,15 +51,15 @@ pub(crate) fn run(args: &Score, settings: &[Setting]) -> Result<()> {
     }
     match &config.output.path {
         Some(path) => whole_file::write_json_lines(path, lines),
-        None => print(&lines),
+        None => {
+            print(&lines);
+            Ok(())
+        }
     }
 }
 
-fn print(lines: &[ScoreLine]) -> Result<()> {
-    let mut out = std::io::stdout().lock();
+fn print(lines: &[ScoreLine]) {
     for line in lines {
-        let json = serde_json::to_string(line).expect("a score line serializes");
-        writeln!(out, "{json}").map_err(Error::io("write", "standard output"))?;
+        stdout::line(serde_json::to_string(line).expect("a score line serializes"));
     }
-    Ok(())
 }

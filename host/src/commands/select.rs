@@ -3,6 +3,7 @@
 use crate::cli::Select;
 use crate::progress::Screen;
 use crate::ranks;
+use crate::stdout;
 use crate::wiring::{self, Choosers};
 use iterit_core::config::{Config, Setting};
 use iterit_core::greedy::{Budget, Candidate};
@@ -78,7 +79,7 @@ pub(crate) fn run(args: &Select, settings: &[Setting]) -> Result<()> {
         Some(path) => whole_file::write_json(path, &selection),
         None => {
             let json = serde_json::to_string_pretty(&selection).expect("a selection serializes");
-            anstream::println!("{json}");
+            stdout::line(&json);
             Ok(())
         }
     }

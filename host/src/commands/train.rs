@@ -3,6 +3,7 @@
 use crate::cli::Train;
 use crate::observers::Observed;
 use crate::progress::Screen;
+use crate::stdout;
 use crate::training::{Origin, Training, announce, needs, warn_of_texts};
 use crate::wiring::{self, Choosers, Company, Texts};
 use iterit_core::config::{Config, Setting, budget};
@@ -36,8 +37,8 @@ pub(crate) fn run(args: &Train, settings: &[Setting]) -> Result<()> {
     }
     trained?;
     screen.repeat_warnings();
-    anstream::println!("model   {}", directory.model_path().display());
-    anstream::println!("report  {}", directory.report_path().display());
+    stdout::line(format_args!("model   {}", directory.model_path().display()));
+    stdout::line(format_args!("report  {}", directory.report_path().display()));
     Ok(())
 }
 
