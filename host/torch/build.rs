@@ -14,6 +14,7 @@ fn main() {
         .define("USE_DISTRIBUTED", None)
         .define("USE_C10D_GLOO", None)
         .file("csrc/shim.cpp")
+        .file("csrc/heap.cpp")
         .file("csrc/process_group.cpp")
         .file("csrc/attention.cpp")
         .file("csrc/nccl.cpp")
@@ -23,6 +24,7 @@ fn main() {
     shim(&headers)
         .flag_if_supported("-fopenmp")
         .file("csrc/differentiable.cpp")
+        .file("csrc/linear.cpp")
         .compile("iterit_differentiable");
     // Loops that are useless unless they become vector instructions, in a debug build too. Without
     // floating-point traps and errno, which nobody looks at, a choice between two values is one instruction.
@@ -33,9 +35,12 @@ fn main() {
         .flag_if_supported("-fopenmp-simd")
         .flag_if_supported("-fno-trapping-math")
         .flag_if_supported("-fno-math-errno")
+        // GCC 12 says it of its own intrinsics.
+        .flag_if_supported("-Wno-maybe-uninitialized")
         .file("csrc/kernels.cpp")
         .file("csrc/gather.cpp")
         .file("csrc/gather_back.cpp")
+        .file("csrc/thirds.cpp")
         .compile("iterit_kernels");
 
     println!("cargo::rustc-link-search=native={}", libraries.display());

@@ -12,14 +12,12 @@
 #include <ATen/ops/_fused_adamw.h>
 #include <ATen/ops/linalg_vector_norm.h>
 #include <ATen/ops/stack.h>
-#include <c10/core/Allocator.h>
 #include <c10/core/CachingDeviceAllocator.h>
 #include <c10/core/GradMode.h>
 #include <torch/csrc/autograd/autograd.h>
 #include <torch/csrc/autograd/custom_function.h>
 
 #include <dlfcn.h>
-#include <malloc.h>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -82,37 +80,6 @@ struct PackedLinear : torch::autograd::Function<PackedLinear> {
     const Tensor& gradient = gradients[0];
     Tensor weight = unpacked(saved[0], saved[1], saved[2], size[0], size[1], gradient.scalar_type());
     return {gradient.matmul(weight), Tensor(), Tensor(), Tensor(), Tensor(), Tensor()};
-  }
-};
-
-// Where tensors on the CPU lie. libtorch asks posix_memalign for them, for which glibc (2.36) looks for more
-// room than it then takes: what a tensor leaves is not found for another of the same size, and the heap
-// grows to several times what tensors take. malloc finds it. It is asked for some bytes more, and the
-// tensor begins at the next multiple of what libtorch's kernels expect.
-struct Heap final : c10::Allocator {
-  static constexpr size_t ALIGNMENT = 64;
-  // Before every tensor: where its block begins.
-  static constexpr size_t BEFORE = sizeof(void*);
-
-  static void give_back(void* data) {
-    if (data) std::free(static_cast<void**>(data)[-1]);
-  }
-
-  c10::DataPtr allocate(size_t bytes) override {
-    if (bytes == 0) return {nullptr, nullptr, &give_back, c10::Device(c10::kCPU)};
-    const size_t whole = bytes + BEFORE + ALIGNMENT;
-    void* block = whole > bytes ? std::malloc(whole) : nullptr;
-    TORCH_CHECK_WITH(OutOfMemoryError, block, "cannot allocate memory: ", bytes, " bytes");
-    const auto first = reinterpret_cast<uintptr_t>(block) + BEFORE + ALIGNMENT - 1;
-    void* data = reinterpret_cast<void*>(first & ~(ALIGNMENT - 1));
-    static_cast<void**>(data)[-1] = block;
-    return {data, data, &give_back, c10::Device(c10::kCPU)};
-  }
-
-  c10::DeleterFnPtr raw_deleter() const override { return &give_back; }
-
-  void copy_data(void* to, const void* from, size_t bytes) const override {
-    default_copy_data(to, from, bytes);
   }
 };
 
@@ -181,22 +148,6 @@ char* iterit_scale(Tensor* const* tensors, size_t count, double factor) {
     c10::NoGradGuard no_grad;
     at::_foreach_mul_(list(tensors, count), factor);
   });
-}
-
-// Every operator allocates its result anew. By default glibc gives the freed end of the heap back
-// and gets it again page by page, which takes a tenth of the processor's time on small models. It
-// keeps up to 1 GiB instead. Blocks of 4 MiB and more come from the system and go back to it: between them
-// the heap would break up, until a process takes twice what its tensors do.
-void iterit_keep_freed_memory() {
-  mallopt(M_MMAP_THRESHOLD, 4 << 20);
-  mallopt(M_TRIM_THRESHOLD, 1 << 30);
-  // Never destroyed: threads may run beyond the end of `main`.
-  static Heap* const heap = [] {
-    auto* it = new Heap;
-    c10::SetAllocator(c10::kCPU, it, /*priority=*/1);
-    return it;
-  }();
-  static_cast<void>(heap);
 }
 
 // From now on operators called on this thread spread over so many. The count that libtorch keeps for the

@@ -8,6 +8,7 @@
 
 use crate::kernels;
 use crate::layers::head::Head;
+use crate::products;
 use tch::{Kind, Tensor};
 
 /// −log p(target), nats. // [N, V], [N] -> [N]
@@ -79,9 +80,9 @@ pub(crate) fn gradients(
             at_once.unwrap_or_else(|| loss_and_gradient(&logits, &targets, &weights));
         losses.push(loss);
         let gradient = head.back(gradient, &logits).to_kind(hidden.kind()); // [n, V]
-        hidden_gradients.push(gradient.matmul(&head.weight)); // [n, D]
+        hidden_gradients.push(products::multiply(&gradient, &head.weight)); // [n, D]
         if let Some(head_gradient) = &mut head_gradient {
-            let _ = head_gradient.addmm_(&gradient.tr(), &hidden); // [V, D]
+            products::add(head_gradient, &gradient.tr(), &hidden); // [V, D]
         }
         if let Some(bias_gradient) = &mut bias_gradient {
             *bias_gradient += gradient.sum_dim_intlist([0i64].as_slice(), false, gradient.kind());

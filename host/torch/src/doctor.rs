@@ -2,7 +2,7 @@
 
 use crate::cuda_library::{self, Candidate, Versions};
 use crate::shim::Nccl;
-use crate::{device, driver, nccl_library, processor, shim};
+use crate::{device, driver, nccl_library, processor, products, shim};
 
 /// The version and build of the libtorch that this process runs on, such as `2.11.0+cpu`; where its
 /// folder does not say, the version it was built against.
@@ -24,6 +24,7 @@ pub fn diagnose() -> Vec<(&'static str, String)> {
     findings.extend(devices());
     findings.push(("cpu threads", tch::get_num_threads().to_string()));
     findings.push(("bfloat16", bfloat16().to_owned()));
+    findings.push(("products", products().to_owned()));
     findings
 }
 
@@ -32,6 +33,13 @@ fn driver() -> String {
         true => "there, of no known version".into(),
         false => "none found".into(),
     })
+}
+
+fn products() -> &'static str {
+    match products::have_a_unit() {
+        true => "of float32 on the CPU by its matrix unit, in thirds of bfloat16",
+        false => "of float32 on the CPU by libtorch's library",
+    }
 }
 
 fn bfloat16() -> &'static str {

@@ -9,6 +9,7 @@ mod shim;
 mod room;
 mod kernels;
 mod gather;
+mod products;
 mod side_by_side;
 
 mod cuda_library;

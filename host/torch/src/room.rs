@@ -10,7 +10,11 @@ use tch::Device;
 pub(crate) fn free(device: Device) -> Option<u64> {
     match device {
         Device::Cuda(index) => shim::cuda_memory(index).ok().map(|[free, _]| free),
-        _ => free_on_host(Path::new("/")),
+        _ => {
+            // What is kept for tensors to come is theirs.
+            shim::give_back_freed_memory();
+            free_on_host(Path::new("/"))
+        }
     }
 }
 
@@ -23,8 +27,9 @@ pub(crate) struct Resident {
     pub(crate) anonymous: u64,
 }
 
-/// As the system counts it; zeros where it does not.
+/// As the system counts it, without what is kept for tensors to come; zeros where it does not.
 pub(crate) fn resident() -> Resident {
+    shim::give_back_freed_memory();
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
     let bytes = |name| in_kib(&status, name).unwrap_or(0);
     Resident { all: bytes("VmRSS:"), anonymous: bytes("RssAnon:") }

@@ -6,6 +6,7 @@ pub(crate) mod attention;
 pub(crate) mod differentiable;
 mod nccl;
 mod process_group;
+pub(crate) mod thirds;
 
 pub(crate) use nccl::{Communicator, Nccl, UniqueId, cuda_card};
 pub(crate) use process_group::{ProcessGroup, Store};
@@ -64,6 +65,7 @@ unsafe extern "C" {
     ) -> *mut c_char;
     fn iterit_scale(tensors: *const Handle, count: usize, factor: f64) -> *mut c_char;
     fn iterit_keep_freed_memory();
+    fn iterit_give_back_freed_memory();
     fn iterit_spread_over(threads: c_int);
     fn iterit_prefer_deterministic() -> *mut c_char;
     fn iterit_load_library(path: *const c_char) -> *mut c_char;
@@ -169,13 +171,21 @@ pub(crate) fn unpacked(
 
 /// The tensor that a function of the shim makes.
 fn given(make: impl FnOnce(*mut *mut torch_sys::C_tensor) -> *mut c_char) -> Tensor {
-    let mut result = ptr::null_mut();
-    if let Some(message) = said(make(&raw mut result)) {
+    let [tensor] = given_all(make);
+    tensor
+}
+
+/// Those that it makes.
+fn given_all<const COUNT: usize>(
+    make: impl FnOnce(*mut *mut torch_sys::C_tensor) -> *mut c_char,
+) -> [Tensor; COUNT] {
+    let mut results = [ptr::null_mut(); COUNT];
+    if let Some(message) = said(make(results.as_mut_ptr())) {
         // As tch's operators do, whose panics become errors where models are run.
         panic!("{:?}", TchError::Torch(message));
     }
-    // SAFETY: the shim has put a tensor there that nobody else holds.
-    unsafe { Tensor::from_ptr(result) }
+    // SAFETY: the shim has put tensors there that nobody else holds.
+    results.map(|result| unsafe { Tensor::from_ptr(result) })
 }
 
 /// √Σ‖x‖² over all tensors, in f32, where they lie: the host does not wait for it. // []
@@ -213,6 +223,12 @@ pub(crate) fn keep_freed_memory() {
     // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock, and where tensors are
     // allocated from now on; each goes back to where it came from.
     unsafe { iterit_keep_freed_memory() };
+}
+
+/// Gives back what large tensors have left, which is kept for others of their size.
+pub(crate) fn give_back_freed_memory() {
+    // SAFETY: unmaps blocks that no tensor lies in.
+    unsafe { iterit_give_back_freed_memory() };
 }
 
 /// Has the operators that the calling thread asks for spread over so many threads, until it says otherwise.

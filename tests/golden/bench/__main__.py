@@ -44,7 +44,7 @@ def main():
     arguments.add_argument("--texts", type=int, default=20_000, help="to pick from")
     arguments.add_argument("--picks", type=int, default=1_000)
     arguments.add_argument("--run", type=int, default=5_000, help="samples of a whole run")
-    arguments.add_argument("--large", action="store_true", help="a model of 100 million parameters too, 32 samples")
+    arguments.add_argument("--large", action="store_true", help="a model of 100 million parameters too, fewer samples")
     arguments.add_argument("--shared", nargs="+", type=int, default=[], help="the same beside so many busy processes")
     chosen = arguments.parse_args()
     chosen.threads = int(os.environ["OMP_NUM_THREADS"])
@@ -63,7 +63,9 @@ def main():
             if "scoring" in chosen.only:
                 scoring.measure(table, chosen, model, rows[: max(1, chosen.samples // fewer)], peak)
             if "training" in chosen.only:
-                training.measure(table, chosen, model, rows[: max(1, chosen.trained // fewer)], peak)
+                # Of a single step of a large model, half would be memory that is touched for the first time.
+                trained = chosen.trained // {"4M": 1, "100M": 2}[shape]
+                training.measure(table, chosen, model, rows[: max(1, trained)], peak)
             if shape == "4M" and chosen.shared:
                 neighbours.measure(table, chosen, model, rows)
         if "picking" in chosen.only:

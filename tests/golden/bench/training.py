@@ -22,14 +22,17 @@ def measure(table, chosen, model, rows, peak):
     texts = [llamas.cut(ifd.training(model.tokenizer, rows[it["id"]])) for it in found]
     # Forward, and twice as much on the way back.
     flops = 3 * model.flops([len(ids) for ids, _ in texts], [len(ids) - start for ids, start in texts])
-    share = {"share_of_peak": flops / ours / peak} if peak else {}
+    steps = [json.loads(line) for line in (out / "metrics.jsonl").read_text().splitlines()]
+    steps = sum(step["tokens"] / step["tokens_per_second"] for step in steps)
+    share = {"share_of_peak": flops / ours / peak, "share_of_peak_steps_alone": flops / steps / peak} if peak else {}
+    say(f"  steps without start, checkpoint and export: {steps:.2f} s of {ours:.2f}")
     for name, accumulate in [("batch 1 × 32 accumulated", alone), ("micro-batches by length, responses' logits", by_length)]:
         theirs, losses = min((epoch(model.fresh(), texts, accumulate) for _ in range(chosen.repeats)), key=lambda it: it[0])
         worst = max(abs(a["loss"] / b - 1) for a, b in zip(found, losses, strict=True))
         table.compare(f"training on {len(rows)} samples, {model.name}: {name}", theirs, ours, worst=worst, **share)
         say(f"  largest relative difference of a sample's loss: {worst:.1e}")
         if peak:
-            say(f"  of the peak of products on tokens that count: theirs {flops / theirs / peak:.0%}, ours {flops / ours / peak:.0%}")
+            say(f"  of the peak of products on tokens that count: theirs {flops / theirs / peak:.0%}, ours {flops / ours / peak:.0%}, its steps alone {flops / steps / peak:.0%}")
 
 
 def train(host, model, data, out, count):

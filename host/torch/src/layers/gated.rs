@@ -77,7 +77,10 @@ impl Gated {
 
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
         let gated = match &self.inputs {
-            Inputs::Separate([gate, up]) => self.gate(gate.forward(x), &up.forward(x)),
+            Inputs::Separate(both) => {
+                let [gate, up] = Linear::forward_all(both.each_ref(), x);
+                self.gate(gate, &up)
+            }
             Inputs::Stacked(both) => {
                 let halves = both.forward(x).chunk(2, -1); // [.., I] each
                 self.gate(halves[0].shallow_clone(), &halves[1])

@@ -4,6 +4,7 @@
 //! N rows, D features, V tokens in the vocabulary.
 
 use super::laid_out::LaidOut;
+use crate::products;
 use tch::{Device, Kind, Tensor};
 
 /// What becomes of the products with the matrix.
@@ -40,7 +41,7 @@ impl Head {
         let bias = self.bias.as_ref();
         let mut z = match &self.laid_out {
             Some(laid_out) => laid_out.linear(hidden, bias),
-            None => hidden.linear(&self.weight, bias).to_kind(Kind::Float),
+            None => products::linear(hidden, &self.weight, bias).to_kind(Kind::Float),
         };
         if let Some(scale) = self.shape.scale {
             z *= scale;

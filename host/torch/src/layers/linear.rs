@@ -5,6 +5,7 @@ use super::laid_out::LaidOut;
 use super::low_rank::LowRank;
 use super::packed::Packed;
 use super::{LinearLayer, Role, Source};
+use crate::products;
 use tch::Tensor;
 
 /// Whether there is a bias, and how the weight lies.
@@ -66,20 +67,74 @@ impl Linear {
         Self { matrix, bias, kind, low_rank }
     }
 
+    /// [.., In] -> [.., Out]
     pub(crate) fn forward(&self, x: &Tensor) -> Tensor {
-        let bias = self.bias.as_ref();
-        let y = match (&self.matrix, self.kind) {
-            (Matrix::Packed(packed), _) => packed.linear(x, bias),
-            (Matrix::LaidOut(laid_out), _) => laid_out.linear(x, bias),
-            (Matrix::Plain(weight), LinearKind::Conv1d) => x.linear(&weight.tr(), bias),
-            (Matrix::Plain(weight), _) => x.linear(weight, bias),
-        }; // [.., In] -> [.., Out]
+        let [y] = Self::forward_all([self], x);
+        y
+    }
+
+    /// Of several layers that read the same, which is made ready for their products once. // [.., In] -> [.., Out] each
+    pub(crate) fn forward_all<const COUNT: usize>(
+        layers: [&Self; COUNT],
+        x: &Tensor,
+    ) -> [Tensor; COUNT] {
+        let mut all = Self::multiplied(layers, x).into_iter();
+        layers.map(|layer| layer.adapted(all.next().expect("one a layer"), x))
+    }
+
+    fn multiplied<const COUNT: usize>(layers: [&Self; COUNT], x: &Tensor) -> [Tensor; COUNT] {
+        let biases = layers.map(|layer| layer.bias.as_ref());
+        if let Some(plain) = every(layers.map(Self::plain)) {
+            return products::linears(x, beside(plain.each_ref(), biases));
+        }
+        if let Some(laid_out) = every(layers.map(Self::laid_out)) {
+            return LaidOut::linears(x, beside(laid_out, biases));
+        }
+        layers.map(|layer| match &layer.matrix {
+            Matrix::Packed(packed) => packed.linear(x, layer.bias.as_ref()),
+            Matrix::Plain(_) | Matrix::LaidOut(_) => layer.forward_alone(x),
+        })
+    }
+
+    /// One of several that do not lie alike.
+    fn forward_alone(&self, x: &Tensor) -> Tensor {
+        let [y] = Self::multiplied([self], x);
+        y
+    }
+
+    /// As a product wants it. // [Out, In]
+    fn plain(&self) -> Option<Tensor> {
+        match (&self.matrix, self.kind) {
+            (Matrix::Plain(weight), LinearKind::Conv1d) => Some(weight.tr()),
+            (Matrix::Plain(weight), _) => Some(weight.shallow_clone()),
+            _ => None,
+        }
+    }
+
+    fn laid_out(&self) -> Option<&LaidOut> {
+        match &self.matrix {
+            Matrix::LaidOut(laid_out) => Some(laid_out),
+            Matrix::Plain(_) | Matrix::Packed(_) => None,
+        }
+    }
+
+    fn adapted(&self, y: Tensor, x: &Tensor) -> Tensor {
         match &self.low_rank {
             // Rounded once, behind the sum.
             Some(low_rank) => (&y + low_rank.forward(x)).to_kind(y.kind()),
             None => y,
         }
     }
+}
+
+/// All, if there is each.
+fn every<T, const COUNT: usize>(each: [Option<T>; COUNT]) -> Option<[T; COUNT]> {
+    each.iter().all(Option::is_some).then(|| each.map(|it| it.expect("is there")))
+}
+
+/// The two lists as one of pairs.
+fn beside<A: Copy, B: Copy, const COUNT: usize>(a: [A; COUNT], b: [B; COUNT]) -> [(A, B); COUNT] {
+    std::array::from_fn(|index| (a[index], b[index]))
 }
 
 #[cfg(test)]

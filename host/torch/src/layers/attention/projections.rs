@@ -76,11 +76,10 @@ impl QueriesKeysValues {
         let [heads, key_heads] = self.heads;
         let by_head = |x: Tensor, heads: i64| x.unflatten(-1, [heads, -1]);
         let [queries, keys, values] = match &self.matrices {
-            Matrices::Separate([query, key, value]) => [
-                by_head(query.forward(x), heads),
-                by_head(key.forward(x), key_heads),
-                by_head(value.forward(x), key_heads),
-            ],
+            Matrices::Separate(all) => {
+                let [queries, keys, values] = Linear::forward_all(all.each_ref(), x);
+                [by_head(queries, heads), by_head(keys, key_heads), by_head(values, key_heads)]
+            }
             Matrices::Stacked(matrix) => {
                 let all = matrix.forward(x);
                 let key_size = key_heads * self.head_dim;
