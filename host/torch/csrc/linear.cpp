@@ -1,5 +1,5 @@
-// Products of tensors by thirds (`thirds.h`), and linear layers of one input as a step of libtorch's graph. For float32 on a CPU that
-// has the unit; who calls has looked.
+// Products of tensors by thirds (`thirds.h`), and linear layers of one input as a step of libtorch's graph. For float32
+// on a CPU that has the unit; who calls has looked.
 //
 // Rows are shared out over the threads that libtorch would spread an operator over. Every number of a result is summed in
 // the order of depth, whatever the threads and whatever the other rows are.
@@ -24,7 +24,7 @@ using torch::autograd::variable_list;
 namespace {
 
 // Rows of a result for which a second factor is worth laying out, and how large a product has to be otherwise.
-constexpr int64_t FEWEST_ROWS = 192, LEAST = 48;
+constexpr int64_t FEWEST_ROWS = 128, LEAST = 48;
 
 // Numbers of a second factor that is laid out for one product: of larger ones it takes too long.
 constexpr int64_t MOST = 4 << 20;
@@ -154,7 +154,10 @@ struct Linears : Function<Linears> {
     context->saved_data["biased"] = biased;
     context->set_materialize_grads(false);
     std::vector<Layer> layers;
-    for (size_t i = 0; i < count; i++) layers.push_back({laid_out_in_passing(kept[1 + i].t(), i), kept[1 + i].size(0), nullptr});
+    for (size_t i = 0; i < count; i++) {
+      const Tensor& weight = kept[1 + i];
+      layers.push_back({laid_out_in_passing(weight.t(), i), weight.size(0), nullptr});
+    }
     for (size_t i = 0; i < biased.size(); i++) layers[biased[i]].bias = &given[1 + count + i];
     return linears(given[0], layers);
   }

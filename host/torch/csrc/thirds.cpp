@@ -4,7 +4,7 @@
 
 #include "thirds.h"
 
-#if defined(__x86_64__) && __has_include(<amxtileintrin.h>)
+#if defined(__x86_64__) && defined(__linux__) && __has_include(<amxtileintrin.h>)
 #define HAS_THIRDS
 #include <cpuid.h>
 #include <immintrin.h>
@@ -36,7 +36,8 @@ int64_t smaller(int64_t a, int64_t b) { return a < b ? a : b; }
 
 // Rows that are laid out at a time, of at most such a depth.
 int64_t rows_at_once(int64_t depth) {
-  const int64_t panels = ROWS_BYTES / (steps_of(smaller(depth, DEEPEST)) * STEP * static_cast<int64_t>(sizeof(uint16_t)));
+  const int64_t panel_bytes = steps_of(smaller(depth, DEEPEST)) * STEP * static_cast<int64_t>(sizeof(uint16_t));
+  const int64_t panels = ROWS_BYTES / panel_bytes;
   return SIDE * (panels < 1 ? 1 : panels);
 }
 
@@ -167,46 +168,72 @@ INLINE void lay_turned(const Halves& x, uint16_t* tile) {
 }
 
 // Thirds of up to 16 lines of up to 32 numbers. A tile of a first factor has a line in a row, one of a second a column.
-template <Factor32 FACTOR>
+template <Role ROLE>
 INLINE void lay_tile(const Lines& x, int64_t lines, int64_t depth, uint16_t* tile) {
   const float* further = x.start + HALF * x.depth;
   if (x.depth == 1) {
     const Halves halves{x.start, further, x.line, lines, lines, depth, depth - HALF};
-    FACTOR == Factor32::First ? lay_upright(halves, tile) : lay_turned(halves, tile);
+    ROLE == Role::First ? lay_upright(halves, tile) : lay_turned(halves, tile);
   } else {
     const Halves halves{x.start, further, x.depth, depth, depth - HALF, lines, lines};
-    FACTOR == Factor32::First ? lay_turned(halves, tile) : lay_upright(halves, tile);
+    ROLE == Role::First ? lay_turned(halves, tile) : lay_upright(halves, tile);
   }
 }
 
 // A panel of up to 32 lines. // [Depth / 32, 3, 2, 16, 32]
-template <Factor32 FACTOR>
+template <Role ROLE>
 FOR_THE_UNIT void lay_panel(const Lines& x, int64_t lines, int64_t depth, uint16_t* to) {
   for (int64_t first = 0; first < depth; first += SIDE, to += STEP) {
     for (int64_t line = 0; line < SIDE; line += HALF) {
       const Lines from{x.start + line * x.line + first * x.depth, x.line, x.depth};
-      lay_tile<FACTOR>(from, lines - line, depth - first, to + line / HALF * TILE);
+      lay_tile<ROLE>(from, lines - line, depth - first, to + line / HALF * TILE);
     }
   }
 }
 
-#define LOAD_ROWS(third)                                    \
-  _tile_loadd(4, rows + (2 * (third)) * TILE, 64);          \
-  _tile_loadd(5, rows + (2 * (third) + 1) * TILE, 64)
-#define LOAD_COLUMNS(third)                                 \
-  _tile_loadd(6, columns + (2 * (third)) * TILE, 64);       \
-  _tile_loadd(7, columns + (2 * (third) + 1) * TILE, 64)
-#define MULTIPLY                                            \
-  _tile_dpbf16ps(0, 4, 6);                                  \
-  _tile_dpbf16ps(1, 4, 7);                                  \
-  _tile_dpbf16ps(2, 5, 6);                                  \
-  _tile_dpbf16ps(3, 5, 7)
+// Registers 0 to 3 hold C, [2, 2]; 4 and 5 a third of two tiles of rows, 6 and 7 one of two tiles of columns.
+#define UPPER_ROWS(third) _tile_loadd(4, rows + 2 * (third) * TILE, 64)
+#define LOWER_ROWS(third) _tile_loadd(5, rows + (2 * (third) + 1) * TILE, 64)
+#define LEFT_COLUMNS(third) _tile_loadd(6, columns + 2 * (third) * TILE, 64)
+#define RIGHT_COLUMNS(third) _tile_loadd(7, columns + (2 * (third) + 1) * TILE, 64)
+#define MULTIPLY_UPPER_LEFT _tile_dpbf16ps(0, 4, 6)
+#define MULTIPLY_UPPER_RIGHT _tile_dpbf16ps(1, 4, 7)
+#define MULTIPLY_LOWER_LEFT _tile_dpbf16ps(2, 5, 6)
+#define MULTIPLY_LOWER_RIGHT _tile_dpbf16ps(3, 5, 7)
 
-// The next step's tiles of one third of the rows.
-INLINE void fetch(const uint16_t* rows, int64_t sixth) {
-  const char* from = reinterpret_cast<const char*>(rows + STEP + sixth * TILE);
-#pragma GCC unroll 16
-  for (int line = 0; line < 16; line++) _mm_prefetch(from + line * 64, _MM_HINT_T0);
+// One step: six products of thirds, of four tiles each. A register is loaded anew right behind the last product that
+// reads it, so that few products wait for a load.
+INLINE void multiply_step(const uint16_t* rows, const uint16_t* columns) {
+  UPPER_ROWS(0);
+  LEFT_COLUMNS(2);
+  LOWER_ROWS(0);
+  RIGHT_COLUMNS(2);
+  for (int third = 1; third >= 0; third--) {
+    MULTIPLY_UPPER_LEFT;
+    MULTIPLY_LOWER_LEFT;
+    LEFT_COLUMNS(third);
+    MULTIPLY_UPPER_RIGHT;
+    MULTIPLY_LOWER_RIGHT;
+    RIGHT_COLUMNS(third);
+  }
+  for (int third = 2; third >= 1; third--) {
+    MULTIPLY_UPPER_LEFT;
+    MULTIPLY_UPPER_RIGHT;
+    UPPER_ROWS(third);
+    MULTIPLY_LOWER_LEFT;
+    MULTIPLY_LOWER_RIGHT;
+    LOWER_ROWS(third);
+  }
+  MULTIPLY_UPPER_LEFT;
+  MULTIPLY_UPPER_RIGHT;
+  MULTIPLY_LOWER_LEFT;
+  LEFT_COLUMNS(1);
+  MULTIPLY_LOWER_RIGHT;
+  RIGHT_COLUMNS(1);
+  MULTIPLY_UPPER_LEFT;
+  MULTIPLY_LOWER_LEFT;
+  MULTIPLY_UPPER_RIGHT;
+  MULTIPLY_LOWER_RIGHT;
 }
 
 // 32 x 32 numbers of C. // [Steps, 3, 2, 16, 32] twice -> [32, 32]
@@ -226,25 +253,7 @@ FOR_THE_UNIT void multiply(const uint16_t* rows, const uint16_t* columns, int64_
     _tile_zero(3);
   }
   for (int64_t step = 0; step < steps; step++, rows += STEP, columns += STEP) {
-    LOAD_ROWS(0);
-    LOAD_COLUMNS(2);
-    MULTIPLY;
-    fetch(rows, 0);
-    LOAD_COLUMNS(1);
-    MULTIPLY;
-    fetch(rows, 1);
-    LOAD_COLUMNS(0);
-    MULTIPLY;
-    fetch(rows, 2);
-    LOAD_ROWS(2);
-    MULTIPLY;
-    fetch(rows, 3);
-    LOAD_ROWS(1);
-    MULTIPLY;
-    fetch(rows, 4);
-    LOAD_COLUMNS(1);
-    MULTIPLY;
-    fetch(rows, 5);
+    multiply_step(rows, columns);
   }
   _tile_stored(0, c, stride);
   _tile_stored(1, c + HALF, stride);
@@ -297,7 +306,7 @@ FOR_THE_UNIT void multiply_laid_out(const Lines& rows, int64_t count, int64_t de
       const int64_t num_rows = smaller(at_once, count - row);
       for (int64_t line = 0; line < num_rows; line += SIDE) {
         const Lines panel{rows.start + (row + line) * rows.line + first * rows.depth, rows.line, rows.depth};
-        lay_panel<Factor32::First>(panel, num_rows - line, deep, scratch + line / SIDE * steps * STEP);
+        lay_panel<Role::First>(panel, num_rows - line, deep, scratch + line / SIDE * steps * STEP);
       }
       for (const Second* second = seconds; second < seconds + num_seconds; second++) {
         multiply_all(scratch, num_rows, steps, *second, row, first / SIDE, all_steps, onto);
@@ -332,7 +341,7 @@ void iterit_thirds_lay_out(const Lines* columns, int64_t count, int64_t depth, u
 #ifdef HAS_THIRDS
   for (int64_t line = 0; line < count; line += SIDE) {
     const Lines panel{columns->start + line * columns->line, columns->line, columns->depth};
-    lay_panel<Factor32::Second>(panel, count - line, depth, to + line / SIDE * steps_of(depth) * STEP);
+    lay_panel<Role::Second>(panel, count - line, depth, to + line / SIDE * steps_of(depth) * STEP);
   }
 #endif
 }

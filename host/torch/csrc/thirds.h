@@ -18,8 +18,8 @@ struct Lines {
   int64_t line, depth;  // how far on the next line lies, and the next number of a line
 };
 
-// What a factor is.
-enum class Factor32 { First, Second };
+// Which factor lines are of.
+enum class Role { First, Second };
 
 // What becomes of what a product is written to.
 enum class Target { Forgotten, AddedTo };
