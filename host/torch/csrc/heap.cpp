@@ -29,7 +29,7 @@ constexpr size_t ALIGNMENT = 64;
 constexpr size_t LARGE = 4 << 20, PAGE = 4096;
 
 // A kept block may be larger than what is asked for by this part of it.
-constexpr size_t SPARE = 4;
+constexpr size_t SPARE = 8;
 
 // What stands before a tensor: where its block begins, and its bytes if it is large, else 0.
 struct Before {

@@ -17,6 +17,7 @@ use crate::models::shape::{DecoderShape, Embeddings};
 use crate::moments::Moments;
 use crate::optim;
 use crate::precision::Precision;
+use crate::products;
 use crate::share::{Sharding, Share};
 use layer::Layer;
 use tch::{Device, Kind};
@@ -222,7 +223,7 @@ impl Model<'_> {
             Load { micro_batches: 2.., .. } => copy + gradients + activations + head,
             _ => copy + (activations + head).max(gradients + self.embedding_gradient()),
         };
-        let passing = passing.max(gradients + self.updating());
+        let passing = passing.max(gradients + self.updating()) + self.in_passing(load);
         stored + self.optimizer() + passing + self.unpacked() // bytes
     }
 
@@ -232,6 +233,16 @@ impl Model<'_> {
         let hidden = load.tokens * self.hidden_size() * self.compute();
         let batch = hidden + (load.tokens * widest).max(self.logits(load));
         load.lanes.max(1) * batch + self.unpacked() // bytes
+    }
+
+    /// What products of a step lay out and forget, where it is made here. A thread keeps the room.
+    fn in_passing(&self, load: &Load) -> u64 {
+        if self.device != Device::Cpu || self.precision.compute() != Kind::Float {
+            return 0;
+        }
+        let linears = self.shape.walk().linears.into_iter().map(|it| it.size);
+        let sizes: Vec<[i64; 2]> = linears.collect();
+        load.lanes.max(1) * products::in_passing(&sizes, load.tokens as i64) // bytes
     }
 
     /// The matrices a second time, as long questions want them.

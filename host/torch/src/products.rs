@@ -68,6 +68,20 @@ pub(crate) fn add(c: &mut Tensor, a: &Tensor, b: &Tensor) {
     }
 }
 
+/// Bytes that a thread lays out in passing for layers of these sizes, [Out, In] each: what one reads or its matrix, and the
+/// matrix of another that reads the same.
+pub(crate) fn in_passing(sizes: &[[i64; 2]], tokens: i64) -> u64 {
+    let serve = |&&[out_features, in_features]: &&[i64; 2]| {
+        have_a_unit() && thirds::pay(tokens, in_features, out_features)
+    };
+    let largest = |bytes: fn([i64; 2], i64) -> u64| {
+        sizes.iter().filter(serve).map(|&size| bytes(size, tokens)).max().unwrap_or(0)
+    };
+    let matrix = largest(|size, _| thirds::bytes(size));
+    let read = largest(|[_, in_features], tokens| thirds::bytes([in_features, tokens]));
+    matrix.max(read) + matrix // bytes
+}
+
 /// M, K and N.
 fn sizes(a: &Tensor, b: &Tensor) -> [i64; 3] {
     let ([rows, depth], [_, columns]) = (size_of(a), size_of(b));
