@@ -6,16 +6,32 @@ use crate::golden::{self, number};
 use crate::support::{Outcome, Project};
 use serde_json::Value;
 
+/// Who makes products of matrices: whoever is best on this machine, or libtorch's library.
+const BEST: &str = "";
+const LIBRARY: &str = "library";
+
+#[test]
+fn doctor_says_who_makes_products() {
+    let project = Project::new();
+    let said = |products| {
+        let mut host = project.host();
+        Outcome::of(host.arg("doctor").env("ITERIT_PRODUCTS", products)).succeeded().stdout
+    };
+    assert!(said(LIBRARY).contains("of float32 on the CPU by libtorch's library"));
+    assert!(said(BEST).contains("of float32 on the CPU by "));
+}
+
 #[test]
 fn ifd_is_the_published_one() {
     let Some(expected) = golden::shared("golden/ifd/scores_tinystories-656k-chat_200.json") else {
         return;
     };
     let data = golden::shared("alpaca/alpaca_first5000.json.zst").expect("the data is there too");
-    let scores = score(data.to_string().as_bytes(), 200);
     let rows = golden::array(&expected, "rows");
-    assert_eq!(scores.len(), rows.len());
-    for (line, row) in scores.iter().zip(rows) {
+    let by = |products| score(data.to_string().as_bytes(), 200, products);
+    let (ours, librarys) = (by(BEST), by(LIBRARY));
+    assert_eq!((ours.len(), librarys.len()), (rows.len(), rows.len()));
+    for (line, row) in ours.iter().zip(rows).chain(librarys.iter().zip(rows)) {
         assert_eq!(line["id"], row["id"]);
         check_close(&line["score"], &row["ifd"], line);
         let parts = &line["parts"]["ifd"];
@@ -38,7 +54,7 @@ fn edge_cases_are_equal_or_differ_on_purpose() {
     let rows = golden::array(&expected, "rows");
     let samples: Vec<&Value> = rows.iter().map(|row| &row["sample"]).collect();
     let data = serde_json::to_string(&samples).expect("JSON");
-    let scores = score(data.as_bytes(), rows.len());
+    let scores = score(data.as_bytes(), rows.len(), BEST);
     for (line, row) in scores.iter().zip(rows) {
         let name = row["name"].as_str().expect("a name");
         if FOUND_BY_OURS.contains(&name) {
@@ -57,12 +73,13 @@ fn check_close(found: &Value, expected: &Value, line: &Value) {
     assert!(close || found.is_nan() && expected.is_nan(), "{found} but {expected}: {line}");
 }
 
-fn score(data: &[u8], limit: usize) -> Vec<Value> {
+fn score(data: &[u8], limit: usize, products: &str) -> Vec<Value> {
     let model =
         golden::shared_path("models/tinystories-656k-chat").expect("the model is there too");
     let project = Project::new();
     let data = project.write("data.json", data);
     let mut host = project.host();
+    host.env("ITERIT_PRODUCTS", products);
     host.args(["score", "--plugins", "ifd", "--template", "llama-3.1", "--device", "cpu"])
         .args(["--set", "data.texts=published"])
         .args(["--out", "scores.jsonl", "--limit", &limit.to_string()])

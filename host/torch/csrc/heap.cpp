@@ -19,6 +19,7 @@
 #include <cstring>
 #include <map>
 #include <mutex>
+#include <new>
 
 namespace {
 
@@ -61,8 +62,12 @@ class Kept {
   void put(void* block, size_t bytes) {
     const std::lock_guard<std::mutex> lock(mutex_);
     in_use_ -= bytes;
-    kept_ += bytes;
-    free_.insert({bytes, {block, ++puts_}});
+    try {
+      free_.insert({bytes, {block, ++puts_}});
+      kept_ += bytes;
+    } catch (const std::bad_alloc&) {
+      munmap(block, bytes);
+    }
   }
 
   // Gives back what is free, and forgets what was once taken.
@@ -138,6 +143,10 @@ struct Heap final : c10::Allocator {
       before.block = kept().take((whole + PAGE - 1) / PAGE * PAGE, &before.bytes);
     } else if (whole > bytes) {
       before.block = std::malloc(whole);
+      if (before.block == nullptr) {
+        kept().release();
+        before.block = std::malloc(whole);
+      }
     }
     TORCH_CHECK_WITH(OutOfMemoryError, before.block, "cannot allocate memory: ", bytes, " bytes");
     const auto first = reinterpret_cast<uintptr_t>(before.block) + sizeof(Before) + ALIGNMENT - 1;

@@ -1,5 +1,5 @@
-//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/`. With `kernels.rs` the crate's only
-//! `unsafe`; it knows tensors, not models.
+//! What libtorch can do and tch 0.24 does not bind, by way of `csrc/`. With `kernels.rs`, `leaving.rs` and
+//! `layers/laid_out.rs` the crate's only `unsafe`; it knows tensors, not models.
 #![allow(unsafe_code)]
 
 pub(crate) mod attention;
@@ -218,7 +218,7 @@ pub(crate) fn bytes_mut(tensor: &mut Tensor) -> &mut [u8] {
     unsafe { slice::from_raw_parts_mut(tensor.data_ptr().cast::<u8>(), length) }
 }
 
-/// Has the allocator keep small blocks that operators free, for the next ones, and give large ones back.
+/// Has the allocator keep what operators free, for the next ones: see `csrc/heap.cpp`.
 pub(crate) fn keep_freed_memory() {
     // SAFETY: sets two numbers of glibc's allocator, which it guards by its own lock, and where tensors are
     // allocated from now on; each goes back to where it came from.

@@ -6,7 +6,7 @@ use crate::guard::guarded;
 use crate::lora::Model;
 use crate::nll::Scorer;
 use crate::share::Share;
-use crate::side_by_side;
+use crate::{shim, side_by_side};
 use iterit_core::learner::Sequence;
 use iterit_core::{Error, Result};
 
@@ -56,6 +56,8 @@ impl TorchLearner {
             let is_told =
                 self.share != Share::WHOLE || !matches!(answer, Err(Error::OutOfMemory(_)));
             if is_told || !self.ask_less() {
+                // Others come now, such as picks, which may need as much as all tensors.
+                shim::give_back_freed_memory();
                 return answer;
             }
         }
