@@ -201,6 +201,25 @@ mod tests {
         }
     }
 
+    #[test]
+    fn what_is_no_finite_number_spoils_its_row_and_no_other() {
+        if skipped() {
+            return;
+        }
+        let (a, b) =
+            (numbers(&[200, 70], 0.1).to_kind(FLOAT), numbers(&[70, 64], 0.2).to_kind(FLOAT));
+        let before = multiply(&a, &b);
+        for bad in [f64::NAN, f64::INFINITY, f64::NEG_INFINITY] {
+            let spoilt = a.copy();
+            let _ = spoilt.get(37).narrow(0, 69, 1).fill_(bad);
+            let got = multiply(&spoilt, &b);
+            assert!(!bool::try_from(got.get(37).isfinite().any()).unwrap(), "{bad}");
+            for (first, count) in [(0, 37), (38, 162)] {
+                assert_eq!(got.narrow(0, first, count), before.narrow(0, first, count), "{bad}");
+            }
+        }
+    }
+
     /// A row's numbers must not depend on its neighbours, or a score would on its batch.
     #[test]
     fn a_row_is_the_same_whatever_the_others_are() {
